@@ -1,0 +1,104 @@
+import type { DeviceId, EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+
+/**
+ * What the log holds, as it is kept in the in-memory ring. Each kind has its table, from which another
+ * process (or a reader that fell behind the ring) reads the same. `position` is 0 until the commit.
+ */
+export type LogEntry =
+  | EventEntry
+  | ReceiptEntry
+  | AccountDataEntry
+  | ToDeviceEntry
+  | DeviceListEntry
+  | PushRulesEntry
+  | ProfileEntry
+
+export interface EventEntry {
+  readonly kind: 'event'
+  position: number
+  readonly roomId: RoomId
+  readonly event: StoredEvent
+}
+
+/** An event as the rooms engine keeps and hands it out. Immutable but for `nid`, which the commit fills in. */
+export interface StoredEvent {
+  /** Log position; negative when it came by the second sequence (back-filled, outlier). */
+  nid: number
+  readonly eventId: EventId
+  readonly roomId: RoomId
+  readonly roomNid: number
+  readonly type: string
+  readonly sender: UserId
+  readonly stateKey: string | undefined
+  readonly content: JsonObject
+  readonly originServerTs: number
+  /** Ours: the greatest depth of the parents we hold, plus one. */
+  readonly depth: number
+  /** Root of the room's state after this event; 0 when not known (outlier). */
+  readonly stateRoot: number
+  /** Root before it; the same as `stateRoot` unless this is a state event. */
+  readonly stateBefore: number
+  /** Bits of `EventFlag`. */
+  readonly flags: number
+  /** The client event without `unsigned`, as JSON text ending in `}`: made once, spliced per reader. */
+  readonly clientJson: string
+}
+
+export const EventFlag = {
+  outlier: 1,
+  rejected: 2,
+  softFailed: 4,
+  redacted: 8,
+  /** Counts as unread under the server's default push rules for those who did not send it. */
+  notifies: 16,
+  /** A relation that is not shown as a message of its own (edit, reaction). */
+  hasRelations: 32,
+} as const
+
+export interface ReceiptEntry {
+  readonly kind: 'receipt'
+  position: number
+  readonly roomId: RoomId
+  readonly userId: UserId
+  readonly receiptType: string
+  readonly eventId: EventId
+  readonly threadId: string | undefined
+  readonly ts: number
+}
+
+export interface AccountDataEntry {
+  readonly kind: 'account_data'
+  position: number
+  readonly userId: UserId
+  /** Absent for global account data. Tags are room account data of type `m.tag`. */
+  readonly roomId: RoomId | undefined
+  readonly type: string
+  readonly content: JsonObject
+}
+
+export interface ToDeviceEntry {
+  readonly kind: 'to_device'
+  position: number
+  readonly userId: UserId
+  readonly deviceId: DeviceId
+}
+
+/** A user's devices or cross-signing keys changed: one entry a user, expanded to the readers at read. */
+export interface DeviceListEntry {
+  readonly kind: 'device_list'
+  position: number
+  readonly userId: UserId
+}
+
+export interface PushRulesEntry {
+  readonly kind: 'push_rules'
+  position: number
+  readonly userId: UserId
+}
+
+export interface ProfileEntry {
+  readonly kind: 'profile'
+  position: number
+  readonly userId: UserId
+}
