@@ -39,6 +39,8 @@ export interface StoredEvent {
   readonly stateRoot: number
   /** Root before it; the same as `stateRoot` unless this is a state event. */
   readonly stateBefore: number
+  /** The event's number among the room's state events; 0 for other events. */
+  readonly stateNid: number
   /** Bits of `EventFlag`. */
   readonly flags: number
   /** The client event without `unsigned`, as JSON text ending in `}`: made once, spliced per reader. */

@@ -29,6 +29,8 @@ CREATE TABLE events (
   state_root INTEGER NOT NULL,
   state_before INTEGER NOT NULL,
   flags INTEGER NOT NULL,
+  -- The event's number among the room's state events (state_events), 0 for other events.
+  state_nid INTEGER NOT NULL,
   json BLOB NOT NULL
 );
 CREATE INDEX events_by_room ON events (room_nid, nid, flags);
@@ -46,6 +48,15 @@ CREATE TABLE state_nodes (
   node_nid INTEGER NOT NULL,
   data BLOB NOT NULL,
   PRIMARY KEY (room_nid, node_nid)
+) WITHOUT ROWID;
+
+-- The leaves of the tree hold a room's own dense numbers of state events, known before the commit gives the
+-- event its log position.
+CREATE TABLE state_events (
+  room_nid INTEGER NOT NULL,
+  state_nid INTEGER NOT NULL,
+  event_nid INTEGER NOT NULL,
+  PRIMARY KEY (room_nid, state_nid)
 ) WITHOUT ROWID;
 
 -- (type, state_key) interned per room, densely from 0, in order of first appearance.

@@ -1,0 +1,166 @@
+import type { Database, Row, TableShape } from '../db/database.ts'
+
+/** One row of `events`, columns as in the schema. */
+export interface EventRow extends Row {
+  nid: number
+  event_id: string
+  room_nid: number
+  depth: number
+  state_root: number
+  state_before: number
+  flags: number
+  state_nid: number
+  json: Uint8Array
+}
+
+const COLUMNS = 'nid, event_id, room_nid, depth, state_root, state_before, flags, state_nid, json'
+/** Outlier, rejected, soft-failed: kept, but never part of a timeline. */
+const HIDDEN = 7
+
+export const EVENTS: TableShape = {
+  name: 'events',
+  columns: [
+    { name: 'nid', type: 'int' },
+    { name: 'event_id', type: 'text' },
+    { name: 'room_nid', type: 'int' },
+    { name: 'depth', type: 'int' },
+    { name: 'state_root', type: 'int' },
+    { name: 'state_before', type: 'int' },
+    { name: 'flags', type: 'int' },
+    { name: 'state_nid', type: 'int' },
+    { name: 'json', type: 'bytes' },
+  ],
+}
+
+export const STATE_EVENTS: TableShape = {
+  name: 'state_events',
+  columns: [
+    { name: 'room_nid', type: 'int' },
+    { name: 'state_nid', type: 'int' },
+    { name: 'event_nid', type: 'int' },
+  ],
+}
+
+export const RELATIONS: TableShape = {
+  name: 'relations',
+  columns: [
+    { name: 'event_nid', type: 'int' },
+    { name: 'room_nid', type: 'int' },
+    { name: 'parent_event_id', type: 'text' },
+    { name: 'rel_type', type: 'text' },
+    { name: 'type', type: 'text' },
+    { name: 'sender', type: 'text' },
+    { name: 'aggregation_key', type: 'text' },
+  ],
+}
+
+export const REDACTIONS: TableShape = {
+  name: 'redactions',
+  columns: [
+    { name: 'event_nid', type: 'int' },
+    { name: 'room_nid', type: 'int' },
+    { name: 'redacts', type: 'text' },
+  ],
+}
+
+export const CLIENT_TRANSACTIONS: TableShape = {
+  name: 'client_transactions',
+  columns: [
+    { name: 'key', type: 'bytes' },
+    { name: 'response', type: 'text' },
+    { name: 'created_ts', type: 'int' },
+  ],
+}
+
+/** Events by id, in no particular order; ids we do not hold are left out. */
+export function findEventRows(db: Database, eventIds: readonly string[]): Promise<EventRow[]> {
+  return eventIds.length === 1
+    ? db.query<EventRow>(`SELECT ${COLUMNS} FROM events WHERE event_id = ?`, [eventIds[0]!])
+    : db.query<EventRow>(`SELECT ${COLUMNS} FROM events WHERE event_id IN (?text[])`, [eventIds])
+}
+
+/** Events by number, in no particular order. */
+export function findEventRowsByNid(db: Database, nids: readonly number[]): Promise<EventRow[]> {
+  return db.query<EventRow>(`SELECT ${COLUMNS} FROM events WHERE nid IN (?int[])`, [nids])
+}
+
+/** State events by their number within the room. */
+export function findStateEventRows(
+  db: Database,
+  roomNid: number,
+  stateNids: readonly number[],
+): Promise<EventRow[]> {
+  const columns = COLUMNS.replaceAll(/(\w+)/g, 'e.$1')
+  const read = stateNids.length > 500 ? db.queryLarge : db.query
+  return read.call(
+    db,
+    `SELECT ${columns} FROM state_events s JOIN events e ON e.nid = s.event_nid
+     WHERE s.room_nid = ? AND s.state_nid IN (?int[])`,
+    [roomNid, stateNids],
+  ) as Promise<EventRow[]>
+}
+
+/**
+ * A stretch of a room's timeline in arrival order: `after` < nid < `before`, newest first when `backwards`.
+ * Costs one index range of `limit` rows.
+ */
+export function listTimelineRows(
+  db: Database,
+  roomNid: number,
+  range: { after: number; before: number; backwards: boolean; limit: number },
+): Promise<EventRow[]> {
+  const read = range.limit > 500 ? db.queryLarge : db.query
+  return read.call(
+    db,
+    `SELECT ${COLUMNS} FROM events
+     WHERE room_nid = ? AND nid > ? AND nid < ? AND (flags & ${HIDDEN}) = 0
+     ORDER BY nid ${range.backwards ? 'DESC' : 'ASC'} LIMIT ?`,
+    [roomNid, range.after, range.before, range.limit],
+  ) as Promise<EventRow[]>
+}
+
+/** Every event after a log position, in order: for readers that fell behind the ring. */
+export function listLogEventRows(
+  db: Database,
+  after: number,
+  upTo: number,
+  limit: number,
+): Promise<EventRow[]> {
+  return db.queryLarge<EventRow>(
+    `SELECT ${COLUMNS} FROM events WHERE nid > ? AND nid <= ? ORDER BY nid LIMIT ?`,
+    [after, upTo, limit],
+  )
+}
+
+/** How many events after `after` count as unread under the default push rules: answered from the index alone. */
+export async function countNotifying(
+  db: Database,
+  roomNid: number,
+  after: number,
+  upTo: number,
+  notifiesFlag: number,
+): Promise<number> {
+  const rows = await db.query<{ n: number }>(
+    `SELECT count(*) AS n FROM events WHERE room_nid = ? AND nid > ? AND nid <= ? AND (flags & ?) = ?`,
+    [roomNid, after, upTo, notifiesFlag + HIDDEN, notifiesFlag],
+  )
+  return rows[0]?.n ?? 0
+}
+
+/** The redaction that removed an event's content, or undefined. The oldest wins. */
+export async function findRedactionOf(db: Database, eventId: string): Promise<number | undefined> {
+  const rows = await db.query<{ event_nid: number }>(
+    'SELECT event_nid FROM redactions WHERE redacts = ? ORDER BY event_nid LIMIT 1',
+    [eventId],
+  )
+  return rows[0]?.event_nid
+}
+
+/** The stored answer to an idempotent request, if it was made before. */
+export async function findClientTransaction(db: Database, key: Uint8Array): Promise<string | undefined> {
+  const rows = await db.query<{ response: string }>(
+    'SELECT response FROM client_transactions WHERE key = ?',
+    [key],
+  )
+  return rows[0]?.response
+}
