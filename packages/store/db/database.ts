@@ -17,12 +17,18 @@ export interface HistoricalRef {
   readonly historical: number
 }
 /**
- * A PDU that the writer still has to sign: `head + tail` is the canonical JSON without signatures, which is
- * what is signed; what is stored is `head + "signatures":{…}, + tail` (see `matrix/events/build.ts`).
+ * A PDU that the writer still has to sign. `head + tail` is its canonical JSON without signatures; what is
+ * stored is `head + "signatures":{…}, + tail` (see `matrix/events/build.ts`).
  */
 export interface UnsignedPdu {
   readonly head: string
   readonly tail: string
+  /**
+   * What the signature covers, which is not `head + tail`: the canonical JSON of the *redacted* event without
+   * `signatures` and `unsigned`, the very text whose hash is the event id.
+   * https://spec.matrix.org/v1.19/server-server-api/#signing-events
+   */
+  readonly signed: string
 }
 
 export type WriteValue = SqlValue | PositionRef | HistoricalRef | UnsignedPdu
