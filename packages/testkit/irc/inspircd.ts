@@ -74,7 +74,7 @@ function configuration(folder: string, ports: readonly number[], options: Inspir
     '<type name="NetAdmin" classes="all">',
     `<oper name="${OPERATOR.name}" password="${OPERATOR.password}" host="*@*" type="NetAdmin">`,
     '<performance netbuffersize="10240" somaxconn="512" softlimit="12800" quietbursts="yes">',
-    '<options prefixquit="Quit: " splitwhois="no" defaultmodes="nt" hidesplits="no" nosnoticestack="yes" casemapping="rfc1459">',
+    '<options prefixquit="Quit: " splitwhois="no" defaultmodes="not" hidesplits="no" nosnoticestack="yes" casemapping="rfc1459">',
     '<security announceinvites="dynamic" hidesplits="no" maxtargets="20" customversion="" userstats="Pu" runasuser="" runasgroup="">',
     `<limits maxnick="30" maxchan="64" maxmodes="20" maxident="10" maxhost="64" maxquit="255" maxtopic="307" maxkick="255" maxreal="128" maxaway="200" maxline="${options.lineLength ?? 512}">`,
     `<files motd="${folder}/motd.txt">`,
