@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { UserId } from '../ids/ids.ts'
+import { setRuleActions, setRuleEnabled, putRule, type PushRuleEdit } from './edit.ts'
+import { buildRuleset, listPredefinedRules } from './predefined.ts'
+import { NO_CHANGES, type PushRuleChanges } from './ruleset.ts'
+
+const ann = '@ann:example.org' as UserId
+
+const must = (edit: PushRuleEdit): PushRuleChanges => {
+  assert.ok(edit.ok)
+  return edit.changes
+}
+
+test('the predefined rules are those of the specification, in its order', () => {
+  assert.deepEqual(
+    listPredefinedRules('override', ann).map((rule) => rule.rule_id),
+    [
+      '.m.rule.master',
+      '.m.rule.suppress_notices',
+      '.m.rule.invite_for_me',
+      '.m.rule.member_event',
+      '.m.rule.is_user_mention',
+      '.m.rule.is_room_mention',
+      '.m.rule.tombstone',
+      '.m.rule.reaction',
+      '.m.rule.room.server_acl',
+      '.m.rule.suppress_edits',
+    ],
+  )
+  assert.deepEqual(
+    listPredefinedRules('underride', ann).map((rule) => rule.rule_id),
+    [
+      '.m.rule.call',
+      '.m.rule.encrypted_room_one_to_one',
+      '.m.rule.room_one_to_one',
+      '.m.rule.message',
+      '.m.rule.encrypted',
+    ],
+  )
+  for (const kind of ['content', 'room', 'sender'] as const)
+    assert.deepEqual(listPredefinedRules(kind, ann), [])
+})
+
+test('a predefined rule reads as the specification prints it', () => {
+  const rules = listPredefinedRules('override', ann)
+  assert.deepEqual(
+    rules.find((rule) => rule.rule_id === '.m.rule.is_room_mention'),
+    {
+      rule_id: '.m.rule.is_room_mention',
+      default: true,
+      enabled: true,
+      conditions: [
+        { kind: 'event_property_is', key: 'content.m\\.mentions.room', value: true },
+        { kind: 'sender_notification_permission', key: 'room' },
+      ],
+      actions: ['notify', { set_tweak: 'highlight' }],
+    },
+  )
+  assert.deepEqual(rules[0], {
+    rule_id: '.m.rule.master',
+    default: true,
+    enabled: false,
+    conditions: [],
+    actions: [],
+  })
+})
+
+test('own rules stand between the master rule and the other predefined ones', () => {
+  const changes = must(putRule(NO_CHANGES, 'override', 'mine', { actions: [] }))
+  const ids = buildRuleset(ann, changes).override.map((rule) => rule.rule_id)
+  assert.deepEqual(ids.slice(0, 3), ['.m.rule.master', 'mine', '.m.rule.suppress_notices'])
+})
+
+test('a predefined rule keeps what the user made of it', () => {
+  const off = must(setRuleEnabled(NO_CHANGES, 'underride', '.m.rule.message', false, ann))
+  const changes = must(
+    setRuleActions(off, 'underride', '.m.rule.message', ['notify', { set_tweak: 'highlight' }], ann),
+  )
+  const rule = buildRuleset(ann, changes).underride.find((r) => r.rule_id === '.m.rule.message')
+  assert.equal(rule?.enabled, false)
+  assert.deepEqual(rule?.actions, ['notify', { set_tweak: 'highlight' }])
+  assert.equal(rule?.default, true)
+})
+
+test('changes to a rule that is predefined no more are ignored', () => {
+  const changes = { ...NO_CHANGES, predefined: { '.m.rule.contains_display_name': { enabled: false } } }
+  assert.deepEqual(buildRuleset(ann, changes), buildRuleset(ann, NO_CHANGES))
+})

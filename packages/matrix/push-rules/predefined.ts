@@ -1,0 +1,125 @@
+import type { UserId } from '../ids/ids.ts'
+import type {
+  PushAction,
+  PushCondition,
+  PushRule,
+  PushRuleChanges,
+  PushRuleKind,
+  PushRuleset,
+} from './ruleset.ts'
+
+/** The one rule that is checked before even the user's own. */
+export const MASTER_RULE_ID = '.m.rule.master'
+
+const SOUND: PushAction = { set_tweak: 'sound', value: 'default' }
+const RING: PushAction = { set_tweak: 'sound', value: 'ring' }
+const HIGHLIGHT: PushAction = { set_tweak: 'highlight' }
+
+const matches = (key: string, pattern: string): PushCondition => ({ kind: 'event_match', key, pattern })
+const TWO_MEMBERS: PushCondition = { kind: 'room_member_count', is: '2' }
+
+type Predefined = readonly [
+  ruleId: string,
+  conditions: readonly PushCondition[],
+  actions: readonly PushAction[],
+]
+
+const override = (userId: UserId): readonly Predefined[] => [
+  ['.m.rule.suppress_notices', [matches('content.msgtype', 'm.notice')], []],
+  [
+    '.m.rule.invite_for_me',
+    [matches('type', 'm.room.member'), matches('content.membership', 'invite'), matches('state_key', userId)],
+    ['notify', SOUND],
+  ],
+  ['.m.rule.member_event', [matches('type', 'm.room.member')], []],
+  [
+    '.m.rule.is_user_mention',
+    [{ kind: 'event_property_contains', key: 'content.m\\.mentions.user_ids', value: userId }],
+    ['notify', SOUND, HIGHLIGHT],
+  ],
+  [
+    '.m.rule.is_room_mention',
+    [
+      { kind: 'event_property_is', key: 'content.m\\.mentions.room', value: true },
+      { kind: 'sender_notification_permission', key: 'room' },
+    ],
+    ['notify', HIGHLIGHT],
+  ],
+  [
+    '.m.rule.tombstone',
+    [matches('type', 'm.room.tombstone'), matches('state_key', '')],
+    ['notify', HIGHLIGHT],
+  ],
+  ['.m.rule.reaction', [matches('type', 'm.reaction')], []],
+  ['.m.rule.room.server_acl', [matches('type', 'm.room.server_acl'), matches('state_key', '')], []],
+  [
+    '.m.rule.suppress_edits',
+    [{ kind: 'event_property_is', key: 'content.m\\.relates_to.rel_type', value: 'm.replace' }],
+    [],
+  ],
+]
+
+const UNDERRIDE: readonly Predefined[] = [
+  ['.m.rule.call', [matches('type', 'm.call.invite')], ['notify', RING]],
+  [
+    '.m.rule.encrypted_room_one_to_one',
+    [TWO_MEMBERS, matches('type', 'm.room.encrypted')],
+    ['notify', SOUND],
+  ],
+  ['.m.rule.room_one_to_one', [TWO_MEMBERS, matches('type', 'm.room.message')], ['notify', SOUND]],
+  ['.m.rule.message', [matches('type', 'm.room.message')], ['notify']],
+  ['.m.rule.encrypted', [matches('type', 'm.room.encrypted')], ['notify']],
+]
+
+/**
+ * The server-default rules of a kind, most important first, without what the user changed. The rules that
+ * looked for mentions in the body left the specification in 1.17.
+ * https://spec.matrix.org/v1.19/client-server-api/#predefined-rules
+ */
+export function listPredefinedRules(kind: PushRuleKind, userId: UserId): PushRule[] {
+  if (kind === 'underride') return UNDERRIDE.map((rule) => build(rule))
+  if (kind !== 'override') return []
+  return [build([MASTER_RULE_ID, [], []]), ...override(userId).map((rule) => build(rule))]
+}
+
+function build([ruleId, conditions, actions]: Predefined): PushRule {
+  return {
+    rule_id: ruleId,
+    default: true,
+    enabled: ruleId !== MASTER_RULE_ID,
+    conditions: [...conditions],
+    actions: [...actions],
+  }
+}
+
+/**
+ * All rules of a user: the master rule, then their own, then the predefined ones with the user's enabling and
+ * actions. Predefined rules of a later release appear by themselves, and changes to dropped ones are ignored.
+ */
+export function buildRuleset(userId: UserId, changes: PushRuleChanges): PushRuleset {
+  const merged = (kind: PushRuleKind): PushRule[] => {
+    const predefined = listPredefinedRules(kind, userId).map((rule) => withChange(rule, changes))
+    const masters = predefined.filter((rule) => rule.rule_id === MASTER_RULE_ID)
+    const others = predefined.filter((rule) => rule.rule_id !== MASTER_RULE_ID)
+    return [...masters, ...changes.own[kind], ...others]
+  }
+  return {
+    override: merged('override'),
+    content: merged('content'),
+    room: merged('room'),
+    sender: merged('sender'),
+    underride: merged('underride'),
+  }
+}
+
+function withChange(rule: PushRule, changes: PushRuleChanges): PushRule {
+  const change = Object.hasOwn(changes.predefined, rule.rule_id)
+    ? changes.predefined[rule.rule_id]
+    : undefined
+  if (!change) return rule
+  return {
+    ...rule,
+    enabled: change.enabled ?? rule.enabled,
+    actions: change.actions ? [...change.actions] : rule.actions,
+  }
+}
