@@ -40,6 +40,8 @@ export const STATE_KEYS: TableShape = {
 /** From this many rows on, reads are off the calling thread. */
 const LARGE_READ = 500
 
+const readerFor = (rows: number): 'query' | 'queryLarge' => (rows < LARGE_READ ? 'query' : 'queryLarge')
+
 /** The length of the type keeps `('a', 'b|c')` and `('a|b', 'c')` apart. */
 function cacheKey(roomNid: number, name: StateKeyName): string {
   return `${roomNid}|${name.type.length}|${name.type}|${name.stateKey}`
@@ -68,8 +70,7 @@ async function readKeys(db: Database, roomNid: number, names: readonly StateKeyN
     'SELECT key_nid, type, state_key FROM state_keys WHERE room_nid = ? AND type = ? AND state_key IN (?text[])'
   const reads = [...byType].map(([type, ofType]) => {
     const stateKeys = [...new Set(ofType.map((name) => name.stateKey))]
-    const read = stateKeys.length < LARGE_READ ? db.query : db.queryLarge
-    return read.call(db, sql, [roomNid, type, stateKeys]) as Promise<KeyRow[]>
+    return db[readerFor(stateKeys.length)]<KeyRow>(sql, [roomNid, type, stateKeys])
   })
   return (await Promise.all(reads)).flat()
 }
@@ -99,8 +100,7 @@ export function createKeyStore(db: Database, cache: Cache<string, number>): KeyS
     },
     async names(roomNid, keyNids) {
       const sql = 'SELECT key_nid, type, state_key FROM state_keys WHERE room_nid = ? AND key_nid IN (?int[])'
-      const read = keyNids.length < LARGE_READ ? db.query : db.queryLarge
-      const rows = (await read.call(db, sql, [roomNid, keyNids])) as KeyRow[]
+      const rows = await db[readerFor(keyNids.length)]<KeyRow>(sql, [roomNid, keyNids])
       return new Map(rows.map((row) => [row.key_nid, { type: row.type, stateKey: row.state_key }]))
     },
     forgetRoom: (roomNid) => cache.deleteWhere((key) => key.startsWith(`${roomNid}|`)),

@@ -56,8 +56,7 @@ async function readNodes(
   nodeNids: readonly number[],
 ): Promise<[number, StateNode][]> {
   const sql = 'SELECT node_nid, data FROM state_nodes WHERE room_nid = ? AND node_nid IN (?int[])'
-  const read = nodeNids.length < LARGE_READ ? db.query : db.queryLarge
-  const rows = await read.call(db, sql, [roomNid, nodeNids])
+  const rows = await db[nodeNids.length < LARGE_READ ? 'query' : 'queryLarge'](sql, [roomNid, nodeNids])
   if (rows.length !== nodeNids.length) {
     const found = new Set(rows.map((row) => row['node_nid']))
     const missing = nodeNids.find((nodeNid) => !found.has(nodeNid))
