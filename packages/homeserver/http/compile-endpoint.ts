@@ -1,0 +1,85 @@
+import type { TSchema } from 'typebox'
+import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import { parseJson } from '@causeway/matrix/json/parse.ts'
+import { DEFAULT_MAX_BODY_BYTES } from './body.ts'
+import { compileCheck } from './check.ts'
+import type { AnyEndpoint } from './endpoint.ts'
+import { compileParamReader, compileQueryReader } from './text-values.ts'
+
+/** An endpoint with its schemas compiled, and its own index in tables of measurements. */
+export interface CompiledEndpoint {
+  readonly endpoint: AnyEndpoint
+  readonly index: number
+  readonly maxBodyBytes: number
+  /** Checks and converts path parameters in place. */
+  readonly readParams: (params: Record<string, unknown>) => void
+  /** The checked query from the raw text behind `?`. */
+  readonly readQuery: (query: string) => unknown
+  /** The checked body; absent when the endpoint reads none. */
+  readonly readBody?: (bytes: Uint8Array) => unknown
+}
+
+interface ObjectParts {
+  readonly properties?: Readonly<Record<string, unknown>>
+  readonly required?: readonly string[]
+}
+
+/**
+ * Whether an empty body may stand for `{}`: where every key is optional and named, as in `/logout` or `/join`.
+ * Where the body is the content itself (an event, account data), forgetting it is a mistake worth an answer.
+ */
+function mayBeEmpty(schema: TSchema): boolean {
+  const { properties = {}, required = [] } = schema as ObjectParts
+  return Object.keys(properties).length > 0 && required.length === 0
+}
+
+function compileBodyReader(schema: TSchema): (bytes: Uint8Array) => unknown {
+  const check = compileCheck(schema, 'body')
+  const emptyIsObject = mayBeEmpty(schema)
+  return (bytes) => {
+    if (bytes.length === 0) {
+      if (emptyIsObject) return {}
+      throw new MatrixError('M_NOT_JSON', 'This needs a JSON body')
+    }
+    const value = parseJson(bytes)
+    check(value)
+    return value
+  }
+}
+
+function compileParams(schema: TSchema | undefined): (params: Record<string, unknown>) => void {
+  if (schema === undefined) return () => undefined
+  const convert = compileParamReader(schema)
+  const check = compileCheck(schema, 'path')
+  if (convert === undefined) return check
+  return (params) => {
+    convert(params)
+    check(params)
+  }
+}
+
+const NO_QUERY: Readonly<Record<string, never>> = Object.freeze({})
+
+function compileQuery(schema: TSchema | undefined): (query: string) => unknown {
+  if (schema === undefined) return () => NO_QUERY
+  const read = compileQueryReader(schema)
+  const check = compileCheck(schema, 'query')
+  return (query) => {
+    const value = read(query)
+    check(value)
+    return value
+  }
+}
+
+/** Compiles the schemas of an endpoint. Throws when a schema is not well formed: a fault at start, not at use. */
+export function compileEndpoint(endpoint: AnyEndpoint, index: number): CompiledEndpoint {
+  const { body } = endpoint
+  return {
+    endpoint,
+    index,
+    maxBodyBytes: endpoint.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
+    readParams: compileParams(endpoint.params),
+    readQuery: compileQuery(endpoint.query),
+    ...(body === undefined || body === 'stream' ? {} : { readBody: compileBodyReader(body) }),
+  }
+}

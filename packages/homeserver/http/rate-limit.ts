@@ -1,0 +1,82 @@
+import type { Clock } from '@causeway/store/clock/clock.ts'
+import type { RateLimitName } from './endpoint.ts'
+
+/** `perSecond` actions in the long run, `burst` at once. `perSecond` 0 lifts the limit. */
+export interface RateLimit {
+  readonly perSecond: number
+  readonly burst: number
+}
+
+export type RateLimits = Readonly<Record<RateLimitName, RateLimit>>
+
+/** People and addresses are kept apart, so that strangers cannot push people's buckets out of the map. */
+export type PrincipalKind = 'user' | 'address'
+
+/** Buckets of one name and kind that are remembered; an entry is a string and a number, about 120 bytes. */
+const MAX_BUCKETS = 20_000
+
+/**
+ * Token buckets per (name, principal). A bucket is one number, the moment at which it will be full again, so
+ * a full bucket needs no entry at all; the map is bounded, and the oldest entries make room.
+ */
+export class RateLimiter {
+  readonly #clock: Pick<Clock, 'monotonic'>
+  readonly #buckets = new Map<string, Map<string, number>>()
+  readonly #exempt = new Set<string>()
+  #limits: RateLimits
+
+  constructor(limits: RateLimits, clock: Pick<Clock, 'monotonic'>) {
+    this.#limits = limits
+    this.#clock = clock
+  }
+
+  get limits(): RateLimits {
+    return this.#limits
+  }
+
+  /** New rates from now on; what was used up stays used up. */
+  adjust(limits: Partial<RateLimits>): void {
+    this.#limits = { ...this.#limits, ...limits }
+  }
+
+  /** Lifts (or restores) every limit for one person, as an administrator decided. */
+  setExempt(userId: string, exempt: boolean): void {
+    if (exempt) this.#exempt.add(userId)
+    else this.#exempt.delete(userId)
+  }
+
+  /** Takes one token. Answers 0, or the milliseconds until there will be one. */
+  take(name: RateLimitName, kind: PrincipalKind, principal: string): number {
+    const { perSecond, burst } = this.#limits[name]
+    if (perSecond <= 0 || this.#exempt.has(principal)) return 0
+    const bucket = this.#bucket(name, kind)
+    const now = this.#clock.monotonic()
+    const interval = 1000 / perSecond
+    const fullAt = Math.max(bucket.get(principal) ?? 0, now)
+    const wait = fullAt + interval - burst * interval - now
+    if (wait > 1e-6) return wait
+    if (bucket.size >= MAX_BUCKETS && !bucket.has(principal)) makeRoom(bucket, now)
+    bucket.set(principal, fullAt + interval)
+    return 0
+  }
+
+  #bucket(name: RateLimitName, kind: PrincipalKind): Map<string, number> {
+    const key = kind + name
+    let bucket = this.#buckets.get(key)
+    if (bucket === undefined) {
+      bucket = new Map()
+      this.#buckets.set(key, bucket)
+    }
+    return bucket
+  }
+}
+
+/** Drops the buckets that are full again, and in any case the oldest tenth. */
+function makeRoom(bucket: Map<string, number>, now: number): void {
+  let surplus = MAX_BUCKETS / 10
+  for (const [principal, fullAt] of bucket) {
+    if (fullAt > now && surplus <= 0) continue
+    bucket.delete(principal)
+    surplus -= 1
+  }
+}

@@ -1,0 +1,139 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock, Random } from '@causeway/store/clock/clock.ts'
+import { limitExceeded } from '@causeway/matrix/errors/matrix-error.ts'
+import type { Homeserver } from '../homeserver.ts'
+import type { Logger } from '../ops/log.ts'
+import { authenticate, type FindSession } from './authenticate.ts'
+import { readBody } from './body.ts'
+import { addressBucket, clientIp, type TrustedProxies } from './client-ip.ts'
+import type { CompiledEndpoint } from './compile-endpoint.ts'
+import { PREFLIGHT_HEADERS } from './cors.ts'
+import type { AnyEndpoint, RateLimitName, Session } from './endpoint.ts'
+import { HttpResponse } from './endpoint.ts'
+import { toErrorResponse } from './errors.ts'
+import type { RateLimiter } from './rate-limit.ts'
+import { RequestContext, ServerStopping, type ContextHost } from './request-context.ts'
+import { sendAnswer, type Answer } from './respond.ts'
+import { createRouteTable, type Match, type RouteTable } from './routes.ts'
+
+/** A body nobody reads is thrown away so that the connection can go on, unless it has no end in sight. */
+const MAX_DRAINED_BYTES = 256 * 1024 * 1024
+
+function mayBeDrained(request: IncomingMessage): boolean {
+  if (request.complete || request.method === 'GET') return true
+  const length = Number(request.headers['content-length'] ?? Number.NaN)
+  return length <= MAX_DRAINED_BYTES
+}
+
+/** What the router is handed; each of these is the narrowest thing it needs. */
+export interface RouterDeps {
+  /** Passed through to the handlers. */
+  readonly hs: Homeserver
+  readonly endpoints: readonly AnyEndpoint[]
+  readonly findSession: FindSession
+  readonly rateLimiter: RateLimiter
+  readonly proxies: TrustedProxies
+  readonly clock: Clock
+  readonly random: Pick<Random, 'token'>
+  readonly log: Logger
+  /** Called once per answer. `compiled` is undefined where no endpoint matched; `ms` includes the body's arrival. */
+  readonly observe?: (compiled: CompiledEndpoint | undefined, status: number, ms: number) => void
+}
+
+/** Turns requests into answers. Made once; `stop` empties the long polls. */
+export class Router implements ContextHost {
+  readonly table: RouteTable
+  readonly proxies: TrustedProxies
+  readonly waiting = new Set<AbortController>()
+  #stopping = false
+  readonly #deps: RouterDeps
+
+  constructor(deps: RouterDeps) {
+    this.#deps = deps
+    this.proxies = deps.proxies
+    this.table = createRouteTable(deps.endpoints)
+  }
+
+  get stopping(): boolean {
+    return this.#stopping
+  }
+
+  /** From now on answers close their connection, and every waiting request is told to answer at once. */
+  stop(): void {
+    this.#stopping = true
+    const reason = new ServerStopping('the server stops')
+    for (const controller of this.waiting) controller.abort(reason)
+    this.waiting.clear()
+  }
+
+  /** Answers one request on its connection. Never rejects. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method === 'OPTIONS') {
+      response.writeHead(204, [...PREFLIGHT_HEADERS]).end()
+      return
+    }
+    const answer = await this.answer(request, response)
+    const close = this.#stopping || !mayBeDrained(request)
+    try {
+      await sendAnswer({ response, close }, answer)
+    } catch (error) {
+      this.#deps.log.debug('answer broke off', { url: request.url, error })
+      response.destroy()
+    }
+  }
+
+  /** The answer to one request: the one path that all take. Never rejects. */
+  async answer(request: IncomingMessage, response?: ServerResponse): Promise<Answer> {
+    const { clock, observe } = this.#deps
+    const startedAt = observe === undefined ? 0 : clock.monotonic()
+    let match: Match | undefined
+    let answer: Answer
+    try {
+      match = this.table.match(request.method ?? '', request.url ?? '')
+      answer = await this.#run(match, request, response)
+    } catch (error) {
+      answer = toErrorResponse(error, match?.compiled.endpoint.operation ?? 'unmatched', this.#deps)
+    }
+    if (observe !== undefined) {
+      const status = answer instanceof HttpResponse ? answer.status : 200
+      observe(match?.compiled, status, clock.monotonic() - startedAt)
+    }
+    return answer
+  }
+
+  async #run(match: Match, request: IncomingMessage, response?: ServerResponse): Promise<Answer> {
+    const { compiled, params, query } = match
+    const { endpoint } = compiled
+    const { findSession } = this.#deps
+    const session =
+      endpoint.auth === 'none' ? undefined : await authenticate(endpoint.auth, request, query, findSession)
+    if (endpoint.rateLimit !== undefined) this.#limit(endpoint.rateLimit, session, request)
+    compiled.readParams(params)
+    const context = new RequestContext(this, {
+      raw: request,
+      session,
+      params,
+      query: compiled.readQuery(query),
+    })
+    const expectsContinue = request.headers.expect !== undefined && endpoint.body !== undefined
+    if (expectsContinue) response?.writeContinue()
+    if (compiled.readBody !== undefined) {
+      context.body = compiled.readBody(await readBody(request, compiled.maxBodyBytes, this.#deps.clock))
+    }
+    try {
+      return (await endpoint.run(this.#deps.hs, context)) as Answer
+    } finally {
+      context.finish()
+    }
+  }
+
+  /** Appservices answer for many people and are trusted by the operator: they are not limited. */
+  #limit(name: RateLimitName, session: Session | undefined, request: IncomingMessage): void {
+    if (session?.appserviceId !== undefined) return
+    const wait =
+      session === undefined
+        ? this.#deps.rateLimiter.take(name, 'address', addressBucket(clientIp(request, this.proxies)))
+        : this.#deps.rateLimiter.take(name, 'user', session.userId)
+    if (wait > 0) throw limitExceeded(wait)
+  }
+}
