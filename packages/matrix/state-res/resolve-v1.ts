@@ -21,7 +21,9 @@ interface Conflict {
  * lack is taken over. O(c log c) for c conflicted events. https://spec.matrix.org/v1.19/rooms/v1/#state-resolution
  *
  * The text leaves open whether members resolved earlier count for those resolved later; here they do not, as in the
- * servers of the time, so that the result does not depend on the order of keys.
+ * servers of the time, so that the result does not depend on the order of keys. It also leaves open what stands where
+ * no candidate is allowed: here the one of least depth, as on the servers that rooms of this version live on (the
+ * recorded room of version 1 has such a case).
  */
 export async function resolveV1(resolution: Resolution): Promise<readonly StateEntry[]> {
   const { difference, cache } = resolution
@@ -43,8 +45,11 @@ export async function resolveV1(resolution: Resolution): Promise<readonly StateE
   }
   const others = conflicts
     .filter(({ type }) => !(AUTH_TYPES as readonly string[]).includes(type))
-    .map(({ candidates }) => candidates.findLast((event) => isAllowed(resolution, event, current)))
-  for (const event of others) if (event !== undefined) state.apply(event)
+    .map(
+      ({ candidates }) =>
+        candidates.findLast((event) => isAllowed(resolution, event, current)) ?? candidates[0]!,
+    )
+  for (const event of others) state.apply(event)
   return [...state.applied.values()].map(({ eventId, pdu }) => ({
     type: pdu.type,
     stateKey: pdu.state_key ?? '',
