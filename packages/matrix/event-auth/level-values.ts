@@ -42,6 +42,7 @@ export function parseLevel(rules: RoomVersionRules, value: JsonValue): number {
 }
 
 function parseNumber(rules: RoomVersionRules, value: number): number {
+  if (!Number.isFinite(value)) return value
   if (rules.strictCanonicalJson) return Number.isSafeInteger(value) ? value + 0 : Number.NaN
   // The addition turns -0 into 0, so that both are the same level.
   return Math.trunc(value) + 0

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { JsonObject } from '../events/pdu.ts'
+import { SUPPORTED_ROOM_VERSIONS } from '../room-versions/rules.ts'
+import { authStateOf } from './auth-state.ts'
+import { authorizeEvent } from './authorize.ts'
+import { createTestRoom, type TestEvent, type TestRoom } from './test-room.ts'
+
+const ALICE = '@alice:a'
+const BOB = '@bob:b'
+const never = () => false
+
+function since(version: string, first: number): boolean {
+  return Number(version) >= first
+}
+
+function roomWith(version: string, create: JsonObject = {}, levels: JsonObject = {}): TestRoom {
+  const room = createTestRoom(version)
+  const content = { creator: ALICE, ...create }
+  room.send({ id: 'create', type: 'm.room.create', sender: ALICE, stateKey: '', content })
+  for (const userId of [ALICE, BOB]) {
+    const content = { membership: 'join' }
+    room.send({ id: userId, type: 'm.room.member', sender: userId, stateKey: userId, content })
+  }
+  room.send({ id: 'last', type: 'm.room.power_levels', sender: ALICE, stateKey: '', content: levels })
+  return room
+}
+
+function isAllowed(room: TestRoom, draft: Omit<TestEvent, 'id' | 'after'>): boolean {
+  const event = room.send({ id: 'try', after: 'last', ...draft })
+  return authorizeEvent(room.rules, event, room.authStateAfter('last'), never).ok
+}
+
+function mayCreate(version: string, content: JsonObject, room = createTestRoom(version)): boolean {
+  const event = room.send({ id: 'create', type: 'm.room.create', sender: ALICE, stateKey: '', content })
+  return authorizeEvent(room.rules, event, authStateOf([]), never).ok
+}
+
+test('a create event stands first, in a known room version, and names its creator before version 11', () => {
+  for (const version of SUPPORTED_ROOM_VERSIONS) {
+    assert.equal(mayCreate(version, { creator: ALICE, room_version: version }), true)
+    assert.equal(mayCreate(version, { room_version: version }), since(version, 11))
+    for (const bad of ['0', '13', 'org.example', 7, null]) {
+      assert.equal(mayCreate(version, { creator: ALICE, room_version: bad }), false)
+    }
+    const room = roomWith(version)
+    assert.equal(
+      isAllowed(room, { type: 'm.room.create', sender: ALICE, stateKey: '', content: { creator: ALICE } }),
+      false,
+    )
+  }
+})
+
+test("a create event is of the room id's server, and in version 12 has no room id", () => {
+  for (const version of SUPPORTED_ROOM_VERSIONS) {
+    const room = createTestRoom(version)
+    const content = { creator: ALICE }
+    const event = room.send({ id: 'create', type: 'm.room.create', sender: ALICE, stateKey: '', content })
+    const elsewhere = { ...event, roomId: '!room:b' as typeof event.roomId }
+    assert.equal(authorizeEvent(room.rules, elsewhere, authStateOf([]), never).ok, since(version, 12))
+    const withId = { ...event, pdu: { ...event.pdu, room_id: event.roomId } }
+    assert.equal(authorizeEvent(room.rules, withId, authStateOf([]), never).ok, !since(version, 12))
+  }
+})
+
+test('additional creators are a list of user IDs, from version 12 on', () => {
+  for (const version of SUPPORTED_ROOM_VERSIONS) {
+    assert.equal(mayCreate(version, { creator: ALICE, additional_creators: [BOB] }), true)
+    for (const bad of [null, BOB, {}, [7], ['bob'], [BOB, '@:'], ['@bob:b c']]) {
+      const content = { creator: ALICE, additional_creators: bad }
+      assert.equal(mayCreate(version, content), !since(version, 12), `${version} ${JSON.stringify(bad)}`)
+    }
+  }
+})
+
+test('nothing is allowed without the create event, or in version 12 with one that the room id does not name', () => {
+  for (const version of SUPPORTED_ROOM_VERSIONS) {
+    const room = roomWith(version)
+    const event = room.send({ id: 'hello', type: 'm.room.message', sender: BOB })
+    const state = room.authStateAfter('last')
+    assert.equal(authorizeEvent(room.rules, event, state, never).ok, true)
+    const without = { get: (t: string, k: string) => (t === 'm.room.create' ? undefined : state.get(t, k)) }
+    assert.equal(authorizeEvent(room.rules, event, without, never).ok, false)
+    const moved = { ...event, roomId: '!other:a' as typeof event.roomId }
+    assert.equal(authorizeEvent(room.rules, moved, state, never).ok, !since(version, 12))
+  }
+})
+
+test('a room that does not federate takes events of its own server only', () => {
+  for (const version of SUPPORTED_ROOM_VERSIONS) {
+    for (const [federate, expected] of [
+      [false, false],
+      [true, true],
+      ['false', true],
+    ] as const) {
+      const room = roomWith(version, { 'm.federate': federate })
+      assert.equal(isAllowed(room, { type: 'm.room.message', sender: BOB }), expected)
+      assert.equal(isAllowed(room, { type: 'm.room.message', sender: ALICE }), true)
+    }
+  }
+})
+
+test('up to version 5 a server sets its own aliases, without being in the room', () => {
+  for (const version of SUPPORTED_ROOM_VERSIONS) {
+    const room = roomWith(version)
+    const aliases = { type: 'm.room.aliases', sender: '@carol:c' }
+    assert.equal(isAllowed(room, { ...aliases, stateKey: 'c' }), !since(version, 6))
+    assert.equal(isAllowed(room, { ...aliases, stateKey: 'b' }), false)
+    assert.equal(isAllowed(room, aliases), false)
+  }
+})
+
+test('who is not in the room sends nothing, who lacks the level neither', () => {
+  for (const version of SUPPORTED_ROOM_VERSIONS) {
+    const room = roomWith(version, {}, { users: { [BOB]: 10 }, events: { low: 10, high: 11 }, invite: 10 })
+    for (const [type, expected] of [
+      ['low', true],
+      ['high', false],
+      ['m.room.third_party_invite', true],
+    ] as const) {
+      assert.equal(isAllowed(room, { type, sender: BOB, stateKey: '' }), expected, type)
+      assert.equal(isAllowed(room, { type, sender: '@carol:c', stateKey: '' }), false, type)
+    }
+    const strict = roomWith(version, {}, { users: { [BOB]: 100 }, invite: 101 })
+    assert.equal(isAllowed(strict, { type: 'm.room.third_party_invite', sender: BOB, stateKey: '' }), false)
+  }
+})
+
+test('state under a user ID is for that user alone', () => {
+  for (const version of SUPPORTED_ROOM_VERSIONS) {
+    const room = roomWith(version, {}, { state_default: 0 })
+    assert.equal(isAllowed(room, { type: 'test', sender: BOB, stateKey: BOB }), true)
+    assert.equal(isAllowed(room, { type: 'test', sender: BOB, stateKey: ALICE }), false)
+    assert.equal(isAllowed(room, { type: 'test', sender: BOB, stateKey: '@' }), false)
+    assert.equal(isAllowed(room, { type: 'test', sender: BOB, stateKey: `_${ALICE}` }), true)
+  }
+})
+
+test('in versions 1 and 2 a redaction needs the level, or an event of the same server', () => {
+  for (const version of SUPPORTED_ROOM_VERSIONS) {
+    const room = roomWith(version, {}, { users: { '@bob:b': 49 } })
+    const redaction = { type: 'm.room.redaction', sender: BOB }
+    assert.equal(isAllowed(room, { ...redaction, redacts: '$x:b' }), true)
+    for (const redacts of ['$x:a', '$x', undefined]) {
+      assert.equal(isAllowed(room, { ...redaction, redacts }), since(version, 3), `${version} ${redacts}`)
+    }
+    const strong = roomWith(version, {}, { users: { '@bob:b': 50 } })
+    assert.equal(isAllowed(strong, { ...redaction, redacts: '$x:a' }), true)
+  }
+})
