@@ -1,7 +1,20 @@
 import type { Signer } from '@causeway/matrix/events/pdu.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { BlobStore } from '@causeway/store/blobs/blob-store.ts'
+import type { Bus } from '@causeway/store/bus/local.ts'
+import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import type { Database } from '@causeway/store/db/database.ts'
+import type { Log } from '@causeway/store/log/log.ts'
+import type { HomeserverConfig } from './config.ts'
+import type { Logger } from './ops/log.ts'
+import type { RoomEngine } from './rooms/engine.ts'
+import type { Notifier } from './sync/notifier.ts'
+import type { ToldMembers } from './sync/told-members.ts'
+import type { VolatileStream } from './sync/volatile.ts'
+import type { KeyCounts } from './devices/key-counts.ts'
+import type { Unread } from './unread/counts.ts'
+import type { TokenEpochs } from './sync/token.ts'
 
 /**
  * The shared things of a running homeserver: a plain record, not services. Functions ask for the part they
@@ -9,8 +22,22 @@ import type { Database } from '@causeway/store/db/database.ts'
  */
 export interface Homeserver {
   readonly serverName: ServerName
+  readonly config: HomeserverConfig
+  readonly logger: Logger
   readonly db: Database
+  readonly log: Log
+  readonly bus: Bus
+  readonly blobs: BlobStore
+  readonly budget: MemoryBudget
   readonly clock: Clock
   readonly random: Random
   readonly signer: Signer
+  readonly rooms: RoomEngine
+  readonly notifier: Notifier
+  readonly toldMembers: ToldMembers
+  readonly volatile: VolatileStream
+  readonly unread: Unread
+  readonly keyCounts: KeyCounts
+  /** Told to clients inside their sync tokens. */
+  readonly epochs: TokenEpochs
 }

@@ -88,3 +88,19 @@ export async function findMaxRoomNid(db: Database): Promise<number> {
   const rows = await db.query<{ n: number | null }>('SELECT max(nid) AS n FROM rooms', [])
   return rows[0]?.n ?? 0
 }
+
+/** The first few members of a room by arrival, without the reader. */
+export async function listHeroes(
+  db: Database,
+  roomNid: number,
+  exceptUserId: string,
+  memberships: readonly string[],
+  limit: number,
+): Promise<string[]> {
+  const rows = await db.query<{ user_id: string }>(
+    `SELECT user_id FROM memberships WHERE room_nid = ? AND membership IN (?text[]) AND user_id <> ?
+     ORDER BY event_nid LIMIT ?`,
+    [roomNid, memberships, exceptUserId, limit],
+  )
+  return rows.map((row) => row.user_id)
+}

@@ -1,0 +1,33 @@
+import { MatrixError, badJson } from '@causeway/matrix/errors/matrix-error.ts'
+import { exceedsBytes, MAX_ID_BYTES } from '@causeway/matrix/json/limits.ts'
+import type { EventDraft } from './room-write.ts'
+
+/** Types whose content authorisation and resolution read: a malformed one would be stuck in the room's state. */
+const TEXT_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  'm.room.name': ['name'],
+  'm.room.topic': ['topic'],
+  'm.room.join_rules': ['join_rule'],
+  'm.room.history_visibility': ['history_visibility'],
+  'm.room.guest_access': ['guest_access'],
+  'm.room.encryption': ['algorithm'],
+}
+
+/**
+ * Refuses what no client should send: names that are too long, and content of well-known state whose fields
+ * have the wrong type. Throws `M_TOO_LARGE` and `M_BAD_JSON`.
+ * https://spec.matrix.org/v1.19/client-server-api/#size-limits
+ */
+export function checkDraft(draft: EventDraft): void {
+  if (draft.type === '') throw badJson('An event needs a type')
+  if (exceedsBytes(draft.type, MAX_ID_BYTES))
+    throw new MatrixError('M_TOO_LARGE', `An event type has at most ${MAX_ID_BYTES} bytes`)
+  if (draft.stateKey === undefined) return
+  if (exceedsBytes(draft.stateKey, MAX_ID_BYTES)) {
+    throw new MatrixError('M_TOO_LARGE', `A state key has at most ${MAX_ID_BYTES} bytes`)
+  }
+  for (const field of TEXT_FIELDS[draft.type] ?? []) {
+    const value = draft.content[field]
+    if (value !== undefined && typeof value !== 'string')
+      throw badJson(`${field} of ${draft.type} must be text`)
+  }
+}

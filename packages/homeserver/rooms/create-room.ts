@@ -1,0 +1,101 @@
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { RoomAlias, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
+import type { LogEntry } from '@causeway/store/log/entry.ts'
+import type { Step } from '@causeway/store/db/database.ts'
+import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import { roomIdOfCreate } from '@causeway/matrix/ids/room-id.ts'
+import { createKeyOverlay } from '@causeway/store/state/keys.ts'
+import { createNodeOverlay } from '@causeway/store/state/node-source.ts'
+import { checkDraft } from './check-draft.ts'
+import type { RoomEngine } from './engine.ts'
+import type { RoomHead } from './head.ts'
+import { initialEvents, type NewRoomRequest } from './new-room-state.ts'
+import { persistEvents } from './persist.ts'
+import { appendEvent, beginWrite, buildCreateEvent, type EventDraft, type RoomWrite } from './room-write.ts'
+import { throwIfCompanion } from './write-to-room.ts'
+
+/** What the endpoint has worked out before the room is made. */
+export interface CreateRoomInput extends NewRoomRequest {
+  readonly rules: RoomVersionRules
+  readonly creator: UserId
+  /** The full alias to claim; `aliasSteps` claims it in the same commit. */
+  readonly alias?: RoomAlias
+  /** Rows that go in with the room: its alias, its place in the directory. */
+  readonly companions?: (room: { roomId: RoomId; roomNid: number }) => {
+    steps: readonly Step[]
+    entries?: readonly LogEntry[]
+  }
+}
+
+/**
+ * Makes a room with all its first events in one commit, in the order the specification gives: the room is
+ * there whole or not at all. Throws `M_INVALID_ROOM_STATE` when the events asked for are not allowed by the
+ * power levels asked for, `CompanionRefused` when the alias is taken.
+ * https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3createroom
+ */
+export async function createRoom(engine: RoomEngine, input: CreateRoomInput): Promise<RoomId> {
+  const write = await beginRoom(engine, input)
+  const { roomId, roomNid } = write.head
+  for (const draft of initialEvents(input)) await appendInitial(engine, write, draft)
+  const pending = await engine.queue.serial(roomId, () => {
+    engine.heads.set(roomId, write.head)
+    return persistEvents(engine, write, input.companions?.({ roomId, roomNid }) ?? {})
+  })
+  const result = await pending.settled
+  if (result.ok) return roomId
+  throwIfCompanion(result, pending)
+  throw new MatrixError('M_UNKNOWN', 'The room could not be created; try again')
+}
+
+/** A room that exists only in this write so far, with its create event. */
+async function beginRoom(engine: RoomEngine, input: CreateRoomInput): Promise<RoomWrite> {
+  const { rules, creator } = input
+  const content = createContent(input)
+  const roomNid = engine.allocateRoomNid()
+  const chosenId = `!${engine.random.token(18)}:${engine.serverName}` as RoomId
+  const draft: EventDraft = { type: 'm.room.create', sender: creator, stateKey: '', content }
+  checkDraft(draft)
+  const built = buildCreateEvent(engine, rules, draft, rules.roomIdIsCreateHash ? undefined : chosenId)
+  const head: RoomHead = {
+    roomId: rules.roomIdIsCreateHash ? roomIdOfCreate(built.eventId) : chosenId,
+    roomNid,
+    rules,
+    version: 0,
+    extremities: [],
+    stateRoot: 0,
+    // Node and event number 0 mean "none".
+    next: { node: 1, key: 0, event: 1 },
+    state: new Map(),
+    nodes: createNodeOverlay(engine.nodes, roomNid),
+    keys: createKeyOverlay(engine.keys, roomNid),
+  }
+  const write = beginWrite(head)
+  await appendEvent(engine, write, draft, built)
+  return write
+}
+
+function createContent({ rules, creator, creationContent, preset, invite }: CreateRoomInput): JsonObject {
+  const content: JsonObject = { ...creationContent, room_version: rules.version }
+  if (!rules.creatorIsSender) content['creator'] = creator
+  else delete content['creator']
+  if (!rules.privilegedCreators || preset !== 'trusted_private_chat') return content
+  const asked = Array.isArray(content['additional_creators']) ? content['additional_creators'] : []
+  const additional = [...new Set([...asked, ...invite])].filter((userId) => userId !== creator)
+  if (additional.length > 0) content['additional_creators'] = additional
+  return content
+}
+
+/** What the creator's own rules forbid is a mistake in the request, not a lack of rights. */
+async function appendInitial(engine: RoomEngine, write: RoomWrite, draft: EventDraft): Promise<void> {
+  try {
+    checkDraft(draft)
+    await appendEvent(engine, write, draft)
+  } catch (error) {
+    if (!(error instanceof MatrixError) || error.errcode !== 'M_FORBIDDEN') throw error
+    throw new MatrixError(
+      'M_INVALID_ROOM_STATE',
+      `The room can't be created with this ${draft.type}: ${error.message}`,
+    )
+  }
+}

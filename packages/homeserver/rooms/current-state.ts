@@ -1,0 +1,110 @@
+import type { EventRow } from '@causeway/store/tables/events.ts'
+import { packStateKey } from '@causeway/matrix/event-auth/state-key.ts'
+import type { KeySource, StateKeyName } from '@causeway/store/state/keys.ts'
+import type { NodeSource } from '@causeway/store/state/node-source.ts'
+import { getMany, listState } from '@causeway/store/state/tree.ts'
+import { findStateEventRows } from '@causeway/store/tables/events.ts'
+import type { RoomEngine } from './engine.ts'
+import type { RoomHead } from './head.ts'
+import type { StateEntry } from './state-entry.ts'
+import { roomEventOfRow, toStoredEvent, type RoomInfo } from './stored-event.ts'
+
+interface Reader extends Pick<RoomEngine, 'db' | 'stateEntries'> {
+  readonly nodes: NodeSource
+  readonly keys: KeySource
+}
+
+function entryOfRow(room: RoomInfo, row: EventRow): StateEntry {
+  const roomEvent = roomEventOfRow(room, row)
+  const stored = toStoredEvent(room, roomEvent, {
+    nid: row.nid,
+    depth: row.depth,
+    stateRoot: row.state_root,
+    stateBefore: row.state_before,
+    stateNid: row.state_nid,
+    flags: row.flags,
+  })
+  return { roomEvent, stored }
+}
+
+/** State events by their numbers within the room: cached ones from memory, the others in one query. */
+export async function readStateEntries(
+  engine: Reader,
+  room: RoomInfo,
+  stateNids: readonly number[],
+): Promise<Map<number, StateEntry>> {
+  const found = new Map<number, StateEntry>()
+  const missing: number[] = []
+  for (const stateNid of stateNids) {
+    const entry = engine.stateEntries.get(`${room.roomNid}:${stateNid}`)
+    if (entry === undefined) missing.push(stateNid)
+    else found.set(stateNid, entry)
+  }
+  if (missing.length === 0) return found
+  for (const row of await findStateEventRows(engine.db, room.roomNid, missing)) {
+    const entry = entryOfRow(room, row)
+    engine.stateEntries.set(`${room.roomNid}:${row.state_nid}`, entry)
+    found.set(row.state_nid, entry)
+  }
+  return found
+}
+
+/** One entry of the room's state at any root. Costs one index look-up and at most four nodes, mostly cached. */
+export async function readStateAt(
+  engine: Reader,
+  room: RoomInfo,
+  root: number,
+  type: string,
+  stateKey: string,
+): Promise<StateEntry | undefined> {
+  const [entry] = await readStateKeysAt(engine, room, root, [{ type, stateKey }])
+  return entry
+}
+
+/** Several entries at one root, in the order of `names`; a handful of queries at most, however many there are. */
+export async function readStateKeysAt(
+  engine: Reader,
+  room: RoomInfo,
+  root: number,
+  names: readonly StateKeyName[],
+): Promise<(StateEntry | undefined)[]> {
+  const keyNids = await engine.keys.find(room.roomNid, names)
+  const known = keyNids.filter((keyNid) => keyNid !== undefined)
+  const values = await getMany(engine.nodes, room.roomNid, root, known)
+  const stateNidOf = new Map(known.map((keyNid, i) => [keyNid, values[i]]))
+  const stateNids = keyNids.map((keyNid) => (keyNid === undefined ? undefined : stateNidOf.get(keyNid)))
+  const entries = await readStateEntries(
+    engine,
+    room,
+    stateNids.filter((nid) => nid !== undefined),
+  )
+  return stateNids.map((stateNid) => (stateNid === undefined ? undefined : entries.get(stateNid)))
+}
+
+/** One entry of the current state, remembered by the head. Only inside the room's queue. */
+export async function readCurrentState(
+  engine: Reader,
+  head: RoomHead,
+  type: string,
+  stateKey: string,
+): Promise<StateEntry | undefined> {
+  const mapKey = packStateKey(type, stateKey)
+  const known = head.state.get(mapKey)
+  if (known !== undefined) return known ?? undefined
+  // State that a write has not committed yet is in `head.state`, so that what is missing there is stored.
+  const reader = { ...engine, nodes: head.nodes, keys: head.keys }
+  const entry = await readStateAt(reader, head, head.stateRoot, type, stateKey)
+  head.state.set(mapKey, entry ?? null)
+  return entry
+}
+
+/** The whole state at a root. Costs the state: for first syncs, `/state` and `/members` only. */
+export async function listStateAt(engine: Reader, room: RoomInfo, root: number): Promise<StateEntry[]> {
+  if (root === 0) return []
+  const stateNids: number[] = []
+  for await (const items of listState(engine.nodes, room.roomNid, root)) {
+    for (const [, stateNid] of items) stateNids.push(stateNid)
+  }
+  const entries = await readStateEntries(engine, room, stateNids)
+  return stateNids.map((stateNid) => entries.get(stateNid)).filter((entry) => entry !== undefined)
+}

@@ -1,0 +1,82 @@
+import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { Cache } from '@causeway/store/cache/lru.ts'
+import type { KeyedQueue } from '@causeway/store/cache/keyed-queue.ts'
+import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
+import type { Clock, Random } from '@causeway/store/clock/clock.ts'
+import type { Database } from '@causeway/store/db/database.ts'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import type { Log } from '@causeway/store/log/log.ts'
+import { createKeyedQueue } from '@causeway/store/cache/keyed-queue.ts'
+import { createKeyStore, weighKey, type KeyStore } from '@causeway/store/state/keys.ts'
+import { weighNode } from '@causeway/store/state/node.ts'
+import { createNodeStore, type NodeStore } from '@causeway/store/state/node-source.ts'
+import { findMaxRoomNid } from '@causeway/store/tables/rooms.ts'
+import type { RoomHead } from './head.ts'
+import type { StateEntry } from './state-entry.ts'
+import type { RoomInfo } from './stored-event.ts'
+import { createLocalEchoes, type LocalEchoes } from './local-echoes.ts'
+import { createMembershipIndex, type MembershipIndex } from './membership-index.ts'
+
+/** What the rooms need from the outside. */
+export interface RoomDeps {
+  readonly serverName: ServerName
+  readonly db: Database
+  readonly log: Log
+  readonly clock: Clock
+  readonly random: Random
+  readonly budget: MemoryBudget
+}
+
+/** The warm part of the rooms: heads, queues, caches. One a process. */
+export interface RoomEngine extends RoomDeps {
+  /** One queue per room: nothing inside it awaits the network or another room (law 3). */
+  readonly queue: KeyedQueue<RoomId>
+  readonly heads: Cache<RoomId, RoomHead>
+  /** Heads with writes that are not durable yet: they must not be shed, since their rows are behind them. */
+  readonly busyHeads: Map<RoomId, { head: RoomHead; writes: number }>
+  readonly rooms: Cache<RoomId, RoomInfo>
+  readonly roomsByNid: Cache<number, RoomInfo>
+  readonly events: Cache<EventId, StoredEvent>
+  /** State events by room number and state event number. */
+  readonly stateEntries: Cache<string, StateEntry>
+  readonly nodes: NodeStore
+  readonly keys: KeyStore
+  readonly members: MembershipIndex
+  readonly echoes: LocalEchoes
+  /** The number of the next new room. */
+  allocateRoomNid(): number
+}
+
+/** Rough size in memory of what hangs on an event: its JSON in two forms, and its objects. */
+export function weighEvent(event: StoredEvent): number {
+  return 600 + 4 * event.clientJson.length
+}
+
+/** Reads what has to be known before the first write. */
+export async function createRoomEngine(deps: RoomDeps): Promise<RoomEngine> {
+  let lastRoomNid = await findMaxRoomNid(deps.db)
+  const { budget } = deps
+  return {
+    ...deps,
+    queue: createKeyedQueue(),
+    heads: budget.cache({
+      name: 'room_heads',
+      share: 0.15,
+      weigh: (head: RoomHead) => 2_000 + head.state.size * 1_500,
+    }),
+    busyHeads: new Map(),
+    rooms: budget.cache({ name: 'rooms', share: 0.01, weigh: () => 300 }),
+    roomsByNid: budget.cache({ name: 'rooms_by_nid', share: 0.01, weigh: () => 100 }),
+    events: budget.cache({ name: 'events', share: 0.2, weigh: weighEvent }),
+    stateEntries: budget.cache({
+      name: 'state_events',
+      share: 0.15,
+      weigh: (entry: StateEntry) => 2 * weighEvent(entry.stored),
+    }),
+    nodes: createNodeStore(deps.db, budget.cache({ name: 'state_nodes', share: 0.06, weigh: weighNode })),
+    keys: createKeyStore(deps.db, budget.cache({ name: 'state_keys', share: 0.05, weigh: weighKey })),
+    members: createMembershipIndex(deps.db, budget, (userId) => userId.endsWith(`:${deps.serverName}`)),
+    echoes: createLocalEchoes(20_000),
+    allocateRoomNid: () => ++lastRoomNid,
+  }
+}

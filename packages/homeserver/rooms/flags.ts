@@ -1,0 +1,17 @@
+import type { Pdu } from '@causeway/matrix/events/pdu.ts'
+import { EventFlag } from '@causeway/store/log/entry.ts'
+import { relationOf } from './relation.ts'
+
+/** Types whose default push rule notifies. https://spec.matrix.org/v1.19/client-server-api/#predefined-rules */
+const NOTIFYING_TYPES: ReadonlySet<string> = new Set(['m.room.message', 'm.room.encrypted'])
+
+/** Whether an event counts as unread under the default push rules, for those who did not send it. */
+export function notifiesByDefault(pdu: Pick<Pdu, 'type' | 'content' | 'state_key'>): boolean {
+  if (pdu.state_key !== undefined || !NOTIFYING_TYPES.has(pdu.type)) return false
+  return pdu.content['msgtype'] !== 'm.notice' && relationOf(pdu.content)?.relType !== 'm.replace'
+}
+
+/** The flags an event starts its life with. */
+export function timelineFlags(pdu: Pdu): number {
+  return notifiesByDefault(pdu) ? EventFlag.notifies : 0
+}

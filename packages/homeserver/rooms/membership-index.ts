@@ -1,0 +1,188 @@
+import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { Membership } from '@causeway/matrix/event-auth/membership.ts'
+import type { Cache } from '@causeway/store/cache/lru.ts'
+import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
+import type { Database } from '@causeway/store/db/database.ts'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import { createSingleFlight } from '@causeway/store/cache/single-flight.ts'
+import { countMembers, listLocalMembers, listMembershipsOfUser } from '@causeway/store/tables/rooms.ts'
+
+/** A user's standing in one room. */
+export interface UserRoom {
+  readonly roomId: RoomId
+  readonly roomNid: number
+  readonly membership: Membership
+  /** Log number of the membership event. */
+  readonly eventNid: number
+  readonly forgotten: boolean
+}
+
+/** Where a user is: replaced as a whole when it changes, so that it can be compared by identity. */
+export interface UserRooms {
+  /** Every room the user has or had a membership in. */
+  readonly byId: ReadonlyMap<RoomId, UserRoom>
+  readonly joined: ReadonlySet<RoomId>
+  /** All rooms whose news can concern the user: all but forgotten ones. */
+  readonly known: ReadonlySet<RoomId>
+}
+
+function userRoomsOf(byId: ReadonlyMap<RoomId, UserRoom>): UserRooms {
+  const joined = new Set<RoomId>()
+  const known = new Set<RoomId>()
+  for (const room of byId.values()) {
+    if (room.membership === 'join') joined.add(room.roomId)
+    if (!room.forgotten) known.add(room.roomId)
+  }
+  return { byId, joined, known }
+}
+
+function withRoom(rooms: UserRooms, room: UserRoom): UserRooms {
+  return userRoomsOf(new Map(rooms.byId).set(room.roomId, room))
+}
+
+export interface RoomMemberCounts {
+  readonly joined: number
+  readonly invited: number
+}
+
+/**
+ * Who is where, in memory for the users and rooms in use, loaded from `memberships` and kept true by the
+ * log: `apply` is called for every committed event, in order, before anybody is told of it.
+ */
+export interface MembershipIndex {
+  /** Every room a user has or had a membership in. */
+  roomsOf(userId: UserId): Promise<UserRooms>
+  /** The same when it is in memory, without a query. */
+  peekRoomsOf(userId: UserId): UserRooms | undefined
+  /** Users of ours that are joined to a room. */
+  localMembers(roomNid: number): Promise<ReadonlySet<UserId>>
+  counts(roomNid: number): Promise<RoomMemberCounts>
+  /** Whether both are joined to a room of ours, now. */
+  shareRoom(a: UserId, b: UserId): Promise<boolean>
+  apply(event: StoredEvent): void
+  /** The user forgot a room; the row was written by the caller. */
+  applyForget(userId: UserId, roomId: RoomId): void
+}
+
+/** Loads `key` through a cache; what changed while it was read is read again instead of cached. */
+function loader<K, V>(cache: Cache<K, V>, read: (key: K) => Promise<V>) {
+  const flights = createSingleFlight<K, V>()
+  return {
+    get: (key: K): Promise<V> => {
+      const held = cache.get(key)
+      if (held !== undefined) return Promise.resolve(held)
+      return flights.run(key, async (isCurrent) => {
+        const value = await read(key)
+        if (isCurrent()) cache.set(key, value)
+        return value
+      })
+    },
+    /** The stored rows changed: a read under way must not be cached. */
+    touch: (key: K): void => flights.forget(key),
+  }
+}
+
+async function readUserRooms(db: Database, userId: UserId): Promise<UserRooms> {
+  const rows = await listMembershipsOfUser(db, userId)
+  return userRoomsOf(
+    new Map(
+      rows.map((row) => [
+        row.room_id as RoomId,
+        {
+          roomId: row.room_id as RoomId,
+          roomNid: row.room_nid,
+          membership: row.membership as Membership,
+          eventNid: row.event_nid,
+          forgotten: row.forgotten === 1,
+        },
+      ]),
+    ),
+  )
+}
+
+async function readCounts(db: Database, roomNid: number): Promise<RoomMemberCounts> {
+  const [joined, invited] = await Promise.all([
+    countMembers(db, roomNid, 'join'),
+    countMembers(db, roomNid, 'invite'),
+  ])
+  return { joined, invited }
+}
+
+interface IndexCaches {
+  readonly users: Cache<UserId, UserRooms>
+  readonly locals: Cache<number, Set<UserId>>
+  readonly counts: Cache<number, RoomMemberCounts>
+}
+
+/** What a committed membership event changes in the caches. Only what they hold. */
+function applyToCaches(caches: IndexCaches, event: StoredEvent, userId: UserId): void {
+  const membership = event.content['membership'] as Membership
+  const { roomId, roomNid } = event
+  caches.users
+    .peek(userId)
+    ?.set(roomId, { roomId, roomNid, membership, eventNid: event.nid, forgotten: false })
+  caches.counts.delete(roomNid)
+  const members = caches.locals.peek(roomNid)
+  if (members === undefined) return
+  if (membership === 'join') members.add(userId)
+  else members.delete(userId)
+}
+
+function shareAny(a: UserRooms, b: UserRooms): boolean {
+  const [fewer, more] = a.joined.size < b.joined.size ? [a.joined, b.joined] : [b.joined, a.joined]
+  for (const roomId of fewer) if (more.has(roomId)) return true
+  return false
+}
+
+/** @param isLocal whether a user is ours: only those are kept as members. */
+export function createMembershipIndex(
+  db: Database,
+  budget: MemoryBudget,
+  isLocal: (userId: string) => boolean,
+): MembershipIndex {
+  const caches: IndexCaches = {
+    users: budget.cache({
+      name: 'rooms_of_user',
+      share: 0.06,
+      weigh: (rooms: UserRooms) => 200 + rooms.byId.size * 350,
+    }),
+    locals: budget.cache({
+      name: 'local_members',
+      share: 0.05,
+      weigh: (members: Set<UserId>) => 200 + members.size * 90,
+    }),
+    counts: budget.cache({ name: 'member_counts', share: 0.01, weigh: () => 60 }),
+  }
+  const users = loader(caches.users, (userId) => readUserRooms(db, userId))
+  const locals = loader(
+    caches.locals,
+    async (roomNid) => new Set((await listLocalMembers(db, roomNid, 'join')) as UserId[]),
+  )
+  const counts = loader(caches.counts, (roomNid) => readCounts(db, roomNid))
+  return {
+    roomsOf: users.get,
+    peekRoomsOf: (userId) => caches.users.peek(userId),
+    localMembers: locals.get,
+    counts: counts.get,
+    shareRoom: async (a, b) => shareAny(await users.get(a), await users.get(b)),
+    apply(event) {
+      if (event.type !== 'm.room.member' || event.stateKey === undefined) return
+      const userId = event.stateKey as UserId
+      users.touch(userId)
+      counts.touch(event.roomNid)
+      if (!isLocal(userId)) {
+        caches.users.delete(userId)
+        caches.counts.delete(event.roomNid)
+        return
+      }
+      locals.touch(event.roomNid)
+      applyToCaches(caches, event, userId)
+    },
+    applyForget(userId, roomId) {
+      users.touch(userId)
+      const rooms = caches.users.peek(userId)
+      const room = rooms?.byId.get(roomId)
+      if (room !== undefined) caches.users.set(userId, withRoom(rooms!, { ...room, forgotten: true }))
+    },
+  }
+}

@@ -1,0 +1,79 @@
+import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import { EventFlag } from '@causeway/store/log/entry.ts'
+import { withUnsigned } from '@causeway/matrix/events/client-event.ts'
+import { findRedactionOf } from '@causeway/store/tables/events.ts'
+import { bundleRelations } from './bundle-relations.ts'
+import { readStateAt } from './current-state.ts'
+import type { RoomEngine } from './engine.ts'
+import { findEventsByNid } from './read-events.ts'
+import type { RoomInfo } from './stored-event.ts'
+import type { VisibleEvent } from './visibility.ts'
+
+/** Who an event is rendered for. */
+export interface EventReader {
+  readonly userId: UserId
+  readonly deviceId: DeviceId | undefined
+}
+
+/**
+ * Events of one room as JSON texts for one reader: the shared client form with the reader's `unsigned` spliced
+ * in. A plain message costs no look-up; state events one (what they replaced), redacted ones one (why).
+ * https://spec.matrix.org/v1.19/client-server-api/#room-event-format
+ */
+export async function renderEvents(
+  engine: RoomEngine,
+  room: RoomInfo,
+  reader: EventReader,
+  events: readonly VisibleEvent[],
+): Promise<string[]> {
+  const bundles = await bundleRelations(
+    engine,
+    room,
+    reader,
+    events.map(({ event }) => event),
+  )
+  const rendered: string[] = []
+  for (const visible of events) {
+    rendered.push(await renderOne(engine, room, reader, visible, bundles.get(visible.event.eventId)))
+  }
+  return rendered
+}
+
+async function renderOne(
+  engine: RoomEngine,
+  room: RoomInfo,
+  reader: EventReader,
+  { event, membership }: VisibleEvent,
+  relations: string | undefined,
+): Promise<string> {
+  let unsigned = `{"age":${Math.max(0, engine.clock.now() - event.originServerTs)},"membership":${JSON.stringify(membership)}`
+  const echo = engine.echoes.find(event.eventId)
+  if (echo !== undefined && echo.deviceId === reader.deviceId && echo.userId === reader.userId) {
+    unsigned += `,"transaction_id":${JSON.stringify(echo.txnId)}`
+  }
+  if (event.stateKey !== undefined) unsigned += await renderReplaced(engine, room, event)
+  if ((event.flags & EventFlag.redacted) !== 0) unsigned += await renderRedaction(engine, event)
+  if (relations !== undefined) unsigned += `,"m.relations":${relations}`
+  return withUnsigned(event.clientJson, `${unsigned}}`)
+}
+
+/** What a state event took the place of. */
+async function renderReplaced(engine: RoomEngine, room: RoomInfo, event: StoredEvent): Promise<string> {
+  if (event.stateBefore === 0 || event.stateBefore === event.stateRoot) return ''
+  const replaced = await readStateAt(engine, room, event.stateBefore, event.type, event.stateKey!)
+  if (replaced === undefined) return ''
+  const { content, eventId, sender } = replaced.stored
+  return `,"replaces_state":${JSON.stringify(eventId)},"prev_content":${JSON.stringify(content)},"prev_sender":${JSON.stringify(sender)}`
+}
+
+async function renderRedaction(engine: RoomEngine, event: StoredEvent): Promise<string> {
+  const nid = await findRedactionOf(engine.db, event.eventId)
+  const redaction = nid === undefined ? undefined : (await findEventsByNid(engine, [nid])).get(nid)
+  return redaction === undefined ? '' : `,"redacted_because":${redaction.clientJson}`
+}
+
+/** An event for a reader of whom nothing is known but that they may see it: state, invites. */
+export function renderPlain(engine: Pick<RoomEngine, 'clock'>, event: StoredEvent): string {
+  return withUnsigned(event.clientJson, `{"age":${Math.max(0, engine.clock.now() - event.originServerTs)}}`)
+}

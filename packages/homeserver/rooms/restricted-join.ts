@@ -1,0 +1,58 @@
+import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
+import type { AuthState } from '@causeway/matrix/event-auth/auth-state.ts'
+import { powerLevelsOf, requiredActionLevel, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
+import { isJsonObject } from '@causeway/matrix/json/parse.ts'
+import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import type { RoomEngine } from './engine.ts'
+import { stateOf, type RoomWrite } from './room-write.ts'
+
+const RESTRICTED: ReadonlySet<string> = new Set(['restricted', 'knock_restricted'])
+
+/**
+ * Who of ours can vouch for a join by membership of another room, when the join rule asks for that; undefined
+ * when it does not. Throws `M_FORBIDDEN` when the user is in none of the rooms, `M_UNABLE_TO_GRANT_JOIN` when
+ * nobody of ours has the power to invite.
+ * https://spec.matrix.org/v1.19/client-server-api/#restricted-rooms
+ */
+export async function chooseAuthorisingUser(
+  engine: RoomEngine,
+  write: RoomWrite,
+  userId: UserId,
+): Promise<UserId | undefined> {
+  const rules = await stateOf(engine, write, 'm.room.join_rules', '')
+  if (!write.head.rules.restrictedJoins || !RESTRICTED.has(String(rules?.stored.content['join_rule'])))
+    return undefined
+  const rooms = allowedRooms(rules?.stored.content['allow'])
+  const { joined } = await engine.members.roomsOf(userId)
+  if (!rooms.some((roomId) => joined.has(roomId))) {
+    throw new MatrixError('M_FORBIDDEN', 'You are in none of the rooms whose members may join this one')
+  }
+  return findInviter(engine, write)
+}
+
+/** Rooms that a restricted join rule names. */
+export function allowedRooms(allow: unknown): RoomId[] {
+  if (!Array.isArray(allow)) return []
+  return allow.flatMap((rule: unknown) =>
+    isJsonObject(rule) && rule['type'] === 'm.room_membership' && typeof rule['room_id'] === 'string'
+      ? [rule['room_id'] as RoomId]
+      : [],
+  )
+}
+
+async function findInviter(engine: RoomEngine, write: RoomWrite): Promise<UserId> {
+  const create = (await stateOf(engine, write, 'm.room.create', ''))?.roomEvent
+  const power = (await stateOf(engine, write, 'm.room.power_levels', ''))?.roomEvent
+  const events: Readonly<Record<string, RoomEvent | undefined>> = {
+    'm.room.create': create,
+    'm.room.power_levels': power,
+  }
+  const state: AuthState = { get: (type) => events[type] }
+  const levels = powerLevelsOf(write.head.rules, state)
+  const needed = requiredActionLevel(levels, 'invite')
+  for (const userId of await engine.members.localMembers(write.head.roomNid)) {
+    if (userLevel(levels, userId) >= needed) return userId
+  }
+  throw new MatrixError('M_UNABLE_TO_GRANT_JOIN', 'Nobody on this server may let others into the room')
+}

@@ -1,0 +1,59 @@
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
+import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
+import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
+import type { RoomEngine } from './engine.ts'
+import type { Companions } from './persist.ts'
+import { addRedaction } from './apply-redaction.ts'
+import { appendEvent, stateOf, type EventDraft, type RoomWrite } from './room-write.ts'
+import { checkDraft } from './check-draft.ts'
+import { writeToRoom } from './write-to-room.ts'
+
+export interface SendInput extends EventDraft {
+  readonly roomId: RoomId
+  /** What goes into the log in the same commit, made once the event id is known. */
+  readonly companions?: (eventId: EventId) => Companions
+}
+
+/**
+ * Sends one event into a room and resolves once it is durable. State that says what the room's state says
+ * already is not sent again: its event's id is the answer. Throws `M_FORBIDDEN`, `M_NOT_FOUND`,
+ * `M_TOO_LARGE`, `M_BAD_JSON`, `CompanionRefused`.
+ */
+export function sendEvent(engine: RoomEngine, input: SendInput): Promise<EventId> {
+  checkDraft(input)
+  return writeToRoom(engine, input.roomId, async (write) => {
+    await requireJoined(engine, write, input)
+    const unchanged = await findUnchangedState(engine, write, input)
+    if (unchanged !== undefined) return { value: unchanged }
+    const event = await appendEvent(engine, write, input)
+    if (event.stored.type === 'm.room.redaction') await addRedaction(engine, write, event)
+    const { eventId } = event.roomEvent
+    const companions = input.companions?.(eventId)
+    return companions === undefined ? { value: eventId } : { value: eventId, companions }
+  })
+}
+
+/** A clear sentence for the commonest refusal, before authorisation says the same in general words. */
+async function requireJoined(engine: RoomEngine, write: RoomWrite, draft: EventDraft): Promise<void> {
+  if (draft.type === 'm.room.member') return
+  const member = await stateOf(engine, write, 'm.room.member', draft.sender)
+  if (member?.stored.content['membership'] !== 'join') {
+    throw forbidden(`You are not in the room ${write.head.roomId}; join it first`)
+  }
+}
+
+async function findUnchangedState(
+  engine: RoomEngine,
+  write: RoomWrite,
+  draft: EventDraft,
+): Promise<EventId | undefined> {
+  if (draft.stateKey === undefined) return undefined
+  const current = await stateOf(engine, write, draft.type, draft.stateKey)
+  if (current === undefined || current.stored.sender !== draft.sender) return undefined
+  return sameContent(current.stored.content, draft.content) ? current.stored.eventId : undefined
+}
+
+function sameContent(a: JsonObject, b: JsonObject): boolean {
+  return canonicalJson(a) === canonicalJson(b)
+}

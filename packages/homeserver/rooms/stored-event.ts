@@ -1,0 +1,76 @@
+import type { EventId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { Pdu, RoomEvent } from '@causeway/matrix/events/pdu.ts'
+import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import type { EventRow } from '@causeway/store/tables/events.ts'
+import { clientEventJson } from '@causeway/matrix/events/client-event.ts'
+import { toRoomEvent } from '@causeway/matrix/events/make-room-event.ts'
+import { sha256 } from '../crypto/sha256.ts'
+
+/** What is known of a room without loading its head; never changes. */
+export interface RoomInfo {
+  readonly roomId: RoomEvent['roomId']
+  readonly roomNid: number
+  readonly rules: RoomVersionRules
+}
+
+/** Where an event stands, beside its PDU. */
+export interface EventPlace {
+  readonly nid: number
+  readonly depth: number
+  readonly stateRoot: number
+  readonly stateBefore: number
+  readonly stateNid: number
+  readonly flags: number
+}
+
+const decoder = new TextDecoder()
+
+/** The PDU of a row. It was checked when it was stored, so it is read as it is. */
+export function pduOfRow(row: EventRow): Pdu {
+  return JSON.parse(decoder.decode(row.json)) as Pdu
+}
+
+/** A row as authorisation and resolution see it. */
+export function roomEventOfRow(room: RoomInfo, row: EventRow): RoomEvent {
+  return toRoomEvent(room.rules, pduOfRow(row), sha256, row.event_id as EventId)
+}
+
+/** An event as readers see it. */
+export function toStoredEvent(room: RoomInfo, event: RoomEvent, place: EventPlace): StoredEvent {
+  const { pdu } = event
+  return {
+    nid: place.nid,
+    eventId: event.eventId,
+    roomId: room.roomId,
+    roomNid: room.roomNid,
+    type: pdu.type,
+    sender: pdu.sender,
+    stateKey: pdu.state_key,
+    content: pdu.content,
+    originServerTs: pdu.origin_server_ts,
+    depth: place.depth,
+    stateRoot: place.stateRoot,
+    stateBefore: place.stateBefore,
+    stateNid: place.stateNid,
+    flags: place.flags,
+    clientJson: clientEventJson(room.rules, event),
+  }
+}
+
+/** A row as readers see it. */
+export function storedEventOfRow(room: RoomInfo, row: EventRow): StoredEvent {
+  return toStoredEvent(room, roomEventOfRow(room, row), {
+    nid: row.nid,
+    depth: row.depth,
+    stateRoot: row.state_root,
+    stateBefore: row.state_before,
+    stateNid: row.state_nid,
+    flags: row.flags,
+  })
+}
+
+/** The user a membership event is about. */
+export function targetOf(event: Pick<StoredEvent, 'stateKey'>): UserId {
+  return event.stateKey as UserId
+}

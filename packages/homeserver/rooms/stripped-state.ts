@@ -1,0 +1,36 @@
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import { readStateKeysAt } from './current-state.ts'
+import type { RoomEngine } from './engine.ts'
+import { findEventsByNid } from './read-events.ts'
+import type { RoomInfo } from './stored-event.ts'
+
+/** State that tells an invited person what room it is. https://spec.matrix.org/v1.19/client-server-api/#stripped-state */
+const STRIPPED_TYPES = [
+  'm.room.create',
+  'm.room.name',
+  'm.room.avatar',
+  'm.room.topic',
+  'm.room.join_rules',
+  'm.room.canonical_alias',
+  'm.room.encryption',
+] as const
+
+function strip({ type, stateKey, sender, content }: StoredEvent): string {
+  return JSON.stringify({ type, state_key: stateKey, sender, content })
+}
+
+/** What somebody is shown of a room they are invited to or knocked on, as of that event, with the event itself. */
+export async function strippedState(
+  engine: RoomEngine,
+  room: RoomInfo,
+  memberEventNid: number,
+  userId: UserId,
+): Promise<string[]> {
+  const event = (await findEventsByNid(engine, [memberEventNid])).get(memberEventNid)
+  if (event === undefined) return []
+  const names = STRIPPED_TYPES.map((type) => ({ type: type as string, stateKey: '' }))
+  if (event.sender !== userId) names.push({ type: 'm.room.member', stateKey: event.sender })
+  const entries = await readStateKeysAt(engine, room, event.stateRoot, names)
+  return [...entries.filter((entry) => entry !== undefined).map(({ stored }) => strip(stored)), strip(event)]
+}

@@ -1,0 +1,116 @@
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import { readStateAt, readStateKeysAt } from './current-state.ts'
+import type { RoomEngine } from './engine.ts'
+import type { RoomInfo } from './stored-event.ts'
+import { findEventsByNid } from './read-events.ts'
+
+/** What of a room's state decides whether a user may see an event. */
+interface View {
+  readonly visibility: string
+  readonly membership: string
+}
+
+/** https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility */
+const VISIBILITIES: ReadonlySet<string> = new Set(['world_readable', 'shared', 'invited', 'joined'])
+
+function textOf(value: unknown, fallback: string): string {
+  return typeof value === 'string' ? value : fallback
+}
+
+async function viewAt(engine: RoomEngine, room: RoomInfo, root: number, userId: UserId): Promise<View> {
+  const [visibility, member] = await readStateKeysAt(engine, room, root, [
+    { type: 'm.room.history_visibility', stateKey: '' },
+    { type: 'm.room.member', stateKey: userId },
+  ])
+  const said = textOf(visibility?.stored.content['history_visibility'], 'shared')
+  return {
+    visibility: VISIBILITIES.has(said) ? said : 'shared',
+    membership: textOf(member?.stored.content['membership'], 'leave'),
+  }
+}
+
+/** @param joinedLater whether the user was joined at some time after the event */
+function allows(view: View, joinedLater: boolean): boolean {
+  if (view.visibility === 'world_readable' || view.membership === 'join') return true
+  if (view.visibility === 'shared') return joinedLater
+  return view.visibility === 'invited' && view.membership === 'invite'
+}
+
+/** How far back a chain of leaves, kicks and bans is followed to find the end of the last time in the room. */
+const MAX_MEMBERSHIP_STEPS = 20
+
+/**
+ * The log number before which the user has been joined at some later time: all numbers while joined; the end
+ * of the last stay for who has left; none for who never came.
+ */
+export async function lastJoinedNid(engine: RoomEngine, room: RoomInfo, userId: UserId): Promise<number> {
+  const current = (await engine.members.roomsOf(userId)).byId.get(room.roomId)
+  if (current === undefined) return Number.NEGATIVE_INFINITY
+  if (current.membership === 'join') return Number.POSITIVE_INFINITY
+  let event = (await findEventsByNid(engine, [current.eventNid])).get(current.eventNid)
+  for (let step = 0; event !== undefined && step < MAX_MEMBERSHIP_STEPS; step++) {
+    const before = await readStateAt(engine, room, event.stateBefore, 'm.room.member', userId)
+    if (before === undefined) break
+    if (before.stored.content['membership'] === 'join') return event.nid
+    event = before.stored
+  }
+  return Number.NEGATIVE_INFINITY
+}
+
+/** An event with what the reader was to the room when it was sent (`unsigned.membership`). */
+export interface VisibleEvent {
+  readonly event: StoredEvent
+  readonly membership: string
+}
+
+/**
+ * The events of one room that a user may see, in their order: the one place where that is decided. Costs two
+ * state look-ups per run of events at equal state, not per event.
+ */
+export async function filterVisible(
+  engine: RoomEngine,
+  room: RoomInfo,
+  userId: UserId,
+  events: readonly StoredEvent[],
+): Promise<VisibleEvent[]> {
+  if (events.length === 0) return []
+  const joinedUntil = await lastJoinedNid(engine, room, userId)
+  const views = new Map<number, View>()
+  const viewOf = async (root: number): Promise<View> => {
+    const known = views.get(root)
+    if (known !== undefined) return known
+    const view = await viewAt(engine, room, root, userId)
+    views.set(root, view)
+    return view
+  }
+  const visible: VisibleEvent[] = []
+  for (const event of events) {
+    const joinedLater = event.nid < joinedUntil
+    const view = await viewOf(event.stateRoot)
+    let ok = allows(view, joinedLater)
+    // Of a change of visibility, or of the user's own membership, the more permissive side counts.
+    if (!ok && event.stateBefore !== event.stateRoot && isDecisive(event, userId)) {
+      ok = allows(await viewOf(event.stateBefore), joinedLater)
+    }
+    if (ok) visible.push({ event, membership: view.membership })
+  }
+  return visible
+}
+
+function isDecisive(event: StoredEvent, userId: UserId): boolean {
+  return (
+    event.type === 'm.room.history_visibility' ||
+    (event.type === 'm.room.member' && event.stateKey === userId)
+  )
+}
+
+/** Whether a user may see one event. */
+export async function isVisible(
+  engine: RoomEngine,
+  room: RoomInfo,
+  userId: UserId,
+  event: StoredEvent,
+): Promise<boolean> {
+  return (await filterVisible(engine, room, userId, [event])).length === 1
+}

@@ -1,0 +1,27 @@
+import type { LogEntry } from '@causeway/store/log/entry.ts'
+import type { Session } from '../http/endpoint.ts'
+import type { Homeserver } from '../homeserver.ts'
+import type { UserRooms } from '../rooms/membership-index.ts'
+import type { SyncFilter } from './filter.ts'
+import type { SyncToken } from './token.ts'
+
+/**
+ * What every stream is given to answer its questions: complete (no `since`), or the changes in (since, now].
+ * Streams read `entries` when there are any, and their tables when the reader fell behind the ring.
+ */
+export interface SyncContext {
+  readonly hs: Homeserver
+  readonly session: Session
+  readonly since: SyncToken | undefined
+  readonly now: SyncToken
+  /**
+   * Log entries in (since, now] of the user's rooms and of the user, oldest first; undefined on a first sync
+   * and when they are no longer in memory.
+   */
+  readonly entries: readonly LogEntry[] | undefined
+  /** The user's rooms as of now. */
+  readonly rooms: UserRooms
+  readonly filter: SyncFilter
+  /** The whole state of every joined room, however little has changed. */
+  readonly fullState: boolean
+}

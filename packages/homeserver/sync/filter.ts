@@ -1,0 +1,120 @@
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { isJsonObject } from '@causeway/matrix/json/parse.ts'
+import { badJson } from '@causeway/matrix/errors/matrix-error.ts'
+
+/** Tests an event against `types`, `not_types`, `senders`, `not_senders`, `contains_url` and the like. */
+export interface EventFilter {
+  readonly limit: number | undefined
+  readonly lazyLoadMembers: boolean
+  readonly includeRedundantMembers: boolean
+  readonly unreadThreadNotifications: boolean
+  /** Nothing passes: `types: []`, or a limit of 0 where that means so. */
+  readonly isEmpty: boolean
+  /** True when every event passes, so that callers need not ask one by one. */
+  readonly passesAll: boolean
+  passes(event: { type: string; sender?: string; content?: JsonObject }): boolean
+  passesRoom(roomId: string): boolean
+}
+
+/** A filter as `/sync` uses it. https://spec.matrix.org/v1.19/client-server-api/#filtering */
+export interface SyncFilter {
+  readonly timeline: EventFilter
+  readonly state: EventFilter
+  readonly ephemeral: EventFilter
+  readonly roomAccountData: EventFilter
+  readonly accountData: EventFilter
+  readonly presence: EventFilter
+  readonly includeLeave: boolean
+  /** `event_format: federation` is not offered to clients; only the client format is. */
+  passesRoom(roomId: string): boolean
+}
+
+function textList(value: unknown, name: string): ReadonlySet<string> | undefined {
+  if (value === undefined) return undefined
+  if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) {
+    throw badJson(`${name} of a filter must be a list of texts`)
+  }
+  return new Set(value as string[])
+}
+
+/** `*` stands for any run of characters, in event types only. */
+function typeMatcher(types: ReadonlySet<string> | undefined): ((type: string) => boolean) | undefined {
+  if (types === undefined) return undefined
+  const exact = new Set<string>()
+  const patterns: RegExp[] = []
+  for (const type of types) {
+    if (!type.includes('*')) exact.add(type)
+    else patterns.push(new RegExp(`^${type.split('*').map(escapePattern).join('[^]*')}$`))
+  }
+  return (type) => exact.has(type) || patterns.some((pattern) => pattern.test(type))
+}
+
+function escapePattern(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}
+
+function section(value: unknown, name: string): JsonObject {
+  if (value === undefined || value === null) return {}
+  if (!isJsonObject(value)) throw badJson(`${name} of a filter must be an object`)
+  return value
+}
+
+function flag(value: unknown): boolean {
+  return value === true
+}
+
+/** Most patterns of one filter that hold a wildcard: each costs a test per event. */
+const MAX_LIST = 1_000
+
+/** Compiles one `RoomEventFilter` or `EventFilter`. Throws `M_BAD_JSON` for wrong types. */
+export function compileEventFilter(value: unknown, name = 'filter'): EventFilter {
+  const spec = section(value, name)
+  const lists = ['types', 'not_types', 'senders', 'not_senders', 'rooms', 'not_rooms'].map((key) =>
+    textList(spec[key], key),
+  )
+  if (lists.some((list) => (list?.size ?? 0) > MAX_LIST))
+    throw badJson(`A filter lists at most ${MAX_LIST} items`)
+  const [types, notTypes, senders, notSenders, rooms, notRooms] = lists
+  const inTypes = typeMatcher(types)
+  const inNotTypes = typeMatcher(notTypes)
+  const containsUrl = typeof spec['contains_url'] === 'boolean' ? spec['contains_url'] : undefined
+  const limit =
+    typeof spec['limit'] === 'number' && spec['limit'] >= 0 ? Math.floor(spec['limit']) : undefined
+  return {
+    limit,
+    lazyLoadMembers: flag(spec['lazy_load_members']),
+    includeRedundantMembers: flag(spec['include_redundant_members']),
+    unreadThreadNotifications: flag(spec['unread_thread_notifications']),
+    isEmpty: types?.size === 0 || senders?.size === 0 || rooms?.size === 0,
+    passesAll:
+      types === undefined &&
+      notTypes === undefined &&
+      senders === undefined &&
+      notSenders === undefined &&
+      containsUrl === undefined,
+    passes: ({ type, sender, content }) => {
+      if (inTypes !== undefined && !inTypes(type)) return false
+      if (inNotTypes?.(type) === true) return false
+      if (senders !== undefined && !senders.has(sender ?? '')) return false
+      if (notSenders?.has(sender ?? '') === true) return false
+      return containsUrl === undefined || (typeof content?.['url'] === 'string') === containsUrl
+    },
+    passesRoom: (roomId) => rooms?.has(roomId) !== false && notRooms?.has(roomId) !== true,
+  }
+}
+
+/** Compiles a whole filter definition. Throws `M_BAD_JSON` for wrong types. */
+export function compileSyncFilter(definition: JsonObject): SyncFilter {
+  const room = section(definition['room'], 'room')
+  const wholeRoom = compileEventFilter({ rooms: room['rooms'], not_rooms: room['not_rooms'] }, 'room')
+  return {
+    timeline: compileEventFilter(room['timeline'], 'room.timeline'),
+    state: compileEventFilter(room['state'], 'room.state'),
+    ephemeral: compileEventFilter(room['ephemeral'], 'room.ephemeral'),
+    roomAccountData: compileEventFilter(room['account_data'], 'room.account_data'),
+    accountData: compileEventFilter(definition['account_data'], 'account_data'),
+    presence: compileEventFilter(definition['presence'], 'presence'),
+    includeLeave: flag(room['include_leave']),
+    passesRoom: wholeRoom.passesRoom,
+  }
+}

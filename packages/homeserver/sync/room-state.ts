@@ -1,0 +1,95 @@
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import { diffStates } from '@causeway/store/state/diff.ts'
+import { listState, getMany } from '@causeway/store/state/tree.ts'
+import { listNonMemberKeys } from '@causeway/store/tables/state.ts'
+import { readStateEntries, readStateKeysAt } from '../rooms/current-state.ts'
+import type { RoomEngine } from '../rooms/engine.ts'
+import type { StateEntry } from '../rooms/state-entry.ts'
+import type { RoomInfo } from '../rooms/stored-event.ts'
+import type { SyncContext } from './context.ts'
+import type { Timeline } from './timeline.ts'
+
+/**
+ * The `state` of a room in a sync: what changed between `sinceRoot` and the start of the timeline; the whole
+ * state there when `sinceRoot` is undefined. With lazy loading, members only as far as the timeline needs
+ * them. https://spec.matrix.org/v1.19/client-server-api/#lazy-loading-room-members
+ */
+export async function readSyncState(
+  ctx: SyncContext,
+  room: RoomInfo,
+  timeline: Timeline,
+  sinceRoot: number | undefined,
+): Promise<StateEntry[]> {
+  const { state: filter } = ctx.filter
+  if (filter.isEmpty || !filter.passesRoom(room.roomId)) return []
+  const engine = ctx.hs.rooms
+  const lazy = filter.lazyLoadMembers
+  const entries =
+    sinceRoot === undefined
+      ? await wholeState(engine, room, timeline.startRoot, lazy)
+      : await changedState(engine, room, sinceRoot, timeline.startRoot)
+  const members = lazy ? await membersFor(ctx, room, timeline, entries, sinceRoot === undefined) : []
+  return [...entries, ...members].filter(({ stored }) => filter.passes(stored))
+}
+
+async function wholeState(
+  engine: RoomEngine,
+  room: RoomInfo,
+  root: number,
+  lazy: boolean,
+): Promise<StateEntry[]> {
+  const stateNids: number[] = []
+  if (lazy) {
+    const keyNids = await listNonMemberKeys(engine.db, room.roomNid)
+    for (const nid of await getMany(engine.nodes, room.roomNid, root, keyNids))
+      if (nid !== undefined) stateNids.push(nid)
+  } else {
+    for await (const items of listState(engine.nodes, room.roomNid, root))
+      stateNids.push(...items.map(([, nid]) => nid))
+  }
+  const entries = await readStateEntries(engine, room, stateNids)
+  return stateNids.map((nid) => entries.get(nid)).filter((entry) => entry !== undefined)
+}
+
+/** What is different at `to`; state that is gone there has no event to show. */
+async function changedState(
+  engine: RoomEngine,
+  room: RoomInfo,
+  from: number,
+  to: number,
+): Promise<StateEntry[]> {
+  if (from === to) return []
+  const stateNids: number[] = []
+  for (const change of await diffStates(engine.nodes, room.roomNid, from, to)) {
+    if (change.after !== undefined) stateNids.push(change.after)
+  }
+  return [...(await readStateEntries(engine, room, stateNids)).values()]
+}
+
+/** The membership of whoever speaks in the timeline, unless this device was told before; always the user's own on a first sync. */
+async function membersFor(
+  ctx: SyncContext,
+  room: RoomInfo,
+  timeline: Timeline,
+  known: readonly StateEntry[],
+  isFirst: boolean,
+): Promise<StateEntry[]> {
+  const told = new Set(
+    known.filter(({ stored }) => stored.type === 'm.room.member').map(({ stored }) => stored.stateKey),
+  )
+  const wanted = new Set<UserId>(isFirst ? [ctx.session.userId] : [])
+  for (const { event } of timeline.events) {
+    // A membership event in the timeline tells of its own user from there on.
+    if (event.type === 'm.room.member' && event.stateKey === event.sender) told.add(event.stateKey)
+    else if (!told.has(event.sender)) wanted.add(event.sender)
+  }
+  const names = [...wanted]
+    .filter((userId) => !told.has(userId))
+    .map((stateKey) => ({ type: 'm.room.member', stateKey }))
+  if (names.length === 0) return []
+  const entries = await readStateKeysAt(ctx.hs.rooms, room, timeline.startRoot, names)
+  const redundant = isFirst || ctx.filter.state.includeRedundantMembers
+  return entries.filter(
+    (entry) => entry !== undefined && (redundant || ctx.hs.toldMembers.shouldTell(ctx.session, entry.stored)),
+  ) as StateEntry[]
+}

@@ -1,0 +1,198 @@
+import type { RoomId } from '@causeway/matrix/ids/ids.ts'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import { findEventsByNid } from '../rooms/read-events.ts'
+import { getRoomByNid } from '../rooms/load-head.ts'
+import type { UserRoom } from '../rooms/membership-index.ts'
+import { membershipBefore } from '../rooms/membership-before.ts'
+import { renderEvents, renderPlain } from '../rooms/render-event.ts'
+import { strippedState } from '../rooms/stripped-state.ts'
+import type { RoomInfo } from '../rooms/stored-event.ts'
+import type { SyncContext } from './context.ts'
+import { formatPaginationToken } from './pagination-token.ts'
+import { readSyncState } from './room-state.ts'
+import { readSummary } from './room-summary.ts'
+import type { RoomExtras } from './room-extras.ts'
+import { newestAt, readTimeline, type Timeline } from './timeline.ts'
+
+/** The `rooms` of a sync response, as JSON texts by room. */
+export interface RoomSections {
+  readonly join: Map<RoomId, string>
+  readonly leave: Map<RoomId, string>
+  readonly invite: Map<RoomId, string>
+  readonly knock: Map<RoomId, string>
+}
+
+/** Every room of which the reader has to be told something. */
+export async function assembleRooms(
+  ctx: SyncContext,
+  extras: ReadonlyMap<RoomId, RoomExtras>,
+): Promise<RoomSections> {
+  const sections: RoomSections = { join: new Map(), leave: new Map(), invite: new Map(), knock: new Map() }
+  const recent = groupEvents(ctx)
+  for (const userRoom of ctx.rooms.byId.values()) {
+    if (userRoom.forgotten || !ctx.filter.passesRoom(userRoom.roomId)) continue
+    await assembleRoom(ctx, sections, userRoom, recent, extras.get(userRoom.roomId))
+  }
+  return sections
+}
+
+/** Events in (since, now] by room, when they are in memory. */
+function groupEvents(ctx: SyncContext): Map<RoomId, StoredEvent[]> | undefined {
+  if (ctx.entries === undefined) return undefined
+  const byRoom = new Map<RoomId, StoredEvent[]>()
+  for (const entry of ctx.entries) {
+    if (entry.kind !== 'event') continue
+    const events = byRoom.get(entry.roomId)
+    if (events === undefined) byRoom.set(entry.roomId, [entry.event])
+    else events.push(entry.event)
+  }
+  return byRoom
+}
+
+async function assembleRoom(
+  ctx: SyncContext,
+  sections: RoomSections,
+  userRoom: UserRoom,
+  recent: Map<RoomId, StoredEvent[]> | undefined,
+  extras: RoomExtras | undefined,
+): Promise<void> {
+  const { roomId, membership } = userRoom
+  const events = recent === undefined ? undefined : (recent.get(roomId) ?? [])
+  const changed = ctx.since === undefined || userRoom.eventNid > ctx.since.position
+  if (membership === 'join') {
+    if (!changed && events?.length === 0 && extras === undefined && !ctx.fullState) return
+    const text = await joinedRoom(ctx, userRoom, events, extras)
+    if (text !== undefined) sections.join.set(roomId, text)
+  } else if (membership === 'invite' || membership === 'knock') {
+    if (changed) sections[membership].set(roomId, await invitedRoom(ctx, userRoom))
+  } else if (changed && (ctx.since !== undefined || ctx.filter.includeLeave)) {
+    const text = await leftRoom(ctx, userRoom, events)
+    if (text !== undefined) sections.leave.set(roomId, text)
+  }
+}
+
+async function joinedRoom(
+  ctx: SyncContext,
+  userRoom: UserRoom,
+  recent: readonly StoredEvent[] | undefined,
+  extras: RoomExtras | undefined,
+): Promise<string | undefined> {
+  const room = await getRoomByNid(ctx.hs.rooms, userRoom.roomNid)
+  const isFresh = ctx.since === undefined || (await joinedSince(ctx, userRoom, recent))
+  const timeline = await readTimeline(ctx, room, {
+    upTo: ctx.now.position,
+    after: isFresh ? undefined : ctx.since!.position,
+    recent: isFresh ? undefined : recent,
+    allVisible: !isFresh && ctx.since !== undefined && userRoom.eventNid <= ctx.since.position,
+  })
+  const whole = isFresh || ctx.fullState
+  if (!whole && timeline.events.length === 0 && !timeline.limited && extras === undefined) return undefined
+  const sinceRoot = whole ? undefined : await rootAtSince(ctx, room, recent, timeline)
+  const parts = [
+    await timelineJson(ctx, room, timeline, isFresh && ctx.since !== undefined),
+    await stateJson(ctx, room, timeline, sinceRoot),
+    `"account_data":{"events":[${(extras?.accountData ?? []).join(',')}]}`,
+    `"ephemeral":{"events":[${(extras?.ephemeral ?? []).join(',')}]}`,
+    await unreadJson(ctx, room),
+  ]
+  if (whole || timeline.events.some(({ event }) => event.type === 'm.room.member')) {
+    parts.push(`"summary":${JSON.stringify(await readSummary(ctx, room, timeline.endRoot))}`)
+  }
+  return `{${parts.filter((part) => part !== '').join(',')}}`
+}
+
+/** Whether the reader came into the room after `since`: then it is told as if it were the first time. */
+async function joinedSince(
+  ctx: SyncContext,
+  userRoom: UserRoom,
+  recent: readonly StoredEvent[] | undefined,
+): Promise<boolean> {
+  const since = ctx.since!.position
+  if (userRoom.eventNid <= since) return false
+  const { userId } = ctx.session
+  const isOwn = (event: StoredEvent): boolean => event.type === 'm.room.member' && event.stateKey === userId
+  const own = recent?.filter(isOwn) ?? [
+    ...(await findEventsByNid(ctx.hs.rooms, [userRoom.eventNid])).values(),
+  ]
+  for (const event of own) {
+    const before = await membershipBefore(ctx.hs.rooms, event)
+    // A change of name is a join after a join.
+    if (before !== 'join' && event.content['membership'] === 'join') return true
+  }
+  return false
+}
+
+async function rootAtSince(
+  ctx: SyncContext,
+  room: RoomInfo,
+  recent: readonly StoredEvent[] | undefined,
+  timeline: Timeline,
+): Promise<number> {
+  if (recent !== undefined) return recent[0]?.stateBefore ?? timeline.startRoot
+  return (await newestAt(ctx.hs.rooms, room, ctx.since!.position))?.stateRoot ?? 0
+}
+
+async function timelineJson(
+  ctx: SyncContext,
+  room: RoomInfo,
+  timeline: Timeline,
+  isFresh: boolean,
+): Promise<string> {
+  const events = await renderEvents(ctx.hs.rooms, room, ctx.session, timeline.events)
+  const token = formatPaginationToken(timeline.before)
+  const limited = timeline.limited || isFresh
+  return `"timeline":{"events":[${events.join(',')}],"limited":${limited},"prev_batch":"${token}"}`
+}
+
+async function stateJson(
+  ctx: SyncContext,
+  room: RoomInfo,
+  timeline: Timeline,
+  sinceRoot: number | undefined,
+): Promise<string> {
+  const entries = await readSyncState(ctx, room, timeline, sinceRoot)
+  const events = entries.map(({ stored }) => renderPlain(ctx.hs.rooms, stored))
+  return `"state":{"events":[${events.join(',')}]}`
+}
+
+async function unreadJson(ctx: SyncContext, room: RoomInfo): Promise<string> {
+  const counts = await ctx.hs.unread.countsOf(ctx.session.userId, room, ctx.now.position)
+  const main = `"unread_notifications":{"notification_count":${counts.main.notify},"highlight_count":${counts.main.highlight}}`
+  if (!ctx.filter.timeline.unreadThreadNotifications) return main
+  const threads = Object.fromEntries(
+    [...counts.threads].map(([root, { notify, highlight }]) => [
+      root,
+      { notification_count: notify, highlight_count: highlight },
+    ]),
+  )
+  return `${main},"unread_thread_notifications":${JSON.stringify(threads)}`
+}
+
+async function invitedRoom(ctx: SyncContext, userRoom: UserRoom): Promise<string> {
+  const room = await getRoomByNid(ctx.hs.rooms, userRoom.roomNid)
+  const events = await strippedState(ctx.hs.rooms, room, userRoom.eventNid, ctx.session.userId)
+  const key = userRoom.membership === 'invite' ? 'invite_state' : 'knock_state'
+  return `{"${key}":{"events":[${events.join(',')}]}}`
+}
+
+/** What happened up to the leave, for who was there or was only invited. */
+async function leftRoom(
+  ctx: SyncContext,
+  userRoom: UserRoom,
+  recent: readonly StoredEvent[] | undefined,
+): Promise<string | undefined> {
+  const room = await getRoomByNid(ctx.hs.rooms, userRoom.roomNid)
+  const timeline = await readTimeline(ctx, room, {
+    upTo: userRoom.eventNid,
+    after: ctx.since?.position,
+    recent: recent?.filter((event) => event.nid <= userRoom.eventNid),
+    allVisible: false,
+  })
+  const sinceRoot = ctx.since === undefined ? undefined : await rootAtSince(ctx, room, recent, timeline)
+  const parts = [
+    await timelineJson(ctx, room, timeline, false),
+    await stateJson(ctx, room, timeline, sinceRoot),
+    '"account_data":{"events":[]}',
+  ]
+  return `{${parts.join(',')}}`
+}

@@ -1,0 +1,47 @@
+import type { RoomId } from '@causeway/matrix/ids/ids.ts'
+import type { RoomExtras } from './room-extras.ts'
+import type { SyncContext } from './context.ts'
+import { readAccountData } from './streams/account-data.ts'
+import { readDeviceLists } from './streams/device-lists.ts'
+import { readPresence } from './streams/presence.ts'
+import { readReceipts } from './streams/receipts.ts'
+import { readToDevice } from './streams/to-device.ts'
+import { readTyping } from './streams/typing.ts'
+
+/** What a sync tells beside the rooms' events. */
+export interface Sections {
+  /** For joined rooms only, and only those of which there is something to tell. */
+  readonly extras: ReadonlyMap<RoomId, RoomExtras>
+  /** Members of the response's object, as JSON texts such as `"to_device":{…}`. */
+  readonly parts: readonly string[]
+}
+
+/** Asks every stream the same question: complete, or what changed. */
+export async function readSections(ctx: SyncContext): Promise<Sections> {
+  const [accountData, receipts, typing, presence, toDevice, deviceLists] = await Promise.all([
+    readAccountData(ctx),
+    readReceipts(ctx),
+    readTyping(ctx),
+    readPresence(ctx),
+    readToDevice(ctx),
+    readDeviceLists(ctx),
+  ])
+  const extras = new Map<RoomId, { accountData: string[]; ephemeral: string[] }>()
+  const extrasOf = (roomId: RoomId): { accountData: string[]; ephemeral: string[] } => {
+    const held = extras.get(roomId)
+    if (held !== undefined) return held
+    const made = { accountData: [], ephemeral: [] }
+    extras.set(roomId, made)
+    return made
+  }
+  for (const [roomId, events] of accountData.rooms) extrasOf(roomId).accountData.push(...events)
+  for (const stream of [receipts, typing]) {
+    for (const [roomId, event] of stream) extrasOf(roomId).ephemeral.push(event)
+  }
+  const parts: string[] = []
+  if (accountData.global.length > 0) parts.push(`"account_data":{"events":[${accountData.global.join(',')}]}`)
+  if (presence.length > 0) parts.push(`"presence":{"events":[${presence.join(',')}]}`)
+  if (toDevice.length > 0) parts.push(`"to_device":{"events":[${toDevice.join(',')}]}`)
+  if (deviceLists !== undefined) parts.push(`"device_lists":${JSON.stringify(deviceLists)}`)
+  return { extras, parts }
+}

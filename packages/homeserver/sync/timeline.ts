@@ -1,0 +1,109 @@
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import type { RoomEngine } from '../rooms/engine.ts'
+import { BEGINNING, isShown, listTimeline } from '../rooms/read-events.ts'
+import type { RoomInfo } from '../rooms/stored-event.ts'
+import { filterVisible, type VisibleEvent } from '../rooms/visibility.ts'
+import type { SyncContext } from './context.ts'
+
+/** A stretch of a room's timeline as one reader gets it, oldest first. */
+export interface Timeline {
+  readonly events: readonly VisibleEvent[]
+  /** There are older events, after the reader's position, that were left out. */
+  readonly limited: boolean
+  /** Number before which the rest begins: what `prev_batch` stands for. */
+  readonly before: number
+  /** Root of the room's state just before the first event; at the end when there is none. */
+  readonly startRoot: number
+  /** Root of the room's state at the end. */
+  readonly endRoot: number
+}
+
+/** Events of a timeline when the filter says nothing. */
+const DEFAULT_LIMIT = 10
+const MAX_LIMIT = 500
+/** How many portions are read for a filter that hardly anything passes. */
+const MAX_PORTIONS = 5
+
+export interface TimelineInput {
+  /** Events up to this number, inclusive. */
+  readonly upTo: number
+  /** Only events after this number; undefined: from the beginning. */
+  readonly after: number | undefined
+  /** The room's events after `after`, when they are in memory. */
+  readonly recent: readonly StoredEvent[] | undefined
+  /** The user was joined during the whole stretch, so that everything in it is visible. */
+  readonly allVisible: boolean
+}
+
+/** The newest events of a room that the reader may see and wants to. */
+export async function readTimeline(
+  ctx: SyncContext,
+  room: RoomInfo,
+  input: TimelineInput,
+): Promise<Timeline> {
+  const filter = ctx.filter.timeline
+  const limit =
+    filter.isEmpty || !filter.passesRoom(room.roomId) ? 0 : Math.min(filter.limit ?? DEFAULT_LIMIT, MAX_LIMIT)
+  const engine = ctx.hs.rooms
+  const found =
+    input.recent === undefined ? await readBack(ctx, room, input, limit) : input.recent.filter(isShown)
+  const newest = found.at(-1)
+  const wanted = await choose(ctx, room, found, input.allVisible)
+  const events = limit === 0 ? [] : wanted.slice(-limit)
+  const first = events[0]?.event
+  const end = newest ?? (await newestAt(engine, room, input.upTo))
+  return {
+    events,
+    limited: wanted.length > limit,
+    before: first?.nid ?? input.upTo + 1,
+    startRoot: first?.stateBefore ?? end?.stateRoot ?? 0,
+    endRoot: end?.stateRoot ?? 0,
+  }
+}
+
+async function choose(
+  ctx: SyncContext,
+  room: RoomInfo,
+  found: readonly StoredEvent[],
+  allVisible: boolean,
+): Promise<VisibleEvent[]> {
+  const filter = ctx.filter.timeline
+  const passing = filter.passesAll ? found : found.filter((event) => filter.passes(event))
+  if (allVisible) return passing.map((event) => ({ event, membership: 'join' }))
+  return filterVisible(ctx.hs.rooms, room, ctx.session.userId, passing)
+}
+
+/** Reads backwards until more than `limit` events pass, or a few portions hold no more. Oldest first. */
+async function readBack(
+  ctx: SyncContext,
+  room: RoomInfo,
+  { upTo, after, allVisible }: TimelineInput,
+  limit: number,
+): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = []
+  let before = upTo + 1
+  for (let portion = 0; portion < MAX_PORTIONS; portion++) {
+    const size = (limit + 1) * 2 ** portion
+    const read = await listTimeline(ctx.hs.rooms, room, {
+      after: after ?? BEGINNING,
+      before,
+      backwards: true,
+      limit: size,
+    })
+    events.push(...read)
+    if (read.length < size) break
+    before = read.at(-1)!.nid
+    if ((await choose(ctx, room, events, allVisible)).length > limit) break
+  }
+  return events.reverse()
+}
+
+/** The last event of a room at a position. */
+export async function newestAt(
+  engine: RoomEngine,
+  room: RoomInfo,
+  position: number,
+): Promise<StoredEvent | undefined> {
+  const range = { after: BEGINNING, before: position + 1, backwards: true, limit: 1 }
+  return (await listTimeline(engine, room, range))[0]
+}
