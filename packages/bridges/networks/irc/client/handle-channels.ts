@@ -54,12 +54,15 @@ const onKick: Handler = (session, { params, context }) => {
   if (isUs || session.options.observe) session.emit({ type: 'kick', ...context, channel, nick, isUs, reason })
 }
 
-const onNick: Handler = (session, { params, context }) => {
+const onNick: Handler = (session, { params, context, answers }) => {
   const nick = params[0] ?? ''
   if (nick === '') return
-  const channels = session.membership.rename(context.from.nick, nick)
-  if (context.own) session.nick = nick
-  if (context.own || session.options.observe) session.emit({ type: 'nick', ...context, nick, channels })
+  // InspIRCd 3 names the *new* nick as the source of a labelled NICK: the label tells that it is ours.
+  const own = context.own || answers === 'NICK'
+  const from = own ? { ...context.from, nick: session.nick } : context.from
+  const channels = session.membership.rename(from.nick, nick)
+  if (own) session.nick = nick
+  if (own || session.options.observe) session.emit({ type: 'nick', ...context, from, own, nick, channels })
 }
 
 const onMode: Handler = (session, { params, context }) => {

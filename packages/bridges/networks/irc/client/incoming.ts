@@ -10,6 +10,8 @@ export interface Incoming {
   readonly context: LineContext
   /** The label of the line of ours that it answers. */
   readonly label: string | undefined
+  /** That line's command. */
+  readonly answers: string | undefined
   readonly isInBatch: boolean
 }
 
@@ -31,6 +33,7 @@ export function readIncoming(session: Session, message: IrcMessage): Incoming {
   const batch = session.batches.find(tags.get('batch'))
   const from = parseSource(message.source)
   const account = tags.get('account')
+  const label = tags.get('label') ?? batch?.label
   return {
     command,
     params,
@@ -43,7 +46,8 @@ export function readIncoming(session: Session, message: IrcMessage): Incoming {
       batch: batch?.type,
       tags,
     },
-    label: tags.get('label') ?? batch?.label,
+    label,
+    answers: session.deliveries.findLabel(label)?.command,
     isInBatch: batch !== undefined,
   }
 }
