@@ -20,10 +20,8 @@ export function utf8Length(text: string): number {
     const unit = text.charCodeAt(i)
     if (unit >= 0x800) bytes += 2
     else if (unit >= 0x80) bytes += 1
-    if (unit >= 0xd800 && unit < 0xdc00 && isLowSurrogate(text.charCodeAt(i + 1))) {
-      bytes -= 1
-      i++
-    }
+    // A pair is two units and four bytes: two counted as units, two just now.
+    if (unit >= 0xd800 && unit < 0xdc00 && isLowSurrogate(text.charCodeAt(i + 1))) i++
   }
   return bytes
 }
