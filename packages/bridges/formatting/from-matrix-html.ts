@@ -11,8 +11,8 @@ export interface MessageText {
   readonly formatted_body?: unknown
 }
 
-/** Longer HTML cannot come from an event (65,536 bytes at most) and is not parsed. */
-const MAX_HTML = 2 ** 20
+/** An event has 65,536 bytes at most: longer HTML is no message and not parsed, of a longer body the rest is left out. */
+const MAX_LENGTH = 65_536
 
 /**
  * The rich text of a message. Reads `formatted_body` where `format` says it is HTML, else (or where nothing visible
@@ -23,12 +23,13 @@ const MAX_HTML = 2 ** 20
  */
 export function fromMatrixMessage(content: MessageText, options: { isReply?: boolean } = {}): Doc {
   const { body, format, formatted_body: html } = content
-  if (format === 'org.matrix.custom.html' && typeof html === 'string' && html.length <= MAX_HTML) {
+  if (format === 'org.matrix.custom.html' && typeof html === 'string' && html.length <= MAX_LENGTH) {
     const doc = fromMatrixHtml(html)
     if (doc.blocks.length > 0) return doc
   }
   if (typeof body !== 'string') return { blocks: [] }
-  return normalizeDoc(docFromText(options.isReply === true ? withoutReplyFallback(body) : body))
+  const text = body.slice(0, MAX_LENGTH)
+  return normalizeDoc(docFromText(options.isReply === true ? withoutReplyFallback(text) : text))
 }
 
 /** The tree of Matrix HTML; empty where nothing visible is in it. */

@@ -127,7 +127,7 @@ class Builder {
       if (tag === this.#raw) this.#raw = undefined
       return
     }
-    if (tag === 'br') this.#top().children.push({ tag, attributes: new Map(), children: [] })
+    if (tag === 'br') this.#top().children.push({ tag, attributes: NO_ATTRIBUTES, children: [] })
     if (!KNOWN.has(tag)) return
     const skipped = this.#skipped.get(tag) ?? 0
     if (skipped > 0) this.#skipped.set(tag, skipped - 1)
@@ -159,6 +159,9 @@ class Builder {
 
 const P_SCOPE = new Set([...BLOCK].filter((tag) => tag !== 'p'))
 
-function attributesOf(token: Token.TagToken): Map<string, string> {
+const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map()
+
+function attributesOf(token: Token.TagToken): ReadonlyMap<string, string> {
+  if (token.attrs.length === 0) return NO_ATTRIBUTES
   return new Map(token.attrs.map(({ name, value }) => [name, value]))
 }

@@ -11,6 +11,7 @@ export interface TextPart {
  * character is looked at by one match, and the end is trimmed with counts taken once.
  */
 export function linkify(text: string): TextPart[] {
+  if (!text.includes(':')) return text === '' ? [] : [{ text, isUrl: false }]
   const parts: TextPart[] = []
   let done = 0
   // oxlint-disable-next-line no-control-regex -- formatting codes end a link

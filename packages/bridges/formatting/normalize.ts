@@ -57,10 +57,13 @@ function trimLineEnds(text: string): string {
   return text.slice(start, end)
 }
 
+/** Numbers of list items beyond this are no longer numbers but a way to fill lines. */
+const MAX_START = 999_999
+
 function normalizeList(block: Extract<Block, { type: 'list' }>): Block | undefined {
   const items = block.items.map(normalizeBlocks).filter((item) => item.length > 0)
   if (items.length === 0) return undefined
-  const start = block.ordered && Number.isSafeInteger(block.start) && block.start >= 0 ? block.start : 1
+  const start = block.ordered && block.start >= 0 && block.start <= MAX_START ? Math.floor(block.start) : 1
   return { type: 'list', ordered: block.ordered, start, items }
 }
 
@@ -78,7 +81,7 @@ function normalizeTable(block: Extract<Block, { type: 'table' }>): Block | undef
 
 /** The normal form of one line of inline nodes; empty when nothing visible is in it. */
 export function normalizeInlines(inlines: readonly Inline[]): Inline[] {
-  const cleaned = cleanInlines(inlines, new Set())
+  const cleaned = cleanInlines(inlines, [])
   const trimmed = trimEnd(cleaned, { atEnd: true })
   let start = 0
   let end = trimmed.length
@@ -89,12 +92,14 @@ export function normalizeInlines(inlines: readonly Inline[]): Inline[] {
 
 type Wrapper = Extract<Inline, { children: readonly Inline[] }>
 
-function cleanInlines(inlines: readonly Inline[], open: ReadonlySet<string>): Inline[] {
+function cleanInlines(inlines: readonly Inline[], open: readonly string[]): Inline[] {
   const out: Inline[] = []
   for (const inline of inlines) {
     if (inline.type === 'text') pushText(out, inline.text)
     else if (inline.type === 'code') pushLeaf(out, inline, inline.text)
     else if (inline.type === 'emoji') pushLeaf(out, inline, inline.text)
+    // HTML knows no link in a link, and a mention is one.
+    else if (inline.type === 'mention' && open.includes('link')) pushText(out, oneLine(inline.label))
     else if (inline.type === 'mention') out.push({ ...inline, label: oneLine(inline.label).trim() || '?' })
     else if (inline.type === 'customEmoji') pushEmoji(out, inline)
     else if (inline.type === 'lineBreak') out.push({ type: 'lineBreak' })
@@ -103,10 +108,10 @@ function cleanInlines(inlines: readonly Inline[], open: ReadonlySet<string>): In
   return out
 }
 
-function pushWrapper(out: Inline[], wrapper: Wrapper, open: ReadonlySet<string>): void {
+function pushWrapper(out: Inline[], wrapper: Wrapper, open: readonly string[]): void {
   // A color inside a color overrides it; every other style inside itself says nothing new.
-  const repeated = wrapper.type !== 'color' && open.has(wrapper.type)
-  const inner = repeated || wrapper.type === 'color' ? open : new Set([...open, wrapper.type])
+  const repeated = wrapper.type !== 'color' && open.includes(wrapper.type)
+  const inner = repeated || wrapper.type === 'color' ? open : [...open, wrapper.type]
   const children = cleanInlines(wrapper.children, inner)
   if (children.length === 0) return
   if (repeated || !hasMeaning(wrapper)) for (const child of children) pushNode(out, child)
