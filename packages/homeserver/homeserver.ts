@@ -6,6 +6,7 @@ import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import type { Log } from '@causeway/store/log/log.ts'
+import type { Transactions } from './client/idempotent.ts'
 import type { HomeserverConfig } from './config.ts'
 import type { Logger } from './ops/log.ts'
 import type { RoomEngine } from './rooms/engine.ts'
@@ -33,6 +34,7 @@ export interface Homeserver {
   readonly random: Random
   readonly signer: Signer
   readonly rooms: RoomEngine
+  readonly transactions: Transactions
   readonly notifier: Notifier
   readonly toldMembers: ToldMembers
   readonly volatile: VolatileStream

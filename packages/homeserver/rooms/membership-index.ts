@@ -118,9 +118,10 @@ interface IndexCaches {
 function applyToCaches(caches: IndexCaches, event: StoredEvent, userId: UserId): void {
   const membership = event.content['membership'] as Membership
   const { roomId, roomNid } = event
-  caches.users
-    .peek(userId)
-    ?.set(roomId, { roomId, roomNid, membership, eventNid: event.nid, forgotten: false })
+  const rooms = caches.users.peek(userId)
+  if (rooms !== undefined) {
+    caches.users.set(userId, withRoom(rooms, { roomId, roomNid, membership, eventNid: event.nid, forgotten: false }))
+  }
   caches.counts.delete(roomNid)
   const members = caches.locals.peek(roomNid)
   if (members === undefined) return

@@ -1,0 +1,119 @@
+// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3createroom
+import { Type, type Static } from 'typebox'
+import type { RoomAlias, UserId } from '@causeway/matrix/ids/ids.ts'
+import { formatRoomAlias } from '@causeway/matrix/ids/room-alias.ts'
+import { MatrixError, invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { findRoomVersion, type RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
+import { insertAlias } from '@causeway/store/tables/aliases.ts'
+import { publishRoom } from '@causeway/store/tables/directory.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { defineEndpoint } from '../http/endpoint.ts'
+import { jsonObject } from '../http/schemas.ts'
+import { readMemberProfiles } from '../profile/member-profile.ts'
+import { createRoom as makeRoom, type CreateRoomInput } from '../rooms/create-room.ts'
+import { CompanionRefused } from '../rooms/write-to-room.ts'
+import { v3 } from './paths.ts'
+import { userIdText } from './schemas.ts'
+
+const Preset = Type.Union([
+  Type.Literal('private_chat'),
+  Type.Literal('trusted_private_chat'),
+  Type.Literal('public_chat'),
+])
+
+const Body = Type.Object({
+  visibility: Type.Optional(Type.Union([Type.Literal('public'), Type.Literal('private')])),
+  room_alias_name: Type.Optional(Type.String()),
+  name: Type.Optional(Type.String()),
+  topic: Type.Optional(Type.String()),
+  invite: Type.Optional(Type.Array(userIdText, { maxItems: 100 })),
+  room_version: Type.Optional(Type.String()),
+  creation_content: Type.Optional(jsonObject),
+  initial_state: Type.Optional(
+    Type.Array(
+      Type.Object({
+        type: Type.String(),
+        state_key: Type.Optional(Type.String()),
+        content: jsonObject,
+      }),
+      { maxItems: 500 },
+    ),
+  ),
+  preset: Type.Optional(Preset),
+  is_direct: Type.Optional(Type.Boolean()),
+  power_level_content_override: Type.Optional(jsonObject),
+})
+
+type CreateRoomBody = Static<typeof Body>
+
+export const createRoom = defineEndpoint({
+  operation: 'createRoom',
+  method: 'POST',
+  ...v3('/createRoom'),
+  auth: 'user',
+  rateLimit: 'createRoom',
+  body: Body,
+  maxBodyBytes: 1024 * 1024,
+  run: async (hs, { session, body }) => {
+    const rules = rulesFor(hs, body.room_version)
+    const alias = aliasFor(hs, body.room_alias_name)
+    const input = await roomInput(hs, session.userId, body, rules)
+    try {
+      const roomId = await makeRoom(hs.rooms, {
+        ...input,
+        ...(alias === undefined ? {} : { alias }),
+        companions: (room) => ({
+          steps: [
+            ...(alias === undefined ? [] : [insertAlias(alias, room.roomId, session.userId)]),
+            ...(body.visibility === 'public' ? [publishRoom(room.roomNid)] : []),
+          ],
+        }),
+      })
+      return { room_id: roomId }
+    } catch (error) {
+      if (!(error instanceof CompanionRefused)) throw error
+      throw new MatrixError('M_ROOM_IN_USE', `The alias ${alias ?? ''} is taken; choose another`)
+    }
+  },
+})
+
+function rulesFor(hs: Homeserver, version: string | undefined): RoomVersionRules {
+  const rules = findRoomVersion(version ?? hs.config.default_room_version)
+  if (rules !== undefined) return rules
+  throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', `This server does not know room version ${version ?? ''}`)
+}
+
+function aliasFor(hs: Homeserver, localpart: string | undefined): RoomAlias | undefined {
+  if (localpart === undefined) return undefined
+  const alias = /[:#\s]/.test(localpart) ? undefined : formatRoomAlias(localpart, hs.serverName)
+  if (alias === undefined) throw invalidParam('room_alias_name must be the local part of an alias, without # and server')
+  return alias
+}
+
+async function roomInput(
+  hs: Homeserver,
+  creator: UserId,
+  body: CreateRoomBody,
+  rules: RoomVersionRules,
+): Promise<CreateRoomInput> {
+  const invite = body.invite ?? []
+  const profileOf = await readMemberProfiles(hs.db, [creator, ...invite])
+  return {
+    rules,
+    creator,
+    preset: body.preset ?? (body.visibility === 'public' ? 'public_chat' : 'private_chat'),
+    creationContent: body.creation_content ?? {},
+    initialState: (body.initial_state ?? []).map(({ type, state_key: stateKey = '', content }) => ({
+      type,
+      stateKey,
+      content,
+    })),
+    ...(body.name === undefined ? {} : { name: body.name }),
+    ...(body.topic === undefined ? {} : { topic: body.topic }),
+    invite,
+    isDirect: body.is_direct ?? false,
+    powerLevelOverride: body.power_level_content_override ?? {},
+    creatorProfile: profileOf(creator),
+    profileOf,
+  }
+}

@@ -1,0 +1,121 @@
+// https://spec.matrix.org/v1.19/client-server-api/#room-membership
+import { Type } from 'typebox'
+import type { RoomAlias, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { findAlias } from '@causeway/store/tables/aliases.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { defineEndpoint, type AnyEndpoint, type Session } from '../http/endpoint.ts'
+import { readMemberProfiles } from '../profile/member-profile.ts'
+import { changeMembership, type MembershipAction } from '../rooms/membership.ts'
+import { v3 } from './paths.ts'
+import { reasonText, roomIdOrAliasText, roomParams, userIdText } from './schemas.ts'
+
+const ReasonBody = Type.Object({ reason: reasonText })
+const TargetBody = Type.Object({ user_id: userIdText, reason: reasonText })
+
+interface Change {
+  readonly roomId: RoomId
+  readonly action: MembershipAction
+  readonly target: UserId
+  readonly reason: string | undefined
+}
+
+async function change(hs: Homeserver, session: Session, { roomId, action, target, reason }: Change): Promise<void> {
+  const showsProfile = action === 'join' || action === 'invite'
+  const profile = showsProfile ? (await readMemberProfiles(hs.db, [target]))(target) : {}
+  await changeMembership(hs.rooms, { roomId, action, sender: session.userId, target, reason, profile })
+}
+
+/** The room an id or an alias stands for. Throws `M_NOT_FOUND` for an alias that nobody has claimed. */
+export async function resolveRoom(hs: Homeserver, idOrAlias: RoomId | RoomAlias): Promise<RoomId> {
+  if (idOrAlias.startsWith('!')) return idOrAlias as RoomId
+  const found = await findAlias(hs.db, idOrAlias)
+  if (found === undefined) throw notFound(`There is no room with the alias ${idOrAlias}`)
+  return found.roomId as RoomId
+}
+
+/** Somebody with the power to do so acts on another: invite, kick, ban, unban. */
+function actOnOther(operation: string, action: MembershipAction): AnyEndpoint {
+  return defineEndpoint({
+    operation,
+    method: 'POST',
+    ...v3(`/rooms/:roomId/${action}`),
+    auth: 'user',
+    rateLimit: action === 'invite' ? 'invite' : 'message',
+    params: roomParams,
+    body: TargetBody,
+    run: async (hs, { session, params, body }): Promise<JsonObject> => {
+      await change(hs, session, { roomId: params.roomId, action, target: body.user_id, reason: body.reason })
+      return {}
+    },
+  })
+}
+
+export const inviteUser = actOnOther('inviteUser', 'invite')
+export const kick = actOnOther('kick', 'kick')
+export const ban = actOnOther('ban', 'ban')
+export const unban = actOnOther('unban', 'unban')
+
+export const joinRoomById = defineEndpoint({
+  operation: 'joinRoomById',
+  method: 'POST',
+  ...v3('/rooms/:roomId/join'),
+  auth: 'user',
+  rateLimit: 'join',
+  params: roomParams,
+  body: ReasonBody,
+  run: async (hs, { session, params, body }) => {
+    const { roomId } = params
+    await change(hs, session, { roomId, action: 'join', target: session.userId, reason: body.reason })
+    return { room_id: roomId }
+  },
+})
+
+export const joinRoom = defineEndpoint({
+  operation: 'joinRoom',
+  method: 'POST',
+  ...v3('/join/:roomIdOrAlias'),
+  auth: 'user',
+  rateLimit: 'join',
+  params: Type.Object({ roomIdOrAlias: roomIdOrAliasText }),
+  body: ReasonBody,
+  run: async (hs, { session, params, body }) => {
+    const roomId = await resolveRoom(hs, params.roomIdOrAlias)
+    await change(hs, session, { roomId, action: 'join', target: session.userId, reason: body.reason })
+    return { room_id: roomId }
+  },
+})
+
+export const leaveRoom = defineEndpoint({
+  operation: 'leaveRoom',
+  method: 'POST',
+  ...v3('/rooms/:roomId/leave'),
+  auth: 'user',
+  params: roomParams,
+  body: ReasonBody,
+  run: async (hs, { session, params, body }) => {
+    await change(hs, session, {
+      roomId: params.roomId,
+      action: 'leave',
+      target: session.userId,
+      reason: body.reason,
+    })
+    return {}
+  },
+})
+
+export const knockRoom = defineEndpoint({
+  operation: 'knockRoom',
+  method: 'POST',
+  ...v3('/knock/:roomIdOrAlias'),
+  auth: 'user',
+  rateLimit: 'join',
+  params: Type.Object({ roomIdOrAlias: roomIdOrAliasText }),
+  body: ReasonBody,
+  run: async (hs, { session, params, body }) => {
+    const roomId = await resolveRoom(hs, params.roomIdOrAlias)
+    await change(hs, session, { roomId, action: 'knock', target: session.userId, reason: body.reason })
+    return { room_id: roomId }
+  },
+})

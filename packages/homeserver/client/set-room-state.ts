@@ -1,0 +1,37 @@
+// https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey
+import { Type } from 'typebox'
+import { defineEndpoint } from '../http/endpoint.ts'
+import { jsonObject } from '../http/schemas.ts'
+import { sendState } from '../rooms/send-state.ts'
+import { appserviceTimestamp, timestampQuery } from './appservice-timestamp.ts'
+import { v3 } from './paths.ts'
+import { roomIdText } from './schemas.ts'
+
+const PATH = '/rooms/:roomId/state/:eventType'
+
+export const setRoomStateWithKey = defineEndpoint({
+  operation: 'setRoomStateWithKey',
+  method: 'PUT',
+  ...v3(`${PATH}/:stateKey`),
+  // An empty state key leaves the last segment empty, or the slash away altogether.
+  also: [...v3(`${PATH}/:stateKey`).also, v3(PATH).path, ...v3(PATH).also, v3(`${PATH}/`).path, ...v3(`${PATH}/`).also],
+  auth: 'user',
+  rateLimit: 'message',
+  params: Type.Object({
+    roomId: roomIdText,
+    eventType: Type.String({ minLength: 1 }),
+    stateKey: Type.Optional(Type.String()),
+  }),
+  query: timestampQuery,
+  body: jsonObject,
+  run: async (hs, { session, params, query, body }) => ({
+    event_id: await sendState(hs, {
+      roomId: params.roomId,
+      type: params.eventType,
+      stateKey: params.stateKey ?? '',
+      sender: session.userId,
+      content: body,
+      ...appserviceTimestamp(session, query),
+    }),
+  }),
+})
