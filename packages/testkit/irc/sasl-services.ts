@@ -10,6 +10,8 @@ import type { Inspircd } from './inspircd.ts'
 export interface SaslServices extends AsyncDisposable {
   /** What clients tried, e.g. `PLAIN alice ok`. */
   readonly attempts: readonly string[]
+  /** Brings people of this server into a channel; ending the link is a netsplit for them. */
+  introduce(nicks: readonly string[], channel: string): void
 }
 
 export interface SaslAccounts {
@@ -94,6 +96,13 @@ export async function startSaslServices(server: Inspircd, accounts: SaslAccounts
   await linked
   return {
     attempts,
+    introduce: (nicks, channel) => {
+      for (const [index, nick] of nicks.entries()) {
+        const uid = `${SID}${String.fromCharCode(66 + (index % 24))}${String(index).padStart(5, 'A')}`
+        send(`:${SID} UID ${uid} ${seconds} ${nick} host host ${nick} 127.0.0.1 ${seconds} + :far away`)
+        send(`:${SID} FJOIN ${channel} ${seconds} + :,${uid}:${index + 1}`)
+      }
+    },
     [Symbol.asyncDispose]: async () => {
       socket.destroy()
       await once(socket, 'close')

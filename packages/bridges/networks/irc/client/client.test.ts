@@ -153,8 +153,10 @@ for (const { name, isRich, start } of servers) {
         us.client.members('#life').map((member) => member.nick),
         ['bridge'],
       )
-      await bob.join('#life')
+      await bob.join('#elsewhere')
       bob.raw('INVITE bridge #elsewhere')
+      const invite = await us.waitFor('invite')
+      assert.deepEqual([invite.from.nick, invite.nick, invite.channel], ['bob', 'bridge', '#elsewhere'])
     })
 
     journey('refusals reach the one who asked', async (server) => {
