@@ -174,7 +174,7 @@ test('room ids have a server name up to room version 11 and are a hash from 12 o
   assert.ok(isRoomIdOf(v11, '!somewhere:example.org') && !isRoomIdOf(v12, '!somewhere:example.org'))
   const hashed = '!Nhcu5BS-UMnFX7hBVfVSoXiD7OgH6iRT-xyIuqDnpYQ'
   assert.ok(isRoomIdOf(v12, hashed) && !isRoomIdOf(v11, hashed))
-  assert.equal(isRoomIdOf(v12, `${hashed}A`), false)
+  assert.equal(isRoomIdOf(v12, '!Nhcu5BS-UMnFX7hBVfVSoXiD7OgH6iRT-xyIuqDnpYQA'), false)
   assert.equal(isRoomIdOf(v12, 1), false)
   for (const id of ['!', '', 'a:b', '!:b', '!a\0:b', '!a:b c', `!${'a'.repeat(255)}`])
     assert.equal(parseRoomId(id), undefined, id)
