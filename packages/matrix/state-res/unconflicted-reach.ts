@@ -37,6 +37,7 @@ export interface CiterSource {
    * enough to answer those in force in any state the caller holds, and those that are auth events themselves.
    */
   findCiters(ids: readonly EventId[]): Promise<ReadonlyMap<EventId, readonly StateEntry[]>>
+  /** As in `StateDifference`. */
   readUnconflicted(keys: readonly StateKeyPair[]): Promise<readonly (EventId | undefined)[]>
 }
 
