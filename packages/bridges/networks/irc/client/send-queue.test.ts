@@ -58,6 +58,15 @@ test('urgent lines overtake and overdraw the bucket by one burst only', () => {
   assert.deepEqual(written.slice(8), ['3', '4'])
 })
 
+test('after the registration the whole burst is there again', () => {
+  const { written, push, queue } = setUp()
+  for (let at = 0; at < 6; at++) push(`R${at}`, true)
+  for (let at = 0; at < 4; at++) push(String(at))
+  assert.equal(written.length, 6)
+  queue.refill()
+  assert.deepEqual(written.slice(6), ['0', '1', '2'])
+})
+
 test('a full queue refuses, and PINGs in masses do not pile up answers', () => {
   const { push, queue } = setUp()
   const taken = Array.from({ length: 20 }, (_, at) => push(String(at))).filter(Boolean)

@@ -81,6 +81,13 @@ export class SendQueue {
     this.#pump()
   }
 
+  /** Fills the bucket: servers do not count the lines of a registration. */
+  refill(): void {
+    this.#tokens = this.#limits.burst
+    this.#filledAt = this.#clock.monotonic()
+    this.#pump()
+  }
+
   /** Drops what waits and takes nothing more. */
   close(): void {
     this.#isClosed = true
@@ -90,7 +97,7 @@ export class SendQueue {
     }
   }
 
-  #refill(): void {
+  #earn(): void {
     const now = this.#clock.monotonic()
     const more = ((now - this.#filledAt) / 1000) * this.#limits.perSecond
     this.#tokens = Math.min(this.#limits.burst, this.#tokens + more)
@@ -106,7 +113,7 @@ export class SendQueue {
     // `onWritten` may push: that line must wait for its turn in this loop, not start a second one.
     if (this.#isPumping) return
     this.#isPumping = true
-    this.#refill()
+    this.#earn()
     while (!this.#isBlocked && !this.#isClosed) {
       const entry = this.#next()
       if (entry === undefined) break

@@ -118,6 +118,7 @@ export class Session {
     if (this.state !== 'registering' || this.nick === '') return
     this.state = 'registered'
     this.clearTimer('phase')
+    this.queue.refill()
     const { nick, isupport, account } = this
     const capabilities = new Set(this.capabilities.agreed)
     this.emit({ type: 'registered', nick, isupport, account, capabilities })
