@@ -1,0 +1,306 @@
+import { Type, type Static, type TSchema } from 'typebox'
+import { isServerName } from '@causeway/matrix/ids/server-name.ts'
+import { DEFAULT_ROOM_VERSION, SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
+import type { RateLimitName } from './http/endpoint.ts'
+import type { RateLimits } from './http/rate-limit.ts'
+import { bytes, dataPath, secret } from './ops/config-options.ts'
+
+const text = (standard: string, description: string): ReturnType<typeof Type.String> =>
+  Type.String({ default: standard, description })
+
+const flag = (standard: boolean, description: string): ReturnType<typeof Type.Boolean> =>
+  Type.Boolean({ default: standard, description })
+
+const count = (standard: number, description: string, more = {}): ReturnType<typeof Type.Integer> =>
+  Type.Integer({ default: standard, description, minimum: 0, ...more })
+
+const port = Type.Integer({
+  minimum: 0,
+  maximum: 65535,
+  description: 'The TCP port; 0 lets the system choose.',
+})
+
+const listener = Type.Object(
+  {
+    host: Type.Optional(
+      Type.String({
+        description: 'The address to listen on: 127.0.0.1 for this machine only, "::" for all.',
+      }),
+    ),
+    port: Type.Optional(port),
+    socket: Type.Optional(
+      Type.String({ 'x-path': 'data', description: 'A unix socket, instead of host and port.' }),
+    ),
+    mode: Type.Optional(
+      Type.String({ pattern: '^0?[0-7]{3}$', description: 'File mode of the socket, such as "660".' }),
+    ),
+    tls_cert: Type.Optional(
+      Type.String({
+        'x-path': 'config',
+        description: 'PEM file with the certificate chain, to serve HTTPS without a proxy.',
+      }),
+    ),
+    tls_key: Type.Optional(
+      Type.String({ 'x-path': 'config', description: 'PEM file with the key of the certificate.' }),
+    ),
+  },
+  { description: 'One place to listen.' },
+)
+
+const database = Type.Object(
+  {
+    path: dataPath('causeway.db', 'The SQLite file. Used when no url is given.'),
+    url: Type.Optional(
+      secret(
+        'Address of a PostgreSQL database, such as postgres://user:password@host/causeway. Replaces SQLite.',
+      ),
+    ),
+    pool_size: count(4, 'PostgreSQL connections for reading; there is one more for writing.', {
+      minimum: 1,
+      maximum: 200,
+    }),
+  },
+  { description: 'Where everything except media is kept. It cannot be exchanged later without a migration.' },
+)
+
+const media = Type.Object(
+  {
+    path: dataPath('media', 'The folder for uploaded files.'),
+    max_upload_size: bytes('100M', 'The largest file that may be uploaded.'),
+    max_image_pixels: count(
+      40_000_000,
+      'Images with more pixels get no thumbnails: decoding them takes memory.',
+    ),
+  },
+  { description: 'Files that people send.' },
+)
+
+const terms = Type.Object({
+  id: Type.String({ description: 'A short name that never changes, such as privacy_policy.' }),
+  version: Type.String({ description: 'Changes when the text does.' }),
+  name: Type.String({ description: 'The title that people see.' }),
+  url: Type.String({ pattern: '^https?://', description: 'Where the text can be read.' }),
+  language: text('en', 'Language code of title and text.'),
+})
+
+const registration = Type.Object(
+  {
+    mode: Type.Enum(['closed', 'token', 'open'], {
+      default: 'closed',
+      description:
+        'Who may make an account: nobody but whom an administrator invites (closed), whoever has a registration token (token), or everybody (open).',
+    }),
+    terms: Type.Array(terms, {
+      default: [],
+      description: 'Documents that must be accepted on registration.',
+    }),
+    shared_secret: Type.Optional(
+      secret(
+        'Lets tools that know it make accounts, administrators too, through /_synapse/admin/v1/register.',
+      ),
+    ),
+  },
+  { description: 'How accounts come into being.' },
+)
+
+const limitOptions = (perSecond: number, burst: number) => ({
+  per_second: Type.Number({
+    default: perSecond,
+    minimum: 0,
+    description: 'Allowed in the long run; 0 lifts the limit.',
+  }),
+  burst: Type.Integer({ default: burst, minimum: 1, description: 'Allowed at once.' }),
+})
+
+const limit = (perSecond: number, burst: number, description: string) =>
+  Type.Object(limitOptions(perSecond, burst), { description })
+
+const rateLimits = Type.Object(
+  {
+    message: limit(10, 100, 'Sending events, per person.'),
+    join: limit(1, 30, 'Joining rooms, per person.'),
+    invite: limit(1, 50, 'Inviting, per person.'),
+    create_room: limit(0.2, 20, 'Creating rooms, per person.'),
+    login: limit(0.2, 20, 'Logging in, per address.'),
+    registration: limit(0.05, 10, 'Registering, per address.'),
+    profile: limit(0.5, 20, 'Changing name or picture, per person: it is sent to every room.'),
+    media: limit(5, 100, 'Uploads and downloads, per person.'),
+    keys: limit(10, 200, 'Encryption keys, per person.'),
+    read: limit(50, 500, 'Everything that only reads, per person.'),
+    admin: limit(50, 500, 'The administration interface, per administrator.'),
+  },
+  { description: 'Token buckets against abuse. Application services are not limited.' },
+)
+
+const memory = Type.Object(
+  { budget: bytes('128M', 'What all caches together may hold. The process needs about 80 MB beside it.') },
+  { description: 'How much memory the server may use for caches.' },
+)
+
+const log = Type.Object(
+  {
+    level: Type.Enum(['debug', 'info', 'warn', 'error'], {
+      default: 'info',
+      description: 'The least important line that is written.',
+    }),
+    format: Type.Enum(['auto', 'json', 'text'], {
+      default: 'auto',
+      description:
+        'One JSON object a line, or text for people; auto is text at a terminal and JSON elsewhere.',
+    }),
+  },
+  { description: 'What the server says on standard error.' },
+)
+
+const admin = Type.Object(
+  {
+    socket: dataPath(
+      'admin.sock',
+      'The unix socket for `causeway admin`; whoever may write to it may do anything.',
+    ),
+    host: text('127.0.0.1', 'The address for metrics and health checks.'),
+    port: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 65535,
+        description: 'The port for /metrics and /health over TCP. Without it they are on the socket only.',
+      }),
+    ),
+    token: Type.Optional(secret('With this token, admin commands are accepted over TCP as well.')),
+  },
+  { description: 'The listener for operators: metrics, health, commands.' },
+)
+
+const passwordHash = Type.Object(
+  {
+    memory: bytes('19M', 'Memory per check.'),
+    passes: count(2, 'Passes over it.', { minimum: 1, maximum: 20 }),
+    parallelism: count(1, 'Lanes.', { minimum: 1, maximum: 16 }),
+  },
+  { description: 'Cost of checking a password (Argon2id). New values apply to passwords set from then on.' },
+)
+
+/** The options of the homeserver, by their place in the configuration file. */
+export const homeserverConfigSchema = Type.Object({
+  server_name: Type.Refine(
+    Type.String({
+      default: 'localhost',
+      description: 'The part behind the colon in @alice:example.org. It can never be changed later.',
+    }),
+    (value) => isServerName(value),
+    () => 'must be a host name such as example.org',
+  ),
+  public_base_url: Type.Optional(
+    Type.String({
+      pattern: '^https?://[^/]+$',
+      description:
+        'Where clients reach this server. Default: https:// and the server name, or the first listener where that is localhost.',
+    }),
+  ),
+  data_dir: text('./data', 'The folder for everything the server keeps; relative to where it is started.'),
+  listeners: Type.Array(listener, {
+    default: [{ host: '127.0.0.1', port: 8008 }],
+    minItems: 1,
+    description: 'Where clients, or the proxy in front, connect.',
+  }),
+  trusted_proxies: Type.Array(Type.String(), {
+    default: [],
+    description:
+      'Addresses or ranges (10.0.0.0/8) whose X-Forwarded-For is believed, and `unix` for what comes over unix sockets.',
+  }),
+  database,
+  media,
+  signing_key: dataPath(
+    'signing.key',
+    'The key that signs this server’s events; made on the first start. Keep a copy.',
+  ),
+  registration,
+  password_hash: passwordHash,
+  default_room_version: Type.Enum([...SUPPORTED_ROOM_VERSIONS], {
+    default: DEFAULT_ROOM_VERSION,
+    description: 'The version of new rooms.',
+  }),
+  presence: Type.Object(
+    { enabled: flag(true, 'Whether people see each other’s presence.') },
+    { description: 'Online, idle, offline.' },
+  ),
+  appservices: Type.Array(Type.String({ 'x-path': 'config' }), {
+    default: [],
+    description: 'Registration files of application services.',
+  }),
+  rate_limits: rateLimits,
+  memory,
+  log,
+  admin,
+})
+
+/** The configuration as the server gets it: complete, checked, paths absolute, sizes in bytes. */
+export type HomeserverConfig = Static<typeof homeserverConfigSchema>
+
+/** The sections of this package, for whoever merges those of several packages. */
+export const homeserverConfigSections: Readonly<Record<string, TSchema>> = homeserverConfigSchema.properties
+
+const LIMIT_NAMES: Readonly<Record<RateLimitName, keyof HomeserverConfig['rate_limits']>> = {
+  message: 'message',
+  join: 'join',
+  invite: 'invite',
+  createRoom: 'create_room',
+  login: 'login',
+  registration: 'registration',
+  profile: 'profile',
+  media: 'media',
+  keys: 'keys',
+  read: 'read',
+  admin: 'admin',
+}
+
+/** The limits as the rate limiter takes them. */
+export function rateLimitsOf(config: Pick<HomeserverConfig, 'rate_limits'>): RateLimits {
+  const entries = Object.entries(LIMIT_NAMES).map(([name, key]) => {
+    const { per_second: perSecond, burst } = config.rate_limits[key]
+    return [name, { perSecond, burst }]
+  })
+  return Object.fromEntries(entries) as RateLimits
+}
+
+/** Where clients reach the server, without a slash at the end. */
+export function publicBaseUrl(
+  config: Pick<HomeserverConfig, 'public_base_url' | 'server_name' | 'listeners'>,
+): string {
+  if (config.public_base_url !== undefined) return config.public_base_url
+  const { host, port: number } = config.listeners.find((one) => one.port !== undefined) ?? {}
+  const local = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(config.server_name)
+  if (!local || number === undefined) return `https://${config.server_name}`
+  return `http://${host === '127.0.0.1' || host === undefined ? 'localhost' : host}:${number}`
+}
+
+/** A sentence about two options that do not go together, and the path of one of them. */
+export interface ConfigConflict {
+  readonly path: readonly string[]
+  readonly message: string
+}
+
+/** Checks that no schema of a single option can express. */
+export function checkHomeserverConfig(config: HomeserverConfig): ConfigConflict[] {
+  const conflicts: ConfigConflict[] = []
+  for (const [index, one] of config.listeners.entries()) {
+    const path = ['listeners', String(index)]
+    if ((one.socket === undefined) === (one.port === undefined)) {
+      conflicts.push({ path, message: 'needs either a port or a socket' })
+    }
+    if ((one.tls_cert === undefined) !== (one.tls_key === undefined)) {
+      conflicts.push({ path, message: 'needs both tls_cert and tls_key, or neither' })
+    }
+  }
+  if (config.database.url !== undefined && !/^postgres(ql)?:\/\//.test(config.database.url)) {
+    conflicts.push({ path: ['database', 'url'], message: 'must begin with postgres://' })
+  }
+  const budget = config.memory.budget
+  if (budget < 16 * 1024 * 1024) {
+    conflicts.push({
+      path: ['memory', 'budget'],
+      message: 'must be at least 16M: below that every cache is useless',
+    })
+  }
+  return conflicts
+}
