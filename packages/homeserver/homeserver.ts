@@ -15,6 +15,8 @@ import type { ToldMembers } from './sync/told-members.ts'
 import type { VolatileStream } from './sync/volatile.ts'
 import type { KeyCounts } from './devices/key-counts.ts'
 import type { Unread } from './unread/counts.ts'
+import type { StoredFilters } from './sync/stored-filters.ts'
+import type { Presence } from './presence/presence.ts'
 import type { TokenEpochs } from './sync/token.ts'
 
 /**
@@ -39,6 +41,8 @@ export interface Homeserver {
   readonly toldMembers: ToldMembers
   readonly volatile: VolatileStream
   readonly unread: Unread
+  readonly filters: StoredFilters
+  readonly presence: Presence
   readonly keyCounts: KeyCounts
   /** Told to clients inside their sync tokens. */
   readonly epochs: TokenEpochs

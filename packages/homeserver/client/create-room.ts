@@ -80,13 +80,17 @@ export const createRoom = defineEndpoint({
 function rulesFor(hs: Homeserver, version: string | undefined): RoomVersionRules {
   const rules = findRoomVersion(version ?? hs.config.default_room_version)
   if (rules !== undefined) return rules
-  throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', `This server does not know room version ${version ?? ''}`)
+  throw new MatrixError(
+    'M_UNSUPPORTED_ROOM_VERSION',
+    `This server does not know room version ${version ?? ''}`,
+  )
 }
 
 function aliasFor(hs: Homeserver, localpart: string | undefined): RoomAlias | undefined {
   if (localpart === undefined) return undefined
   const alias = /[:#\s]/.test(localpart) ? undefined : formatRoomAlias(localpart, hs.serverName)
-  if (alias === undefined) throw invalidParam('room_alias_name must be the local part of an alias, without # and server')
+  if (alias === undefined)
+    throw invalidParam('room_alias_name must be the local part of an alias, without # and server')
   return alias
 }
 

@@ -21,7 +21,10 @@ export interface Transactions {
    * Runs `run` unless its transaction was answered before; then gives that answer. `run` is handed the step
    * that records its answer, and must put it first among the companions of its one write.
    */
-  once(scope: TransactionScope, run: (record: (answer: JsonObject) => Step) => Promise<JsonObject>): Promise<JsonObject>
+  once(
+    scope: TransactionScope,
+    run: (record: (answer: JsonObject) => Step) => Promise<JsonObject>,
+  ): Promise<JsonObject>
 }
 
 function keyOf({ session, method, path, txnId }: TransactionScope): Uint8Array {

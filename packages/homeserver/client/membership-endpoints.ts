@@ -21,7 +21,11 @@ interface Change {
   readonly reason: string | undefined
 }
 
-async function change(hs: Homeserver, session: Session, { roomId, action, target, reason }: Change): Promise<void> {
+async function change(
+  hs: Homeserver,
+  session: Session,
+  { roomId, action, target, reason }: Change,
+): Promise<void> {
   const showsProfile = action === 'join' || action === 'invite'
   const profile = showsProfile ? (await readMemberProfiles(hs.db, [target]))(target) : {}
   await changeMembership(hs.rooms, { roomId, action, sender: session.userId, target, reason, profile })

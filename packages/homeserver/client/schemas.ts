@@ -9,7 +9,10 @@ import { parsedText } from '../http/schemas.ts'
 export const roomIdText: TUnsafe<RoomId> = parsedText('a room id such as !abc:example.org', parseRoomId)
 export const eventIdText: TUnsafe<EventId> = parsedText('an event id such as $abc', parseEventId)
 export const userIdText: TUnsafe<UserId> = parsedText('a user id such as @alice:example.org', parseUserId)
-export const roomAliasText: TUnsafe<RoomAlias> = parsedText('a room alias such as #map:example.org', parseRoomAlias)
+export const roomAliasText: TUnsafe<RoomAlias> = parsedText(
+  'a room alias such as #map:example.org',
+  parseRoomAlias,
+)
 export const roomIdOrAliasText: TUnsafe<RoomId | RoomAlias> = parsedText(
   'a room id or a room alias',
   (text) => parseRoomId(text) ?? parseRoomAlias(text),

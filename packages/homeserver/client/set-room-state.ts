@@ -14,7 +14,13 @@ export const setRoomStateWithKey = defineEndpoint({
   method: 'PUT',
   ...v3(`${PATH}/:stateKey`),
   // An empty state key leaves the last segment empty, or the slash away altogether.
-  also: [...v3(`${PATH}/:stateKey`).also, v3(PATH).path, ...v3(PATH).also, v3(`${PATH}/`).path, ...v3(`${PATH}/`).also],
+  also: [
+    ...v3(`${PATH}/:stateKey`).also,
+    v3(PATH).path,
+    ...v3(PATH).also,
+    v3(`${PATH}/`).path,
+    ...v3(`${PATH}/`).also,
+  ],
   auth: 'user',
   rateLimit: 'message',
   params: Type.Object({

@@ -120,7 +120,10 @@ function applyToCaches(caches: IndexCaches, event: StoredEvent, userId: UserId):
   const { roomId, roomNid } = event
   const rooms = caches.users.peek(userId)
   if (rooms !== undefined) {
-    caches.users.set(userId, withRoom(rooms, { roomId, roomNid, membership, eventNid: event.nid, forgotten: false }))
+    caches.users.set(
+      userId,
+      withRoom(rooms, { roomId, roomNid, membership, eventNid: event.nid, forgotten: false }),
+    )
   }
   caches.counts.delete(roomNid)
   const members = caches.locals.peek(roomNid)

@@ -7,7 +7,12 @@ import type { RoomEngine } from './engine.ts'
 import { sendEvent, type SendInput } from './send.ts'
 import { changeMembership, type MembershipAction } from './membership.ts'
 
-const ACTION_OF: Readonly<Record<string, MembershipAction>> = { join: 'join', invite: 'invite', ban: 'ban', knock: 'knock' }
+const ACTION_OF: Readonly<Record<string, MembershipAction>> = {
+  join: 'join',
+  invite: 'invite',
+  ban: 'ban',
+  knock: 'knock',
+}
 
 /**
  * Sends a state event for a client. Aliases must exist and point at the room; memberships go the same way as
@@ -43,11 +48,16 @@ function membershipAction({ content, stateKey, sender }: SendInput): MembershipA
 
 async function checkAliases(hs: { readonly db: Database }, { content, roomId }: SendInput): Promise<void> {
   const { alias, alt_aliases: others } = content
-  const named = [...(alias === undefined || alias === '' ? [] : [alias]), ...(Array.isArray(others) ? others : [])]
+  const named = [
+    ...(alias === undefined || alias === '' ? [] : [alias]),
+    ...(Array.isArray(others) ? others : []),
+  ]
   for (const text of named) {
     const parsed: RoomAlias | undefined = typeof text === 'string' ? parseRoomAlias(text) : undefined
-    if (parsed === undefined) throw new MatrixError('M_INVALID_PARAM', `${JSON.stringify(text)} is no room alias`)
+    if (parsed === undefined)
+      throw new MatrixError('M_INVALID_PARAM', `${JSON.stringify(text)} is no room alias`)
     const found = await findAlias(hs.db, parsed)
-    if (found?.roomId !== roomId) throw new MatrixError('M_BAD_ALIAS', `${parsed} does not point at this room`)
+    if (found?.roomId !== roomId)
+      throw new MatrixError('M_BAD_ALIAS', `${parsed} does not point at this room`)
   }
 }

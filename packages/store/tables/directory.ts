@@ -20,7 +20,9 @@ export async function isPublished(db: Database, roomNid: number): Promise<boolea
 }
 
 /** Published rooms with the number of people in them, largest first. */
-export function listPublishedRooms(db: Database): Promise<{ room_nid: number; room_id: string; joined: number }[]> {
+export function listPublishedRooms(
+  db: Database,
+): Promise<{ room_nid: number; room_id: string; joined: number }[]> {
   return db.queryLarge(
     `SELECT p.room_nid, r.room_id, count(m.user_id) AS joined
      FROM published_rooms p JOIN rooms r ON r.nid = p.room_nid

@@ -9,3 +9,12 @@ export async function listNonMemberKeys(db: Database, roomNid: number): Promise<
   )
   return rows.map((row) => row.key_nid)
 }
+
+/** Numbers of the state keys of a room's members, past ones too. */
+export async function listMemberKeys(db: Database, roomNid: number): Promise<number[]> {
+  const rows = await db.queryLarge<{ key_nid: number }>(
+    `SELECT key_nid FROM state_keys WHERE room_nid = ? AND type = 'm.room.member'`,
+    [roomNid],
+  )
+  return rows.map((row) => row.key_nid)
+}

@@ -1,0 +1,96 @@
+// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomideventeventid
+import { Type } from 'typebox'
+import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
+import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { defineEndpoint, RawJson, type Session } from '../http/endpoint.ts'
+import { listStateAt, readStateKeysAt } from '../rooms/current-state.ts'
+import { findRoom } from '../rooms/load-head.ts'
+import { findEvent, isShown } from '../rooms/read-events.ts'
+import { renderEvents, renderPlain } from '../rooms/render-event.ts'
+import type { RoomInfo } from '../rooms/stored-event.ts'
+import { filterVisible, type VisibleEvent } from '../rooms/visibility.ts'
+import { formatPaginationToken } from '../sync/pagination-token.ts'
+import { parseFilterQuery, readPage } from './get-messages.ts'
+import { v3 } from './paths.ts'
+import { requireAccess } from './room-access.ts'
+import { eventIdText, roomIdText } from './schemas.ts'
+
+const eventParams = Type.Object({ roomId: roomIdText, eventId: eventIdText })
+
+/** An event that the user may see. Throws `M_NOT_FOUND` for any other: who may not see it is not told that it exists. */
+export async function requireEvent(
+  hs: Homeserver,
+  session: Session,
+  roomId: RoomId,
+  eventId: EventId,
+): Promise<{ room: RoomInfo; visible: VisibleEvent }> {
+  const room = await findRoom(hs.rooms, roomId)
+  const event = await findEvent(hs.rooms, eventId)
+  if (room !== undefined && event !== undefined && event.roomNid === room.roomNid && isShown(event)) {
+    const [visible] = await filterVisible(hs.rooms, room, session.userId, [event])
+    if (visible !== undefined) return { room, visible }
+  }
+  throw notFound(`There is no event ${eventId} in this room that you may see`)
+}
+
+export const getOneRoomEvent = defineEndpoint({
+  operation: 'getOneRoomEvent',
+  method: 'GET',
+  ...v3('/rooms/:roomId/event/:eventId'),
+  auth: 'user',
+  params: eventParams,
+  run: async (hs, { session, params }) => {
+    const { room, visible } = await requireEvent(hs, session, params.roomId, params.eventId)
+    const [text] = await renderEvents(hs.rooms, room, session, [visible])
+    return new RawJson(text!)
+  },
+})
+
+const MAX_CONTEXT = 100
+
+export const getEventContext = defineEndpoint({
+  operation: 'getEventContext',
+  method: 'GET',
+  ...v3('/rooms/:roomId/context/:eventId'),
+  auth: 'user',
+  params: eventParams,
+  query: Type.Object({
+    limit: Type.Optional(Type.Integer({ minimum: 0 })),
+    filter: Type.Optional(Type.String()),
+  }),
+  run: async (hs, { session, params, query }) => {
+    const { room, visible } = await requireEvent(hs, session, params.roomId, params.eventId)
+    const access = await requireAccess(hs.rooms, session, params.roomId)
+    const filter = parseFilterQuery(query.filter)
+    const limit = Math.min(query.limit ?? filter.limit ?? 10, MAX_CONTEXT)
+    const { nid } = visible.event
+    const page = (backwards: boolean, from: number, size: number) =>
+      readPage(hs, session, access, { from, to: undefined, backwards, limit: size, filter })
+    const before = await page(true, nid, Math.floor(limit / 2))
+    const after = await page(false, nid + 1, Math.ceil(limit / 2))
+    const render = async (events: readonly VisibleEvent[]) =>
+      (await renderEvents(hs.rooms, room, session, events)).join(',')
+    const shown = [...before.events, visible, ...after.events]
+    const last = after.events.at(-1)?.event ?? visible.event
+    const entries = filter.lazyLoadMembers
+      ? await readStateKeysAt(hs.rooms, room, last.stateRoot, memberNames(shown))
+      : await listStateAt(hs.rooms, room, last.stateRoot)
+    const state = entries
+      .filter((entry) => entry !== undefined)
+      .map(({ stored }) => renderPlain(hs.rooms, stored))
+    return new RawJson(
+      `{"event":${await render([visible])},"events_before":[${await render(before.events)}],` +
+        `"events_after":[${await render(after.events)}],"state":[${state.join(',')}],` +
+        `"start":"${formatPaginationToken(before.events.at(-1)?.event.nid ?? nid)}",` +
+        `"end":"${formatPaginationToken(last.nid + 1)}"}`,
+    )
+  },
+})
+
+function memberNames(events: readonly VisibleEvent[]): { type: string; stateKey: string }[] {
+  return [...new Set(events.map(({ event }) => event.sender))].map((stateKey) => ({
+    type: 'm.room.member',
+    stateKey,
+  }))
+}

@@ -1,0 +1,85 @@
+// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomidmembers
+import { Type } from 'typebox'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
+import { listMemberKeys } from '@causeway/store/tables/state.ts'
+import { getMany } from '@causeway/store/state/tree.ts'
+import { defineEndpoint, RawJson } from '../http/endpoint.ts'
+import { readStateEntries } from '../rooms/current-state.ts'
+import type { RoomEngine } from '../rooms/engine.ts'
+import { renderPlain } from '../rooms/render-event.ts'
+import type { StateEntry } from '../rooms/state-entry.ts'
+import type { RoomInfo } from '../rooms/stored-event.ts'
+import { newestAt } from '../sync/timeline.ts'
+import { parsePaginationToken } from '../sync/pagination-token.ts'
+import { v3 } from './paths.ts'
+import { requireAccess } from './room-access.ts'
+import { roomParams } from './schemas.ts'
+
+async function membersAt(engine: RoomEngine, room: RoomInfo, root: number): Promise<StateEntry[]> {
+  const keyNids = await listMemberKeys(engine.db, room.roomNid)
+  const stateNids = (await getMany(engine.nodes, room.roomNid, root, keyNids)).filter(
+    (nid) => nid !== undefined,
+  )
+  return [...(await readStateEntries(engine, room, stateNids)).values()]
+}
+
+export const getMembersByRoom = defineEndpoint({
+  operation: 'getMembersByRoom',
+  method: 'GET',
+  ...v3('/rooms/:roomId/members'),
+  auth: 'user',
+  params: roomParams,
+  query: Type.Object({
+    at: Type.Optional(Type.String()),
+    membership: Type.Optional(Type.String()),
+    not_membership: Type.Optional(Type.String()),
+  }),
+  run: async (hs, { session, params, query }) => {
+    const access = await requireAccess(hs.rooms, session, params.roomId)
+    const upTo =
+      query.at === undefined ? access.upTo : Math.min(access.upTo, parsePaginationToken(query.at) - 1)
+    const root =
+      upTo === access.upTo
+        ? access.stateRoot
+        : ((await newestAt(hs.rooms, access.room, upTo))?.stateRoot ?? 0)
+    const wanted = (await membersAt(hs.rooms, access.room, root)).filter(({ stored }) => {
+      const { membership } = stored.content
+      if (query.membership !== undefined && membership !== query.membership) return false
+      return membership !== query.not_membership
+    })
+    return new RawJson(`{"chunk":[${wanted.map(({ stored }) => renderPlain(hs.rooms, stored)).join(',')}]}`)
+  },
+})
+
+export const getJoinedMembersByRoom = defineEndpoint({
+  operation: 'getJoinedMembersByRoom',
+  method: 'GET',
+  ...v3('/rooms/:roomId/joined_members'),
+  auth: 'user',
+  params: roomParams,
+  run: async (hs, { session, params }) => {
+    const { room, membership, stateRoot } = await requireAccess(hs.rooms, session, params.roomId)
+    if (membership !== 'join') throw forbidden('You are not in this room')
+    const joined: JsonObject = {}
+    for (const { stored } of await membersAt(hs.rooms, room, stateRoot)) {
+      if (stored.content['membership'] !== 'join') continue
+      const { displayname, avatar_url: avatarUrl } = stored.content
+      joined[stored.stateKey!] = {
+        ...(displayname === undefined ? {} : { display_name: displayname }),
+        ...(avatarUrl === undefined ? {} : { avatar_url: avatarUrl }),
+      }
+    }
+    return { joined }
+  },
+})
+
+export const getJoinedRooms = defineEndpoint({
+  operation: 'getJoinedRooms',
+  method: 'GET',
+  ...v3('/joined_rooms'),
+  auth: 'user',
+  run: async (hs, { session }) => ({
+    joined_rooms: [...(await hs.rooms.members.roomsOf(session.userId)).joined],
+  }),
+})

@@ -1,0 +1,62 @@
+import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
+import { readStateAt } from '../rooms/current-state.ts'
+import type { RoomEngine } from '../rooms/engine.ts'
+import { findRoom } from '../rooms/load-head.ts'
+import type { UserRoom } from '../rooms/membership-index.ts'
+import { END, findEventsByNid } from '../rooms/read-events.ts'
+import type { RoomInfo } from '../rooms/stored-event.ts'
+import { newestAt } from '../sync/timeline.ts'
+import type { Session } from '../http/endpoint.ts'
+
+/** What a user may read of a room: everything while they are in it, up to the end of their stay afterwards. */
+export interface RoomAccess {
+  readonly room: RoomInfo
+  readonly membership: string
+  /** Root of the state the user may see: the current one, or the one they left behind. */
+  readonly stateRoot: number
+  /** Events up to this number. */
+  readonly upTo: number
+}
+
+/**
+ * Lets those in who are or were in a room, and anybody into a world-readable one.
+ * Throws `M_FORBIDDEN`, also for rooms that do not exist: who may not look is not told.
+ */
+export async function requireAccess(
+  engine: RoomEngine,
+  session: Session,
+  roomId: RoomId,
+): Promise<RoomAccess> {
+  const room = await findRoom(engine, roomId)
+  if (room === undefined) throw forbidden('You are not in this room')
+  const standing = (await engine.members.roomsOf(session.userId)).byId.get(roomId)
+  if (standing?.membership === 'join') return currentAccess(engine, room, 'join')
+  const newest = await currentAccess(engine, room, standing?.membership ?? 'leave')
+  const visibility = await readStateAt(engine, room, newest.stateRoot, 'm.room.history_visibility', '')
+  if (visibility?.stored.content['history_visibility'] === 'world_readable') return newest
+  if (standing === undefined || standing.forgotten) throw forbidden('You are not in this room')
+  return formerAccess(engine, room, standing, session.userId)
+}
+
+async function currentAccess(engine: RoomEngine, room: RoomInfo, membership: string): Promise<RoomAccess> {
+  const newest = await newestAt(engine, room, END - 1)
+  return { room, membership, stateRoot: newest?.stateRoot ?? 0, upTo: END - 1 }
+}
+
+/** Those who left see the room as it was when they did; those who were never in it (declined invites) nothing. */
+async function formerAccess(
+  engine: RoomEngine,
+  room: RoomInfo,
+  standing: UserRoom,
+  userId: UserId,
+): Promise<RoomAccess> {
+  const own = (await findEventsByNid(engine, [standing.eventNid])).get(standing.eventNid)
+  const before =
+    own === undefined ? undefined : await readStateAt(engine, room, own.stateBefore, 'm.room.member', userId)
+  const wasThere = standing.membership !== 'invite' && standing.membership !== 'knock'
+  if (own === undefined || !wasThere || before?.stored.content['membership'] !== 'join') {
+    throw forbidden('You are not in this room')
+  }
+  return { room, membership: standing.membership, stateRoot: own.stateRoot, upTo: own.nid }
+}

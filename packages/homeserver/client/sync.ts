@@ -1,0 +1,54 @@
+// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync
+import { Type } from 'typebox'
+import { badJson, invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { isJsonObject } from '@causeway/matrix/json/parse.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { defineEndpoint, type Session } from '../http/endpoint.ts'
+import { compileSyncFilter, type SyncFilter } from '../sync/filter.ts'
+import { sync as runSync } from '../sync/sync.ts'
+import { parseSyncToken } from '../sync/token.ts'
+import { v3 } from './paths.ts'
+
+const NO_FILTER = compileSyncFilter({})
+
+async function filterFor(hs: Homeserver, session: Session, text: string | undefined): Promise<SyncFilter> {
+  if (text === undefined) return NO_FILTER
+  if (!text.startsWith('{')) return hs.filters.get(session.userId, text)
+  let definition: unknown
+  try {
+    definition = JSON.parse(text)
+  } catch (cause) {
+    throw badJson(`filter is not JSON: ${(cause as Error).message}`)
+  }
+  if (!isJsonObject(definition)) throw badJson('filter must be a JSON object')
+  return compileSyncFilter(definition)
+}
+
+export const sync = defineEndpoint({
+  operation: 'sync',
+  method: 'GET',
+  ...v3('/sync'),
+  auth: 'user',
+  query: Type.Object({
+    filter: Type.Optional(Type.String()),
+    since: Type.Optional(Type.String()),
+    full_state: Type.Optional(Type.Boolean()),
+    set_presence: Type.Optional(
+      Type.Union([Type.Literal('offline'), Type.Literal('online'), Type.Literal('unavailable')]),
+    ),
+    timeout: Type.Optional(Type.Integer({ minimum: 0 })),
+  }),
+  run: async (hs, { session, query, signal }) => {
+    if (session.deviceId === undefined) throw invalidParam('Name a device_id to sync as')
+    hs.presence.noteSync(session.userId, query.set_presence ?? 'online')
+    return runSync(hs, {
+      session,
+      since:
+        query.since === undefined || query.since === '' ? undefined : parseSyncToken(query.since, hs.epochs),
+      filter: await filterFor(hs, session, query.filter),
+      fullState: query.full_state ?? false,
+      timeoutMs: query.timeout ?? 0,
+      signal,
+    })
+  },
+})
