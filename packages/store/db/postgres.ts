@@ -1,0 +1,101 @@
+import { CommitQueue } from './commit-queue.ts'
+import type { CommitStats } from './commit-queue.ts'
+import type { CommitResult, ReadParam, Row, Write } from './database.ts'
+import { loadMigrations, migrate, migrationsFolder } from './migrate.ts'
+import type { DatabaseConfig, DatabaseDeps, OpenDatabase } from './open.ts'
+import { PostgresReader } from './reader/postgres-reader.ts'
+import { PostgresSession } from './writer/postgres-session.ts'
+import { WriterThread } from './writer/writer-thread.ts'
+
+/** Any number, the same in every process: whoever holds this advisory lock may migrate. */
+const MIGRATION_LOCK = 4_257_193_001
+const READ_CONNECTIONS = 4
+
+type PostgresConfig = DatabaseConfig & { kind: 'postgres' }
+
+/** Opens a PostgreSQL database; see `openDatabase`. */
+export async function openPostgres(config: PostgresConfig, deps: DatabaseDeps): Promise<OpenDatabase> {
+  await using undo = new AsyncDisposableStack()
+  const epoch = await prepareSchema(config.url, deps)
+  const late: { queue?: CommitQueue } = {}
+  const writer = await WriterThread.start(
+    new URL('./writer/postgres-worker.ts', import.meta.url),
+    { url: config.url, signer: deps.signer },
+    'store-writer',
+    (error) => late.queue?.fail(error),
+  )
+  undo.defer(() => writer.close())
+  const reader = new PostgresReader(config.url, config.poolSize ?? READ_CONNECTIONS)
+  undo.defer(() => reader.close())
+  const { clock, onCommit, onFailure } = deps
+  const queue = (late.queue = new CommitQueue({ clock, writer, onCommit, onFailure }))
+  return new PostgresDatabase(queue, reader, epoch, undo.move())
+}
+
+/** Creates or upgrades the schema, one process at a time, and the row of the log; returns the epoch. */
+async function prepareSchema(url: string, deps: DatabaseDeps): Promise<string> {
+  const session = await PostgresSession.open(url, 'causeway-migrate')
+  const run = async (sql: string): Promise<Row[]> => [...(await session.send(sql)).rows]
+  try {
+    await checkServer(run, deps)
+    await run(`SELECT pg_advisory_lock(${MIGRATION_LOCK}) IS NULL AS locked`)
+    const migrations = loadMigrations(deps.migrations ?? migrationsFolder)
+    await migrate({ dialect: 'postgres', run }, migrations, deps.clock.now())
+    const epoch = deps.random.token(12)
+    await run(`INSERT INTO log_state VALUES (1, 0, 0, '${epoch}') ON CONFLICT (id) DO NOTHING`)
+    return String((await run('SELECT epoch FROM log_state WHERE id = 1'))[0]?.['epoch'])
+  } finally {
+    // Gives the advisory lock back.
+    await session.close()
+  }
+}
+
+async function checkServer(run: (sql: string) => Promise<Row[]>, deps: DatabaseDeps): Promise<void> {
+  const [encoding] = await run('SHOW server_encoding')
+  if (encoding?.['server_encoding'] !== 'UTF8') {
+    throw new Error(
+      `The PostgreSQL database has the encoding ${String(encoding?.['server_encoding'])}; create it with ENCODING 'UTF8'.`,
+    )
+  }
+  const [fsync] = await run('SHOW fsync')
+  if (fsync?.['fsync'] === 'off') {
+    deps.log?.warn('PostgreSQL runs with fsync = off: a power cut can lose or destroy what was acknowledged.')
+  }
+}
+
+class PostgresDatabase implements OpenDatabase {
+  readonly dialect = 'postgres'
+  readonly epoch: string
+  readonly #queue: CommitQueue
+  readonly #reader: PostgresReader
+  readonly #resources: AsyncDisposableStack
+
+  constructor(queue: CommitQueue, reader: PostgresReader, epoch: string, resources: AsyncDisposableStack) {
+    this.#queue = queue
+    this.#reader = reader
+    this.epoch = epoch
+    this.#resources = resources
+  }
+
+  get stats(): CommitStats {
+    return this.#queue.stats
+  }
+
+  query<R extends Row>(sql: string, params: readonly ReadParam[]): Promise<R[]> {
+    return this.#reader.query(sql, params) as Promise<R[]>
+  }
+
+  queryLarge<R extends Row>(sql: string, params: readonly ReadParam[]): Promise<R[]> {
+    return this.#reader.queryLarge(sql, params) as Promise<R[]>
+  }
+
+  commit(write: Write): Promise<CommitResult> {
+    return this.#queue.commit(write)
+  }
+
+  /** Answers everything that was handed in, then closes. Safe to call twice. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#queue.close()
+    await this.#resources.disposeAsync()
+  }
+}

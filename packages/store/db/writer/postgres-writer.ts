@@ -1,0 +1,336 @@
+import type { SqlValue } from '../database.ts'
+import type { SignPdu } from '../signer.ts'
+import { toPostgresSql, wordsOf } from '../sql-text.ts'
+import { Batch, KnownDefs } from './decode-batch.ts'
+import type { DecodedStep, DecodedWrite } from './decode-batch.ts'
+import { integerArray, textArray } from '../postgres-types.ts'
+import { insertOneSql, InsertGroup } from './merge-inserts.ts'
+import { messageOf, Outcome, StepRefused } from './outcome.ts'
+import { classifyPostgresError } from './postgres-errors.ts'
+import { PostgresSession, SessionLost } from './postgres-session.ts'
+import type { StatementResult } from './postgres-session.ts'
+import type { BatchMessage, BatchReply, StepDef, Writer } from './protocol.ts'
+
+const MAX_RETRIES = 5
+
+/** A statement that was sent; its result is looked at when all of the batch were sent. */
+interface SentStatement {
+  readonly write: number
+  readonly step: number
+  readonly def: StepDef
+  readonly expectRows: number
+  readonly result: Promise<StatementResult>
+}
+
+/** How a statement reads to PostgreSQL, and which words it holds. */
+interface PreparedSql {
+  readonly sql: string
+  readonly words: ReadonlySet<string>
+}
+
+/**
+ * The writer of a PostgreSQL database: one connection, one transaction per batch, which begins by taking the
+ * row of the log (docs/decisions/0002-log-positions.md). Inserts are merged per table and statements are
+ * pipelined, so that a batch usually takes two round trips; when anything is refused, the transaction is rolled
+ * back and the batch replayed, each write under its own savepoint.
+ */
+export class PostgresWriter implements Writer {
+  readonly #open: () => Promise<PostgresSession>
+  #session: PostgresSession
+  readonly #sign: SignPdu
+  readonly #defs = new KnownDefs()
+  readonly #statements = new Map<StepDef, PreparedSql>()
+
+  private constructor(open: () => Promise<PostgresSession>, session: PostgresSession, sign: SignPdu) {
+    this.#open = open
+    this.#session = session
+    this.#sign = sign
+  }
+
+  static async open(url: string, sign: SignPdu): Promise<PostgresWriter> {
+    const open = async (): Promise<PostgresSession> => {
+      const session = await PostgresSession.open(url, 'causeway-writer')
+      // A database or role may have it off, and then COMMIT would answer before the disk did.
+      const [row] = (await session.send('SHOW synchronous_commit')).rows
+      if (row?.['synchronous_commit'] === 'off') await session.send('SET synchronous_commit = on')
+      return session
+    }
+    return new PostgresWriter(open, await open(), sign)
+  }
+
+  async apply(message: BatchMessage): Promise<BatchReply> {
+    try {
+      if (message.reset) this.#statements.clear()
+      this.#defs.learn(message)
+      const batch = new Batch(message, this.#defs.list, this.#sign)
+      // Signing takes longer than a round trip: not under the lock that all writers share.
+      batch.signAll()
+      if (this.#session.isLost) this.#session = await this.#open()
+      return (await this.#applyWithRetries(batch)).toReply()
+    } catch (error) {
+      await this.#rollback()
+      // The server may come back: the next batch connects anew.
+      return { ok: false, message: messageOf(error), fatal: false }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#session.close()
+  }
+
+  async #applyWithRetries(batch: Batch): Promise<Outcome> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return (await this.#together(batch)) ?? (await this.#oneByOne(batch))
+      } catch (error) {
+        if (classifyPostgresError(error) !== 'retry' || attempt === MAX_RETRIES) throw error
+        await this.#rollback()
+      }
+    }
+  }
+
+  /** All writes in one go; undefined when something was refused and the batch has to be replayed. */
+  async #together(batch: Batch): Promise<Outcome | undefined> {
+    const heads = new Map<number, MergedHead>()
+    const refused = batch.writes.filter((write) => !mergeHeads(heads, write))
+    const accepted = batch.writes.filter((write) => !refused.includes(write))
+    try {
+      const outcome = await this.#begin(accepted, heads)
+      if (outcome === undefined) throw new StepRefused(-1, 'precondition')
+      for (const { index } of refused)
+        outcome.refused.push({ write: index, step: -1, reason: 'precondition' })
+      const sent = this.#sendSteps(batch, accepted, outcome)
+      // A failed insert makes PostgreSQL answer COMMIT with a rollback, so it need not be waited for. Statements
+      // must be: only we can judge `expectRows`, and one may fail on our side of the wire.
+      const early = sent.every((statement) => statement.def.kind === 'insert')
+      const committed = early ? this.#commit() : undefined
+      committed?.catch(() => undefined)
+      await collect(sent, outcome)
+      await (committed ?? this.#commit())
+      return outcome
+    } catch (error) {
+      const scope = classifyPostgresError(error)
+      if (scope === 'batch' || scope === 'retry') throw error
+      await this.#rollback()
+      return undefined
+    }
+  }
+
+  /** Takes the log's row (and with it the turn to write), hands out numbers, and advances the heads. */
+  async #begin(
+    accepted: readonly DecodedWrite[],
+    heads: ReadonlyMap<number, MergedHead>,
+  ): Promise<Outcome | undefined> {
+    const entries = accepted.reduce((sum, write) => sum + write.entries, 0)
+    const historical = accepted.reduce((sum, write) => sum + write.historical, 0)
+    const results = [
+      this.#session.send('BEGIN'),
+      this.#session.send(
+        'UPDATE log_state SET position = position + $1, historical = historical - $2 WHERE id = 1 RETURNING position, historical',
+        [entries, historical],
+      ),
+    ]
+    if (heads.size > 0) results.push(this.#session.send(ADVANCE_HEADS, headParams(heads)))
+    const [, log, advanced] = await settled(results)
+    const row = log?.rows[0]
+    if (row === undefined) throw new Error('the table log_state has no row: the database was not set up')
+    if (heads.size > 0 && advanced?.count !== heads.size) return undefined
+    return new Outcome(Number(row['position']) - entries, Number(row['historical']) + historical)
+  }
+
+  /**
+   * Sends all steps. Inserts wait in groups, one per table; a statement first sends the groups of the tables
+   * that it names, since it may read or change what they hold.
+   */
+  #sendSteps(batch: Batch, writes: readonly DecodedWrite[], outcome: Outcome): SentStatement[] {
+    const groups = new Map<string, { group: InsertGroup; def: StepDef }>()
+    const sent: SentStatement[] = []
+    const flush = (name: string, { group, def }: { group: InsertGroup; def: StepDef }): void => {
+      groups.delete(name)
+      const { sql, params } = group.toSql()
+      sent.push({ write: -1, step: -1, def, expectRows: -1, result: this.#send(sql, params) })
+    }
+    for (const write of writes) {
+      for (const [index, step] of write.steps.entries()) {
+        const values = batch.values(step, outcome.nextPosition, outcome.nextHistorical)
+        const { def } = step
+        if (def.kind === 'insert') {
+          const open = groups.get(def.table.name)
+          if (open !== undefined && open.group.table !== def.table) flush(def.table.name, open)
+          const entry = groups.get(def.table.name) ?? { group: new InsertGroup(def.table), def }
+          groups.set(def.table.name, entry)
+          entry.group.add(values)
+        } else {
+          const { sql, words } = this.#prepare(def.sql, def)
+          for (const [name, open] of groups) if (words.has(name)) flush(name, open)
+          sent.push({
+            write: write.index,
+            step: index,
+            def,
+            expectRows: step.expectRows,
+            result: this.#send(sql, values),
+          })
+        }
+      }
+      outcome.accept(write)
+    }
+    for (const [name, open] of groups) flush(name, open)
+    return sent
+  }
+
+  /** The replay: every write under a savepoint, numbers only for those that stay. */
+  async #oneByOne(batch: Batch): Promise<Outcome> {
+    const begun = [
+      this.#session.send('BEGIN'),
+      this.#session.send('SELECT position, historical FROM log_state WHERE id = 1 FOR UPDATE'),
+    ]
+    const row = (await settled(begun))[1]?.rows[0]
+    const outcome = new Outcome(Number(row?.['position']), Number(row?.['historical']))
+    for (const write of batch.writes) await this.#runProtected(batch, write, outcome)
+    if (outcome.movesLog) {
+      const numbers = [outcome.nextPosition, outcome.nextHistorical]
+      await this.#send('UPDATE log_state SET position = $1, historical = $2 WHERE id = 1', numbers)
+    }
+    await this.#commit()
+    return outcome
+  }
+
+  async #commit(): Promise<void> {
+    const { command } = await this.#session.send('COMMIT').catch((error: unknown) => {
+      if (!(error instanceof SessionLost)) throw error
+      throw new SessionLost(`${error.message} during a commit; whether it was applied is not known`)
+    })
+    if (command !== 'COMMIT') throw new Error(`PostgreSQL answered COMMIT with ${command}`)
+  }
+
+  async #runProtected(batch: Batch, write: DecodedWrite, outcome: Outcome): Promise<void> {
+    await this.#session.send('SAVEPOINT one_write')
+    try {
+      for (const head of write.heads) {
+        const single = new Map([
+          [head.roomNid, { from: head.expectVersion, version: head.version, head: head.head }],
+        ])
+        const { count } = await this.#session.send(ADVANCE_HEADS, headParams(single))
+        if (count !== 1) throw new StepRefused(-1, 'precondition')
+      }
+      for (const [index, step] of write.steps.entries())
+        await this.#runStep(batch, write, step, index, outcome)
+      outcome.accept(write)
+      await this.#session.send('RELEASE one_write')
+    } catch (error) {
+      const scope = classifyPostgresError(error)
+      if (scope === 'batch' || scope === 'retry') throw error
+      await this.#session.send('ROLLBACK TO one_write')
+      outcome.dropRows(write.index)
+      if (error instanceof StepRefused) {
+        outcome.refused.push({ write: write.index, step: error.step, reason: error.reason })
+      } else outcome.errors.push({ write: write.index, message: messageOf(error) })
+    }
+  }
+
+  async #runStep(
+    batch: Batch,
+    write: DecodedWrite,
+    step: DecodedStep,
+    index: number,
+    outcome: Outcome,
+  ): Promise<void> {
+    const { def, expectRows } = step
+    const values = batch.values(step, outcome.nextPosition, outcome.nextHistorical)
+    try {
+      if (def.kind === 'insert') {
+        const { sql, params } = insertOneSql({ into: def.table, values })
+        await this.#send(sql, params)
+      } else {
+        const result = this.#send(this.#prepare(def.sql, def).sql, values)
+        await collect([{ write: write.index, step: index, def, expectRows, result }], outcome)
+      }
+    } catch (error) {
+      if (classifyPostgresError(error) === 'conflict') throw new StepRefused(index, 'conflict')
+      throw error
+    }
+  }
+
+  #prepare(sql: string, def: StepDef): PreparedSql {
+    let prepared = this.#statements.get(def)
+    if (prepared === undefined) {
+      prepared = { sql: toPostgresSql(sql).sql, words: wordsOf(sql) }
+      this.#statements.set(def, prepared)
+    }
+    return prepared
+  }
+
+  #send(sql: string, params: readonly SqlValue[]): Promise<StatementResult> {
+    const result = this.#session.send(sql, params)
+    result.catch(() => undefined)
+    return result
+  }
+
+  async #rollback(): Promise<void> {
+    try {
+      await this.#session.send('ROLLBACK')
+    } catch (error) {
+      // A session that cannot even roll back is of no more use; the next batch opens another.
+      if (!(error instanceof SessionLost)) await this.#session.close()
+    }
+  }
+}
+
+interface MergedHead {
+  /** The version in the table before this batch. */
+  readonly from: number
+  readonly version: number
+  readonly head: string
+}
+
+const ADVANCE_HEADS =
+  'UPDATE rooms SET version = next.version, head = next.head ' +
+  'FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) AS next (nid, expected, version, head) ' +
+  'WHERE rooms.nid = next.nid AND rooms.version = next.expected'
+
+/** Takes note of a write's heads, all or none. False: an earlier write of the batch has moved the room on. */
+function mergeHeads(heads: Map<number, MergedHead>, write: DecodedWrite): boolean {
+  const undo: [number, MergedHead | undefined][] = []
+  for (const { roomNid, expectVersion, version, head } of write.heads) {
+    const earlier = heads.get(roomNid)
+    if (earlier !== undefined && earlier.version !== expectVersion) {
+      for (const [room, before] of undo.toReversed()) {
+        if (before === undefined) heads.delete(room)
+        else heads.set(room, before)
+      }
+      return false
+    }
+    undo.push([roomNid, earlier])
+    heads.set(roomNid, { from: earlier?.from ?? expectVersion, version, head })
+  }
+  return true
+}
+
+function headParams(heads: ReadonlyMap<number, MergedHead>): string[] {
+  const values = [...heads.values()]
+  return [
+    integerArray([...heads.keys()]),
+    integerArray(values.map((head) => head.from)),
+    integerArray(values.map((head) => head.version)),
+    textArray(values.map((head) => head.head)),
+  ]
+}
+
+/** Looks at all results in order. @throws the first error, or StepRefused when `expectRows` does not hold */
+async function collect(sent: readonly SentStatement[], outcome: Outcome): Promise<void> {
+  const results = await settled(sent.map((statement) => statement.result))
+  for (const [index, { write, step, def, expectRows }] of sent.entries()) {
+    const { count, rows } = results[index]!
+    if (expectRows >= 0 && count !== expectRows) throw new StepRefused(step, 'precondition')
+    if (def.kind === 'statement' && def.returning) outcome.rows.push({ write, step, rows })
+  }
+}
+
+/** All results, once none is outstanding. @throws the first error */
+async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(promises)
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
+}

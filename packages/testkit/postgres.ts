@@ -1,0 +1,190 @@
+import { execFileSync, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { after } from 'node:test'
+import postgres from 'postgres'
+
+/** A private PostgreSQL server on loopback, with fsync as in production. */
+export interface PostgresServer {
+  /** Creates an empty database and returns its URL. */
+  createDatabase(): Promise<string>
+  /** Of the postmaster. */
+  readonly pid: number
+  readonly dataFolder: string
+  stop(): Promise<void>
+}
+
+/** Why there is no server: to be printed with the skipped tests. */
+export interface PostgresAbsent {
+  readonly skip: string
+}
+
+/** As whom the server runs; empty: as we do. */
+interface ServerUser {
+  readonly uid?: number
+  readonly gid?: number
+}
+
+const OURSELVES: ServerUser = {}
+
+let shared: Promise<PostgresServer | PostgresAbsent> | undefined
+
+/** The server of this test process, started on first use and stopped after its tests. */
+export function sharedPostgres(): Promise<PostgresServer | PostgresAbsent> {
+  shared ??= startPostgres().then((server) => {
+    if (!('skip' in server)) after(() => server.stop())
+    return server
+  })
+  return shared
+}
+
+/** Starts a server in a temporary folder, or says why that cannot be done here. */
+export async function startPostgres(): Promise<PostgresServer | PostgresAbsent> {
+  const binaries = findBinaries()
+  if (binaries === undefined) return { skip: 'PostgreSQL (initdb, postgres) is not installed' }
+  const user = process.getuid?.() === 0 ? findUser() : OURSELVES
+  if (user === undefined)
+    return { skip: 'PostgreSQL does not run as root, and there is no user "postgres" or "nobody"' }
+  const folder = mkdtempSync(join(tmpdir(), 'causeway-postgres-'))
+  if (user.uid !== undefined && user.gid !== undefined) chownSync(folder, user.uid, user.gid)
+  const data = join(folder, 'data')
+  execFileSync(
+    join(binaries, 'initdb'),
+    [
+      '-D',
+      data,
+      '-U',
+      'causeway',
+      '-A',
+      'trust',
+      '-E',
+      'UTF8',
+      '--locale=C',
+      '--no-instructions',
+      '--no-sync',
+    ],
+    { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  for (let attempt = 0; ; attempt++) {
+    const port = await freePort()
+    const child = startServer(join(binaries, 'postgres'), data, folder, port, user)
+    if (await isReady(child, port)) return serverOf(child, port, folder, data)
+    // Somebody else may have taken the port between our looking and the server's binding.
+    if (attempt === 4) throw new Error('PostgreSQL did not start')
+  }
+}
+
+function startServer(
+  binary: string,
+  data: string,
+  folder: string,
+  port: number,
+  user: ServerUser,
+): ChildProcess {
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    `port=${port}`,
+    `unix_socket_directories=${folder}`,
+    'fsync=on',
+  ]
+  const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])]
+  // The shell holds our pipe: should this process be killed, the server ends as well.
+  const script = '"$@" </dev/null & server=$!; read -r _; kill -INT $server; wait $server'
+  return spawn('/bin/sh', ['-c', script, 'sh', binary, ...args], {
+    ...user,
+    cwd: folder,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+}
+
+async function isReady(child: ChildProcess, port: number): Promise<boolean> {
+  for (let attempt = 0; attempt < 200 && child.exitCode === null; attempt++) {
+    const sql = postgres(`postgres://causeway@127.0.0.1:${port}/postgres`, { max: 1, fetch_types: false })
+    try {
+      await sql`SELECT 1`
+      return true
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    } finally {
+      await sql.end()
+    }
+  }
+  return false
+}
+
+function serverOf(child: ChildProcess, port: number, folder: string, data: string): PostgresServer {
+  const base = `postgres://causeway@127.0.0.1:${port}`
+  let databases = 0
+  // The test runner runs its last hooks, ours among them, when nothing keeps the process alive any more.
+  const { stdin } = child
+  child.unref()
+  if (stdin !== null && 'unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
+  return {
+    pid: Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]),
+    dataFolder: data,
+    createDatabase: async () => {
+      const name = `test_${++databases}`
+      const admin = postgres(`${base}/postgres`, { max: 1, fetch_types: false })
+      await admin.unsafe(`CREATE DATABASE ${name}`)
+      await admin.end()
+      return `${base}/${name}`
+    },
+    stop: async () => {
+      child.ref()
+      const ended = once(child, 'exit')
+      stdin?.end()
+      await ended
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The folder of initdb and postgres: of the PATH, or Debian's. */
+function findBinaries(): string | undefined {
+  const debian = '/usr/lib/postgresql'
+  let versions: string[] = []
+  try {
+    versions = readdirSync(debian).toSorted((a, b) => Number(b) - Number(a))
+  } catch {
+    // Not a Debian with PostgreSQL.
+  }
+  const folders = [
+    ...versions.map((version) => join(debian, version, 'bin')),
+    ...(process.env['PATH'] ?? '').split(delimiter),
+  ]
+  return folders.find(
+    (folder) => isExecutable(join(folder, 'initdb')) && isExecutable(join(folder, 'postgres')),
+  )
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function findUser(): ServerUser | undefined {
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
+  for (const name of ['postgres', 'nobody']) {
+    const fields = lines.find((line) => line.startsWith(`${name}:`))?.split(':')
+    if (fields !== undefined) return { uid: Number(fields[2]), gid: Number(fields[3]) }
+  }
+  return undefined
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
