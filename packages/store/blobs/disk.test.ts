@@ -26,6 +26,7 @@ test('a blob lies two folders deep under its hash, for its owner only', async ()
   const file = path.join(root, hash.slice(0, 2), hash.slice(2, 4), hash)
   assert.equal(await readFile(file, 'utf8'), 'here')
   assert.equal((await stat(file)).mode & 0o777, 0o600)
+  await assert.rejects(blobs.put(Buffer.from('too much'), { maxBytes: 3 }), { name: 'BlobTooLarge' })
   assert.deepEqual(await readdir(path.join(root, 'tmp')), [])
 })
 

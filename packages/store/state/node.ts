@@ -69,9 +69,11 @@ export function nodeFromPlaces(
   return slots.length === 0 ? undefined : { level, bitmap, slots }
 }
 
+const NO_PLACES = Array.from<number | undefined>({ length: 32 })
+
 /** The other way round: 32 places. */
 export function placesOf(node: StateNode | undefined): (number | undefined)[] {
-  const places = Array.from<number | undefined>({ length: 32 })
+  const places = NO_PLACES.slice()
   if (node !== undefined) forEachSlot(node, (index, slot) => void (places[index] = slot))
   return places
 }
@@ -81,30 +83,33 @@ export function weighNode(node: StateNode): number {
   return 104 + 8 * node.slots.length
 }
 
-/** Bytes of a varint; 8 cover 56 bits, more than a safe integer. */
-function writeVarint(out: number[], value: number): void {
+/** Writes `value` at `at` and returns where it ends; 8 bytes hold 56 bits, more than a safe integer. */
+function writeVarint(out: Uint8Array, at: number, value: number): number {
+  let end = at
   let rest = value
-  while (rest >= 128) {
-    out.push((rest % 128) + 128)
-    rest = Math.floor(rest / 128)
-  }
-  out.push(rest)
+  for (; rest >= 128; rest = Math.floor(rest / 128)) out[end++] = (rest % 128) + 128
+  out[end++] = rest
+  return end
 }
+
+/** Room for any node: nothing is kept in it from one call to the next. */
+const scratch = new Uint8Array(5 + 32 * 8)
 
 /**
  * The stored form: level, bitmap (4 bytes, little-endian), then each slot as a varint of its zigzag difference
  * from the slot before, since neighbours were mostly made together.
  */
 export function encodeNode(node: StateNode): Uint8Array {
-  const out = [node.level]
-  for (let shift = 0; shift < 32; shift += 8) out.push((node.bitmap >>> shift) & 0xff)
+  scratch[0] = node.level
+  for (let byte = 0; byte < 4; byte++) scratch[1 + byte] = node.bitmap >>> (8 * byte)
+  let end = 5
   let before = 0
   for (const slot of node.slots) {
     const difference = slot - before
-    writeVarint(out, difference >= 0 ? difference * 2 : -difference * 2 - 1)
+    end = writeVarint(scratch, end, difference >= 0 ? difference * 2 : -difference * 2 - 1)
     before = slot
   }
-  return Uint8Array.from(out)
+  return scratch.slice(0, end)
 }
 
 /** Reads what `encodeNode` wrote; throws on anything else, for then the database is damaged. */
