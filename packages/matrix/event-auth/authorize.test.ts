@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import type { JsonObject } from '../events/pdu.ts'
 import { SUPPORTED_ROOM_VERSIONS } from '../room-versions/rules.ts'
 import { authStateOf } from './auth-state.ts'
@@ -147,4 +148,80 @@ test('in versions 1 and 2 a redaction needs the level, or an event of the same s
     const strong = roomWith(version, {}, { users: { '@bob:b': 50 } })
     assert.equal(isAllowed(strong, { ...redaction, redacts: '$x:a' }), true)
   }
+})
+
+test('whatever stands in the content of events, the answer is a verdict', () => {
+  const keys = [
+    ...[
+      'membership',
+      'join_rule',
+      'users',
+      'events',
+      'users_default',
+      'ban',
+      'third_party_invite',
+      'signed',
+      'token',
+    ],
+    ...['mxid', 'public_keys', 'signatures', 'additional_creators', 'room_version', 'creator', '__proto__'],
+    ...['join_authorised_via_users_server', 'm.federate', BOB],
+  ]
+  const { json } = fc.letrec((tie) => ({
+    json: fc.oneof(
+      { maxDepth: 3 },
+      fc.constantFrom(
+        'join',
+        'invite',
+        'leave',
+        'ban',
+        'knock',
+        'public',
+        'restricted',
+        ALICE,
+        BOB,
+        'x',
+        '50',
+        null,
+      ),
+      fc.oneof(fc.double(), fc.integer(), fc.boolean()),
+      fc.array(tie('json'), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom(...keys), tie('json'), { maxKeys: 6 }),
+    ),
+  }))
+  const content = fc.dictionary(fc.constantFrom(...keys), json) as fc.Arbitrary<JsonObject>
+  const types = [
+    'create',
+    'member',
+    'power_levels',
+    'join_rules',
+    'third_party_invite',
+    'aliases',
+    'redaction',
+    'x',
+  ]
+  const type = fc.constantFrom(...types.map((name) => `m.room.${name}`))
+  const version = fc.constantFrom(...SUPPORTED_ROOM_VERSIONS)
+  const stateKey = fc.constantFrom('', ALICE, BOB, 'x', undefined)
+  fc.assert(
+    fc.property(
+      version,
+      type,
+      stateKey,
+      content,
+      fc.array(fc.tuple(type, stateKey, content)),
+      (v, t, k, c, state) => {
+        const room = roomWith(v)
+        const others = state.map(([type, stateKey, content], at) =>
+          room.send({ id: `s${at}`, type, stateKey, content, sender: ALICE, after: 'last' }),
+        )
+        const event = room.send({ id: 'try', type: t, sender: BOB, stateKey: k, content: c, after: 'last' })
+        const auth = authStateOf(
+          [...room.stateAfter('last').values()].map((id) => room.events.get(id)!).concat(others),
+        )
+        const verdict = authorizeEvent(room.rules, event, auth, never)
+        assert.ok(verdict.ok || verdict.reason.length > 10)
+      },
+    ),
+    { numRuns: 1000 },
+  )
 })

@@ -221,7 +221,7 @@ test('a restricted room lets in whom a joined member with the power to invite au
   for (const joinRule of ['restricted', 'knock_restricted'] as const) {
     for (const version of SUPPORTED_ROOM_VERSIONS) {
       const isKnown = since(version, joinRule === 'restricted' ? 8 : 10)
-      const levels = { invite: 10, users: { [CAROL]: 10 } }
+      const levels = { invite: 10, users: { [CAROL]: 10, '@erin:e': 10 } }
       const room = roomWith(version, { joinRule, levels, members: { [CAROL]: 'join', '@dave:d': 'join' } })
       assert.equal(change(room, BOB, BOB, via(CAROL), ['b', 'c']).ok, isKnown, `${version} ${joinRule}`)
       assert.equal(change(room, BOB, BOB, via(CAROL), ['b']).ok, false, 'not signed by her server')
