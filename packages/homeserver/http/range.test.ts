@@ -6,11 +6,11 @@ import { it } from 'node:test'
 import { fileResponse, parseRange, type ByteRange } from './range.ts'
 
 it('reads the forms of a range', () => {
-  assert.deepEqual(parseRange('bytes=0-4', 10), { start: 0, end: 4 })
-  assert.deepEqual(parseRange('bytes=4-', 10), { start: 4, end: 9 })
-  assert.deepEqual(parseRange('bytes=-3', 10), { start: 7, end: 9 })
-  assert.deepEqual(parseRange('bytes=-30', 10), { start: 0, end: 9 })
-  assert.deepEqual(parseRange('bytes=5-100', 10), { start: 5, end: 9 })
+  assert.deepEqual(parseRange('bytes=0-4', 10), { start: 0, end: 5 })
+  assert.deepEqual(parseRange('bytes=4-', 10), { start: 4, end: 10 })
+  assert.deepEqual(parseRange('bytes=-3', 10), { start: 7, end: 10 })
+  assert.deepEqual(parseRange('bytes=-30', 10), { start: 0, end: 10 })
+  assert.deepEqual(parseRange('bytes=5-100', 10), { start: 5, end: 10 })
 })
 
 it('ignores what it need not understand, and refuses what lies outside', () => {
@@ -54,7 +54,7 @@ function answer(headers: Record<string, string>): {
 it('answers whole, in part, with nothing new, or with the size when nothing is there', () => {
   assert.deepEqual([answer({}).status, answer({}).range], [200, undefined])
   const part = answer({ range: 'bytes=2-3' })
-  assert.deepEqual([part.status, part.range], [206, { start: 2, end: 3 }])
+  assert.deepEqual([part.status, part.range], [206, { start: 2, end: 4 }])
   assert.deepEqual(part.headers, {
     'content-type': 'x/y',
     'accept-ranges': 'bytes',

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { HttpResponse } from './endpoint.ts'
 
-/** Bytes `start` to `end`, both included. */
+/** From byte `start`, up to but without byte `end`: as `BlobStore.open` takes it, unlike the header. */
 export interface ByteRange {
   readonly start: number
   readonly end: number
@@ -23,10 +23,10 @@ export function parseRange(
   if (first === '' && last === '') return undefined
   if (first === '') {
     const length = Math.min(Number(last), size)
-    return length === 0 ? 'unsatisfiable' : { start: size - length, end: size - 1 }
+    return length === 0 ? 'unsatisfiable' : { start: size - length, end: size }
   }
   const start = Number(first)
-  const end = last === '' ? size - 1 : Math.min(Number(last), size - 1)
+  const end = last === '' ? size : Math.min(Number(last) + 1, size)
   if (last !== '' && Number(last) < start) return undefined
   return start >= size ? 'unsatisfiable' : { start, end }
 }
@@ -71,8 +71,8 @@ export function fileResponse(request: IncomingMessage, file: FileAnswer): HttpRe
       body: file.open(),
     })
   }
-  const length = String(range.end - range.start + 1)
-  const contentRange = `bytes ${range.start}-${range.end}/${file.size}`
+  const length = String(range.end - range.start)
+  const contentRange = `bytes ${range.start}-${range.end - 1}/${file.size}`
   return new HttpResponse({
     status: 206,
     headers: { ...headers, 'content-length': length, 'content-range': contentRange },

@@ -7,25 +7,22 @@ import { HttpResponse, RawJson } from './endpoint.ts'
 
 export type Answer = JsonObject | RawJson | HttpResponse
 
-const JSON_HEADERS: readonly string[] = [
-  ...CORS_HEADERS,
-  'content-type',
-  'application/json',
-  'content-length',
-]
+const JSON_TYPE: readonly string[] = ['content-type', 'application/json', 'content-length']
+const JSON_HEADERS: readonly string[] = [...CORS_HEADERS, ...JSON_TYPE]
 
-/** How an answer leaves: `close` ends the connection after it. */
+/** How an answer leaves: `close` ends the connection after it; without `cors` no browser page may read it. */
 interface Sending {
   readonly response: ServerResponse
   readonly close: boolean
+  readonly cors: boolean
 }
 
 function jsonText(body: JsonObject | RawJson): string {
   return body instanceof RawJson ? body.text : JSON.stringify(body)
 }
 
-function sendJson({ response, close }: Sending, text: string): void {
-  const headers = [...JSON_HEADERS, String(Buffer.byteLength(text))]
+function sendJson({ response, close, cors }: Sending, text: string): void {
+  const headers = [...(cors ? JSON_HEADERS : JSON_TYPE), String(Buffer.byteLength(text))]
   if (close) headers.push('connection', 'close')
   response.writeHead(200, headers)
   response.end(text)
@@ -37,8 +34,8 @@ function bodyType(body: HttpResponse['body']): string | undefined {
   return 'application/json'
 }
 
-function headerList(answer: HttpResponse, length: number | undefined, close: boolean): string[] {
-  const out = [...CORS_HEADERS]
+function headerList(answer: HttpResponse, length: number | undefined, { close, cors }: Sending): string[] {
+  const out = cors ? [...CORS_HEADERS] : []
   const own = answer.headers
   for (const name of Object.keys(own)) out.push(name.toLowerCase(), own[name]!)
   const type = bodyType(answer.body)
@@ -52,8 +49,8 @@ function headerList(answer: HttpResponse, length: number | undefined, close: boo
 }
 
 async function sendStream(sending: Sending, answer: HttpResponse, stream: Readable): Promise<void> {
-  const { response, close } = sending
-  response.writeHead(answer.status, headerList(answer, undefined, close))
+  const { response } = sending
+  response.writeHead(answer.status, headerList(answer, undefined, sending))
   if (response.req.method === 'HEAD') {
     stream.destroy()
     response.end()
@@ -83,6 +80,6 @@ export async function sendAnswer(sending: Sending, answer: Answer): Promise<void
     return
   }
   const bytes = typeof body === 'string' || body instanceof Uint8Array ? body : jsonText(body)
-  sending.response.writeHead(answer.status, headerList(answer, Buffer.byteLength(bytes), sending.close))
+  sending.response.writeHead(answer.status, headerList(answer, Buffer.byteLength(bytes), sending))
   sending.response.end(bytes)
 }

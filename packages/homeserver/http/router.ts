@@ -36,6 +36,8 @@ export interface RouterDeps {
   readonly clock: Clock
   readonly random: Pick<Random, 'token'>
   readonly log: Logger
+  /** `false` for an API that no web page has any business with. Default true. */
+  readonly cors?: boolean
   /** Called once per answer. `compiled` is undefined where no endpoint matched; `ms` includes the body's arrival. */
   readonly observe?: (compiled: CompiledEndpoint | undefined, status: number, ms: number) => void
 }
@@ -46,10 +48,12 @@ export class Router implements ContextHost {
   readonly proxies: TrustedProxies
   readonly waiting = new Set<AbortController>()
   #stopping = false
+  readonly #cors: boolean
   readonly #deps: RouterDeps
 
   constructor(deps: RouterDeps) {
     this.#deps = deps
+    this.#cors = deps.cors ?? true
     this.proxies = deps.proxies
     this.table = createRouteTable(deps.endpoints)
   }
@@ -69,13 +73,13 @@ export class Router implements ContextHost {
   /** Answers one request on its connection. Never rejects. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method === 'OPTIONS') {
-      response.writeHead(204, [...PREFLIGHT_HEADERS]).end()
+      response.writeHead(204, this.#cors ? [...PREFLIGHT_HEADERS] : []).end()
       return
     }
     const answer = await this.answer(request, response)
     const close = this.#stopping || !mayBeDrained(request)
     try {
-      await sendAnswer({ response, close }, answer)
+      await sendAnswer({ response, close, cors: this.#cors }, answer)
     } catch (error) {
       this.#deps.log.debug('answer broke off', { url: request.url, error })
       response.destroy()

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { Registry } from 'prom-client'
+import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
+import { compileEndpoint } from '../http/compile-endpoint.ts'
+import { registerSources } from './register-sources.ts'
+import { RequestTimes } from './request-times.ts'
+
+const endpoint = compileEndpoint(
+  { operation: 'sync', method: 'GET', path: '/sync', auth: 'none', run: async () => ({}) },
+  3,
+)
+
+it('shows what was measured, in the form that Prometheus reads', async () => {
+  const registry = new Registry()
+  const times = new RequestTimes()
+  const budget = createMemoryBudget(1000)
+  budget.cache({ name: 'heads', share: 0.5, weigh: () => 1 })
+  const stats = { waiting: 1, inFlight: 0, batches: 2, writes: 30, refused: 4 }
+  registerSources(registry, { times, budget, router: { waiting: new Set() }, db: { stats } })
+  times.observe(endpoint, 200, 3)
+  times.observe(endpoint, 404, 30_001)
+  times.observe(undefined, 404, 1)
+  const text = await registry.metrics()
+  assert.match(text, /^causeway_http_request_seconds_bucket\{operation="sync",le="0\.0025"\} 0$/m)
+  assert.match(text, /^causeway_http_request_seconds_bucket\{operation="sync",le="0\.005"\} 1$/m)
+  assert.match(text, /^causeway_http_request_seconds_bucket\{operation="sync",le="\+Inf"\} 2$/m)
+  assert.match(text, /^causeway_http_request_seconds_count\{operation="sync"\} 2$/m)
+  assert.match(text, /^causeway_http_answers_total\{operation="sync",status="4xx"\} 1$/m)
+  assert.match(text, /^causeway_http_answers_total\{operation="unmatched",status="4xx"\} 1$/m)
+  assert.match(text, /^causeway_db_writes_total 30$/m)
+  assert.match(text, /^causeway_cache_limit_bytes\{cache="heads"\} 500$/m)
+  assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m)
+  assert.match(text, /^process_resident_memory_bytes /m)
+})

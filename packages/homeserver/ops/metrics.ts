@@ -1,0 +1,98 @@
+import { collectDefaultMetrics, type Metric, type Registry } from 'prom-client'
+
+/** One measured value. `suffix` is for the parts of a histogram. */
+export interface Sample {
+  readonly suffix?: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+export interface MetricDeclaration {
+  readonly name: string
+  readonly kind: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+}
+
+/** Every metric of the homeserver, declared once: the reference is generated from this list. */
+export const METRICS = {
+  httpSeconds: {
+    name: 'causeway_http_request_seconds',
+    kind: 'histogram',
+    help: 'Time from the headers of a request to its answer, by operation; long polls count in full',
+  },
+  httpAnswers: {
+    name: 'causeway_http_answers_total',
+    kind: 'counter',
+    help: 'Answers by operation and class of status',
+  },
+  httpWaiting: {
+    name: 'causeway_http_waiting_requests',
+    kind: 'gauge',
+    help: 'Requests that wait for something to happen, such as long polls of /sync',
+  },
+  dbBatches: {
+    name: 'causeway_db_batches_total',
+    kind: 'counter',
+    help: 'Commits of the database, each of many writes',
+  },
+  dbWrites: { name: 'causeway_db_writes_total', kind: 'counter', help: 'Writes that were committed' },
+  dbRefused: {
+    name: 'causeway_db_writes_refused_total',
+    kind: 'counter',
+    help: 'Writes whose precondition did not hold or whose key was taken',
+  },
+  dbWaiting: {
+    name: 'causeway_db_writes_waiting',
+    kind: 'gauge',
+    help: 'Writes that wait for the next commit; a rising number means that the disk is too slow',
+  },
+  cacheBytes: { name: 'causeway_cache_bytes', kind: 'gauge', help: 'What each cache holds, by estimate' },
+  cacheLimit: { name: 'causeway_cache_limit_bytes', kind: 'gauge', help: 'What each cache may hold' },
+  cacheEntries: { name: 'causeway_cache_entries', kind: 'gauge', help: 'Entries of each cache' },
+  cacheHits: { name: 'causeway_cache_hits_total', kind: 'counter', help: 'Look-ups that a cache answered' },
+  cacheMisses: { name: 'causeway_cache_misses_total', kind: 'counter', help: 'Look-ups that it did not' },
+  cacheEvictions: {
+    name: 'causeway_cache_evictions_total',
+    kind: 'counter',
+    help: 'Entries shed for others',
+  },
+} as const satisfies Record<string, MetricDeclaration>
+
+/** Has `collect` asked for samples at every scrape. Nothing is kept and nothing costs between scrapes. */
+export function registerMetric(
+  registry: Registry,
+  declaration: MetricDeclaration,
+  collect: () => Iterable<Sample>,
+): void {
+  const { name, help, kind } = declaration
+  const metric = {
+    name,
+    help,
+    get: async () => ({
+      name,
+      help,
+      type: kind,
+      aggregator: 'sum',
+      values: Array.from(collect(), ({ suffix = '', labels = {}, value }) => ({
+        metricName: name + suffix,
+        labels,
+        value,
+      })),
+    }),
+    reset: () => undefined,
+  }
+  registry.registerMetric(metric as unknown as Metric<string>)
+}
+
+/** A metric with one value and no labels. */
+export function registerValue(registry: Registry, declaration: MetricDeclaration, read: () => number): void {
+  registerMetric(registry, declaration, () => [{ value: read() }])
+}
+
+/** How often (ms) the event loop is looked at: often enough to see stalls, rarely enough to stay asleep when idle. */
+const LAG_PRECISION_MS = 100
+
+/** CPU, memory, garbage collection, event loop lag, open files: everything about the process itself. */
+export function registerProcessMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LAG_PRECISION_MS })
+}

@@ -1,0 +1,43 @@
+import type { Registry } from 'prom-client'
+import type { CacheFigures } from '@causeway/store/cache/lru.ts'
+import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
+import type { CommitStats } from '@causeway/store/db/commit-queue.ts'
+import type { Router } from '../http/router.ts'
+import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
+import type { MetricDeclaration } from './metrics.ts'
+import type { RequestTimes } from './request-times.ts'
+
+/** The parts of a running server that know figures about themselves. */
+export interface MetricSources {
+  readonly times: RequestTimes
+  readonly router: Pick<Router, 'waiting'>
+  readonly budget: Pick<MemoryBudget, 'figures'>
+  readonly db: { readonly stats: CommitStats }
+}
+
+/** Registers every metric of the homeserver with the registry that its owner serves. */
+export function registerSources(registry: Registry, sources: MetricSources): void {
+  const { times, router, budget, db } = sources
+  registerProcessMetrics(registry)
+  registerMetric(registry, METRICS.httpSeconds, () => times.times())
+  registerMetric(registry, METRICS.httpAnswers, () => times.answers())
+  registerValue(registry, METRICS.httpWaiting, () => router.waiting.size)
+  registerValue(registry, METRICS.dbBatches, () => db.stats.batches)
+  registerValue(registry, METRICS.dbWrites, () => db.stats.writes)
+  registerValue(registry, METRICS.dbRefused, () => db.stats.refused)
+  registerValue(registry, METRICS.dbWaiting, () => db.stats.waiting)
+  registerCaches(registry, budget)
+}
+
+function registerCaches(registry: Registry, budget: Pick<MemoryBudget, 'figures'>): void {
+  const figure = (declaration: MetricDeclaration, read: (cache: CacheFigures) => number): void =>
+    registerMetric(registry, declaration, () =>
+      budget.figures().map((cache) => ({ labels: { cache: cache.name }, value: read(cache) })),
+    )
+  figure(METRICS.cacheBytes, (cache) => cache.bytes)
+  figure(METRICS.cacheLimit, (cache) => cache.limit)
+  figure(METRICS.cacheEntries, (cache) => cache.entries)
+  figure(METRICS.cacheHits, (cache) => cache.hits)
+  figure(METRICS.cacheMisses, (cache) => cache.misses)
+  figure(METRICS.cacheEvictions, (cache) => cache.shed)
+}
