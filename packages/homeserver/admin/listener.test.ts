@@ -49,11 +49,11 @@ function call(
 }
 
 it('serves metrics, health and commands on a socket that only its owner may open', async () => {
-  let obstacle: string | undefined
+  const state: { obstacle?: string } = {}
   await using _ = await startAdminListener({
     hs: homeserver({}),
     registry,
-    findObstacle: async () => obstacle,
+    findObstacle: async () => state.obstacle,
   })
   assert.equal(statSync(join(folder, 'a.sock')).mode & 0o777, 0o600)
   const metrics = await call('/metrics')
@@ -61,7 +61,7 @@ it('serves metrics, health and commands on a socket that only its owner may open
   assert.equal(metrics.cors, undefined)
   assert.equal((await call('/health/live')).status, 200)
   assert.equal((await call('/health')).status, 200)
-  obstacle = 'the database does not answer'
+  state.obstacle = 'the database does not answer'
   assert.deepEqual([(await call('/health/ready')).status, (await call('/health/live')).status], [503, 200])
   assert.match((await call('/health')).body, /database does not answer/)
   const unknown = await call('/commands/no-such', { method: 'POST' }, '{}')
