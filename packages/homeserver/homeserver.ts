@@ -17,6 +17,7 @@ import type { KeyCounts } from './devices/key-counts.ts'
 import type { Unread } from './unread/counts.ts'
 import type { StoredFilters } from './sync/stored-filters.ts'
 import type { Presence } from './presence/presence.ts'
+import type { Sessions } from './accounts/sessions.ts'
 import type { TokenEpochs } from './sync/token.ts'
 
 /**
@@ -43,6 +44,7 @@ export interface Homeserver {
   readonly unread: Unread
   readonly filters: StoredFilters
   readonly presence: Presence
+  readonly sessions: Sessions
   readonly keyCounts: KeyCounts
   /** Told to clients inside their sync tokens. */
   readonly epochs: TokenEpochs

@@ -60,6 +60,8 @@ export interface MembershipIndex {
   /** Whether both are joined to a room of ours, now. */
   shareRoom(a: UserId, b: UserId): Promise<boolean>
   apply(event: StoredEvent): void
+  /** Forgets everything: the log ran ahead of what could be followed. */
+  clear(): void
   /** The user forgot a room; the row was written by the caller. */
   applyForget(userId: UserId, roomId: RoomId): void
 }
@@ -181,6 +183,9 @@ export function createMembershipIndex(
       }
       locals.touch(event.roomNid)
       applyToCaches(caches, event, userId)
+    },
+    clear() {
+      for (const cache of [caches.users, caches.locals, caches.counts]) cache.clear()
     },
     applyForget(userId, roomId) {
       users.touch(userId)

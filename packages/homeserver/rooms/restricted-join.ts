@@ -21,8 +21,8 @@ export async function chooseAuthorisingUser(
   userId: UserId,
 ): Promise<UserId | undefined> {
   const rules = await stateOf(engine, write, 'm.room.join_rules', '')
-  if (!write.head.rules.restrictedJoins || !RESTRICTED.has(String(rules?.stored.content['join_rule'])))
-    return undefined
+  const joinRule = rules?.stored.content['join_rule']
+  if (!write.head.rules.restrictedJoins || !RESTRICTED.has(joinRule as string)) return undefined
   const rooms = allowedRooms(rules?.stored.content['allow'])
   const { joined } = await engine.members.roomsOf(userId)
   if (!rooms.some((roomId) => joined.has(roomId))) {

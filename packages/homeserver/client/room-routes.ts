@@ -1,0 +1,38 @@
+import type { AnyEndpoint } from '../http/endpoint.ts'
+import { createRoom } from './create-room.ts'
+import { forgetRoom } from './forget-room.ts'
+import { getEventContext, getOneRoomEvent } from './get-event.ts'
+import { getJoinedMembersByRoom, getJoinedRooms, getMembersByRoom } from './get-members.ts'
+import { getRoomEvents } from './get-messages.ts'
+import { ban, inviteUser, joinRoom, joinRoomById, kick, knockRoom, leaveRoom, unban } from './membership-endpoints.ts'
+import { redactEvent } from './redact-event.ts'
+import { getRoomState, getRoomStateWithKey } from './room-state-endpoints.ts'
+import { sendMessageEvent } from './send-message-event.ts'
+import { setRoomStateWithKey } from './set-room-state.ts'
+import { sync } from './sync.ts'
+
+/** Rooms: making them, being in them, writing and reading. */
+export const roomRoutes: readonly AnyEndpoint[] = [
+  createRoom,
+  joinRoom,
+  joinRoomById,
+  inviteUser,
+  kick,
+  ban,
+  unban,
+  leaveRoom,
+  forgetRoom,
+  knockRoom,
+  getJoinedRooms,
+  sendMessageEvent,
+  redactEvent,
+  setRoomStateWithKey,
+  getRoomState,
+  getRoomStateWithKey,
+  getMembersByRoom,
+  getJoinedMembersByRoom,
+  getRoomEvents,
+  getOneRoomEvent,
+  getEventContext,
+  sync,
+]

@@ -1,0 +1,13 @@
+import type { AnyEndpoint } from '../http/endpoint.ts'
+import { accountRoutes } from './account-routes.ts'
+import { deviceKeyRoutes } from './device-key-routes.ts'
+import { roomRoutes } from './room-routes.ts'
+import { userDataRoutes } from './user-data-routes.ts'
+
+/** Every operation that clients are offered. */
+export const clientRoutes: readonly AnyEndpoint[] = [
+  ...accountRoutes,
+  ...roomRoutes,
+  ...userDataRoutes,
+  ...deviceKeyRoutes,
+]

@@ -1,0 +1,16 @@
+import type { Bus } from '@causeway/store/bus/local.ts'
+import type { RoomEngine } from './engine.ts'
+
+/** Keeps what the rooms remember of the log true: called before anybody is woken by the same announcement. */
+export function followLog(engine: RoomEngine, bus: Bus): void {
+  let seen = engine.log.head()
+  bus.subscribe(() => {
+    const entries = engine.log.ring.since(seen)
+    seen = engine.log.head()
+    if (entries === 'fell-behind') {
+      engine.members.clear()
+      return
+    }
+    for (const entry of entries) if (entry.kind === 'event') engine.members.apply(entry.event)
+  })
+}

@@ -1,0 +1,156 @@
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { Clock, Random } from '@causeway/store/clock/clock.ts'
+import { openDiskBlobs } from '@causeway/store/blobs/disk.ts'
+import { createLocalBus } from '@causeway/store/bus/local.ts'
+import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
+import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/store/db/open.ts'
+import { openLog } from '@causeway/store/log/log.ts'
+import { createTransactions } from './client/idempotent.ts'
+import { clientRoutes } from './client/routes.ts'
+import { rateLimitsOf, type HomeserverConfig } from './config.ts'
+import { createSigner, loadSigningKey } from './crypto/signing-key.ts'
+import { createKeyCounts } from './devices/create-key-counts.ts'
+import type { Homeserver } from './homeserver.ts'
+import { createTrustedProxies } from './http/client-ip.ts'
+import { startListeners, type ListenAddress, type Listeners } from './http/listen.ts'
+import { RateLimiter } from './http/rate-limit.ts'
+import { Router } from './http/router.ts'
+import type { Logger } from './ops/log.ts'
+import { createPresence } from './presence/create-presence.ts'
+import { createRoomEngine } from './rooms/engine.ts'
+import { followLog } from './rooms/follow-log.ts'
+import { createSessions } from './accounts/sessions.ts'
+import { createNotifier } from './sync/notifier.ts'
+import { createStoredFilters } from './sync/create-stored-filters.ts'
+import { createToldMembers } from './sync/told-members.ts'
+import { createVolatileStream } from './sync/volatile.ts'
+import { createUnread } from './unread/create-unread.ts'
+
+export interface HomeserverDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** The database takes no more writes: the process has to end and start anew. */
+  readonly onFailure?: (error: Error) => void
+}
+
+/** A homeserver that answers requests. */
+export interface RunningHomeserver {
+  readonly hs: Homeserver
+  readonly db: OpenDatabase
+  readonly router: Router
+  readonly rateLimiter: RateLimiter
+  /** Where it can be reached, in the order of `config.listeners`. */
+  readonly urls: readonly string[]
+  /** Stops accepting, answers long polls empty, finishes what is under way within 10 s, closes the store. */
+  stop(): Promise<void>
+}
+
+/** Entries of the log kept in memory; what is older is read from the tables. */
+const RING = { maxEntries: 50_000, maxBytes: 16 * 1024 * 1024 }
+
+export function databaseConfigOf({ database }: HomeserverConfig): DatabaseConfig {
+  if (database.url === undefined) return { kind: 'sqlite', path: database.path }
+  return { kind: 'postgres', url: database.url, poolSize: database.pool_size }
+}
+
+/** Opens the store, builds the shared record, and starts to listen. Throws with a sentence for the operator. */
+export async function startHomeserver(config: HomeserverConfig, deps: HomeserverDeps): Promise<RunningHomeserver> {
+  const { hs, db } = await openHomeserver(config, deps)
+  const rateLimiter = new RateLimiter(rateLimitsOf(config), deps.clock)
+  const proxies = createTrustedProxies(config.trusted_proxies)
+  const router = new Router({
+    hs,
+    endpoints: clientRoutes,
+    findSession: (token, use) => hs.sessions.find(token, use),
+    rateLimiter,
+    proxies,
+    clock: deps.clock,
+    random: deps.random,
+    log: deps.logger,
+  })
+  const listeners = await listen(config, deps, router).catch(async (error: unknown) => {
+    await db[Symbol.asyncDispose]()
+    throw error
+  })
+  return {
+    hs,
+    db,
+    router,
+    rateLimiter,
+    urls: listeners.urls,
+    stop: () => stop(router, listeners, hs, db),
+  }
+}
+
+async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: OpenDatabase): Promise<void> {
+  router.stop()
+  await listeners.stop()
+  await hs.rooms.queue.idle()
+  await hs.blobs[Symbol.asyncDispose]()
+  await db[Symbol.asyncDispose]()
+}
+
+function listen(config: HomeserverConfig, { clock }: HomeserverDeps, router: Router): Promise<Listeners> {
+  const addresses = config.listeners.map((listener): ListenAddress => {
+    if (listener.socket !== undefined) {
+      const mode = listener.mode === undefined ? {} : { mode: Number.parseInt(listener.mode, 8) }
+      return { path: listener.socket, ...mode }
+    }
+    return { host: listener.host ?? '127.0.0.1', port: listener.port ?? 8008 }
+  })
+  return startListeners({
+    addresses,
+    handle: (request, response) => router.handle(request, response),
+    clock,
+  })
+}
+
+/** The store and the shared record, without a listener: what tests and offline tools need. */
+export async function openHomeserver(
+  config: HomeserverConfig,
+  { clock, random, logger, onFailure }: HomeserverDeps,
+): Promise<{ hs: Homeserver; db: OpenDatabase }> {
+  const serverName = config.server_name as ServerName
+  await mkdir(config.data_dir, { recursive: true, mode: 0o700 })
+  await mkdir(path.dirname(config.signing_key), { recursive: true, mode: 0o700 })
+  const key = await loadSigningKey(config.signing_key, random)
+  const bus = createLocalBus((error) => logger.error('a listener of the log failed', { error }))
+  const { db, log } = await openLog(
+    (onCommit) =>
+      openDatabase(databaseConfigOf(config), {
+        clock,
+        random,
+        signer: { serverName, keyId: key.keyId, privateKey: key.seed },
+        log: logger,
+        onCommit,
+        onFailure,
+      }),
+    { bus, ring: RING, maxChangedKeys: 50_000 },
+  )
+  const budget = createMemoryBudget(config.memory.budget)
+  const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget })
+  // First of all listeners: whoever is woken after it finds the memberships up to date.
+  followLog(rooms, bus)
+  const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms }
+  const volatile = createVolatileStream()
+  const notifier = createNotifier({ log, bus, clock, members: rooms.members })
+  const hs: Homeserver = {
+    ...shared,
+    signer: createSigner(serverName, key),
+    blobs: await openDiskBlobs(config.media.path, random),
+    notifier,
+    volatile,
+    transactions: createTransactions({ db, clock }, 20_000),
+    toldMembers: createToldMembers(budget),
+    epochs: { log: log.epoch, boot: random.token(8) },
+    unread: createUnread(shared),
+    keyCounts: createKeyCounts(shared),
+    filters: createStoredFilters(shared),
+    presence: createPresence({ ...shared, volatile, notifier }),
+    sessions: createSessions(shared),
+  }
+  return { hs, db }
+}
