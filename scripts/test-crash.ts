@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { killWriterBackend, runCrashRounds } from '../packages/store/crash/crash-suite.ts'
+import type { CrashRun } from '../packages/store/crash/crash-suite.ts'
+import { startPostgres } from '../packages/testkit/postgres.ts'
+
+// `npm run test:crash [rounds]`: kills a process under load 100 times on each database and checks after each
+// time that nothing acknowledged is missing. 10 rounds of the same are part of `npm test`.
+
+const rounds = Number(process.argv[2] ?? 100)
+
+async function crash(name: string, run: Omit<CrashRun, 'rounds'>): Promise<void> {
+  const totals = await runCrashRounds({ ...run, rounds, report: (line) => console.log(`${name} ${line}`) })
+  console.log(
+    `${name}: ${rounds} kills, ${totals.acknowledged} acknowledged writes all there, ${totals.retried} sent again ` +
+      `after no answer, of which ${totals.foundUnacknowledged} had been applied and were not applied twice`,
+  )
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'causeway-crash-'))
+await crash('SQLite', { config: { kind: 'sqlite', path: join(folder, 'store.db') } })
+rmSync(folder, { recursive: true })
+
+const server = await startPostgres()
+if ('skip' in server) console.log(`PostgreSQL: skipped, ${server.skip}`)
+else {
+  const config = { kind: 'postgres', url: await server.createDatabase() } as const
+  const alsoKill = async (round: number): Promise<void> => {
+    if (round % 2 === 0) await killWriterBackend(config)
+  }
+  await crash('PostgreSQL', { config, alsoKill })
+  await server.stop()
+}
