@@ -4,6 +4,7 @@ import type { CommitResult, ReadParam, Row, Write } from './database.ts'
 import { loadMigrations, migrate, migrationsFolder } from './migrate.ts'
 import type { DatabaseConfig, DatabaseDeps, OpenDatabase } from './open.ts'
 import { PostgresReader } from './reader/postgres-reader.ts'
+import { messageOf } from './writer/outcome.ts'
 import { PostgresSession } from './writer/postgres-session.ts'
 import { WriterThread } from './writer/writer-thread.ts'
 
@@ -34,7 +35,9 @@ export async function openPostgres(config: PostgresConfig, deps: DatabaseDeps): 
 
 /** Creates or upgrades the schema, one process at a time, and the row of the log; returns the epoch. */
 async function prepareSchema(url: string, deps: DatabaseDeps): Promise<string> {
-  const session = await PostgresSession.open(url, 'causeway-migrate')
+  const session = await PostgresSession.open(url, 'causeway-migrate').catch((error: unknown) => {
+    throw new Error(`PostgreSQL (${placeOf(url)}) cannot be opened: ${messageOf(error)}.`, { cause: error })
+  })
   const run = async (sql: string): Promise<Row[]> => [...(await session.send(sql)).rows]
   try {
     await checkServer(run, deps)
@@ -48,6 +51,11 @@ async function prepareSchema(url: string, deps: DatabaseDeps): Promise<string> {
     // Gives the advisory lock back.
     await session.close()
   }
+}
+
+/** Host and database of a URL, without the password. */
+function placeOf(url: string): string {
+  return URL.canParse(url) ? `${new URL(url).host}${new URL(url).pathname}` : 'its URL is not one'
 }
 
 async function checkServer(run: (sql: string) => Promise<Row[]>, deps: DatabaseDeps): Promise<void> {
