@@ -1,15 +1,14 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomidmessages
 import { Type } from 'typebox'
-import { badJson } from '@causeway/matrix/errors/matrix-error.ts'
-import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, RawJson, type Session } from '../http/endpoint.ts'
 import { readStateKeysAt } from '../rooms/current-state.ts'
 import { BEGINNING, listTimeline } from '../rooms/read-events.ts'
 import { renderEvents, renderPlain } from '../rooms/render-event.ts'
 import { filterVisible, type VisibleEvent } from '../rooms/visibility.ts'
-import { compileEventFilter, type EventFilter } from '../sync/filter.ts'
+import type { EventFilter } from '../sync/filter.ts'
 import { formatPaginationToken, parsePaginationToken } from '../sync/pagination-token.ts'
+import { parseFilterQuery } from './filter-query.ts'
 import { v3 } from './paths.ts'
 import { requireAccess, type RoomAccess } from './room-access.ts'
 import { roomParams } from './schemas.ts'
@@ -17,19 +16,6 @@ import { roomParams } from './schemas.ts'
 const MAX_LIMIT = 1_000
 /** Portions read for a filter that hardly anything passes, before the client is asked to come again. */
 const MAX_PORTIONS = 8
-
-/** A filter given as JSON in a query. */
-export function parseFilterQuery(text: string | undefined): EventFilter {
-  if (text === undefined) return compileEventFilter({})
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw badJson(`filter is not JSON: ${(cause as Error).message}`)
-  }
-  if (!isJsonObject(value)) throw badJson('filter must be a JSON object')
-  return compileEventFilter(value)
-}
 
 export interface Page {
   readonly events: readonly VisibleEvent[]

@@ -4,7 +4,16 @@ import { forgetRoom } from './forget-room.ts'
 import { getEventContext, getOneRoomEvent } from './get-event.ts'
 import { getJoinedMembersByRoom, getJoinedRooms, getMembersByRoom } from './get-members.ts'
 import { getRoomEvents } from './get-messages.ts'
-import { ban, inviteUser, joinRoom, joinRoomById, kick, knockRoom, leaveRoom, unban } from './membership-endpoints.ts'
+import {
+  ban,
+  inviteUser,
+  joinRoom,
+  joinRoomById,
+  kick,
+  knockRoom,
+  leaveRoom,
+  unban,
+} from './membership-endpoints.ts'
 import { redactEvent } from './redact-event.ts'
 import { getRoomState, getRoomStateWithKey } from './room-state-endpoints.ts'
 import { sendMessageEvent } from './send-message-event.ts'

@@ -1,12 +1,12 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync
 import { Type } from 'typebox'
-import { badJson, invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
-import { isJsonObject } from '@causeway/matrix/json/parse.ts'
+import { invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { compileSyncFilter, type SyncFilter } from '../sync/filter.ts'
 import { sync as runSync } from '../sync/sync.ts'
 import { parseSyncToken } from '../sync/token.ts'
+import { parseFilterText } from './filter-query.ts'
 import { v3 } from './paths.ts'
 
 const NO_FILTER = compileSyncFilter({})
@@ -14,14 +14,20 @@ const NO_FILTER = compileSyncFilter({})
 async function filterFor(hs: Homeserver, session: Session, text: string | undefined): Promise<SyncFilter> {
   if (text === undefined) return NO_FILTER
   if (!text.startsWith('{')) return hs.filters.get(session.userId, text)
-  let definition: unknown
-  try {
-    definition = JSON.parse(text)
-  } catch (cause) {
-    throw badJson(`filter is not JSON: ${(cause as Error).message}`)
-  }
-  if (!isJsonObject(definition)) throw badJson('filter must be a JSON object')
-  return compileSyncFilter(definition)
+  return inlineFilter(text)
+}
+
+/** Filters given as text in the query: a client sends the same one with every poll. Emptied when full. */
+const compiled = new Map<string, SyncFilter>()
+const MAX_COMPILED = 500
+
+function inlineFilter(text: string): SyncFilter {
+  const known = compiled.get(text)
+  if (known !== undefined) return known
+  const filter = compileSyncFilter(parseFilterText(text))
+  if (compiled.size >= MAX_COMPILED) compiled.clear()
+  compiled.set(text, filter)
+  return filter
 }
 
 export const sync = defineEndpoint({

@@ -4,6 +4,7 @@ import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import type { EventRow } from '@causeway/store/tables/events.ts'
 import { clientEventJson } from '@causeway/matrix/events/client-event.ts'
+import { parseJsonObject } from '@causeway/matrix/json/parse.ts'
 import { toRoomEvent } from '@causeway/matrix/events/make-room-event.ts'
 import { sha256 } from '../crypto/sha256.ts'
 
@@ -24,11 +25,9 @@ export interface EventPlace {
   readonly flags: number
 }
 
-const decoder = new TextDecoder()
-
 /** The PDU of a row. It was checked when it was stored, so it is read as it is. */
 export function pduOfRow(row: EventRow): Pdu {
-  return JSON.parse(decoder.decode(row.json)) as Pdu
+  return parseJsonObject(row.json) as unknown as Pdu
 }
 
 /** A row as authorisation and resolution see it. */

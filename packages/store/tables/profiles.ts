@@ -1,4 +1,5 @@
 import type { JsonValue } from '@causeway/matrix/events/pdu.ts'
+import { parseJson } from '@causeway/matrix/json/parse.ts'
 import type { Database, Step, TableShape } from '../db/database.ts'
 
 export const PROFILES: TableShape = {
@@ -23,7 +24,7 @@ export async function findProfiles(
   const profiles = new Map<string, Map<string, JsonValue>>()
   for (const row of rows) {
     const fields = profiles.get(row.user_id) ?? new Map<string, JsonValue>()
-    fields.set(row.field, JSON.parse(row.value) as JsonValue)
+    fields.set(row.field, parseJson(row.value))
     profiles.set(row.user_id, fields)
   }
   return profiles
