@@ -2,12 +2,19 @@ import postgres from 'postgres'
 import type { ReadParam, Row } from '../database.ts'
 import { integerArray, textArray } from '../postgres-types.ts'
 import { toPostgresSql } from '../sql-text.ts'
-import type { ParamType, TranslatedSql } from '../sql-text.ts'
-import { checkInteger, escapeText } from '../text.ts'
+import type { TranslatedSql } from '../sql-text.ts'
 import { postgresOptions } from '../writer/postgres-session.ts'
+import { encodeParams } from './encode-params.ts'
+import type { ParamEncoding } from './encode-params.ts'
 
 const MAX_TRANSLATIONS = 512
 const CHUNK_ROWS = 500
+
+const ENCODING: ParamEncoding<string | number> = {
+  integer: (value) => value,
+  texts: textArray,
+  integers: integerArray,
+}
 
 /** Reads through a small pool; statements are prepared once per connection and pipelined. */
 export class PostgresReader {
@@ -34,7 +41,7 @@ export class PostgresReader {
 
   #send(sql: string, params: readonly ReadParam[]): postgres.PendingQuery<postgres.Row[]> {
     const translated = this.#translate(sql)
-    const values = encodeParams(sql, params, translated.params)
+    const values = encodeParams(sql, params, translated.params, ENCODING)
     return this.#sql.unsafe(translated.sql, values as never[], { prepare: true, simple: false } as object)
   }
 
@@ -53,33 +60,4 @@ export class PostgresReader {
   async close(): Promise<void> {
     await this.#sql.end({ timeout: 5 })
   }
-}
-
-function encodeParams(sql: string, params: readonly ReadParam[], types: readonly ParamType[]): unknown[] {
-  if (params.length !== types.length) {
-    throw new TypeError(`${types.length} parameters expected, ${params.length} given: ${sql}`)
-  }
-  return types.map((type, index) => {
-    const value = params[index]
-    return type === 'value' ? encodeValue(value) : encodeList(value, type)
-  })
-}
-
-function encodeValue(value: ReadParam | undefined): unknown {
-  if (typeof value === 'number') return checkInteger(value)
-  if (typeof value === 'string') return escapeText(value)
-  if (value === null || value instanceof Uint8Array) return value
-  throw new TypeError(
-    value === undefined ? 'undefined is no parameter' : 'a list needs the placeholder ?text[] or ?int[]',
-  )
-}
-
-function encodeList(value: ReadParam | undefined, type: ParamType): string {
-  if (!Array.isArray(value)) throw new TypeError(`?${type} takes an array`)
-  const wanted = type === 'text[]' ? 'string' : 'number'
-  const wrong = value.find((item) => typeof item !== wanted)
-  if (wrong !== undefined || value.includes(undefined)) {
-    throw new TypeError(`an element of ?${type} is ${typeof wrong}`)
-  }
-  return type === 'text[]' ? textArray(value.map(escapeText)) : integerArray(value.map(checkInteger))
 }

@@ -1,6 +1,6 @@
 import type { SqlValue, TableShape } from '../database.ts'
 import { bytesArray, integerArray, textArray } from '../postgres-types.ts'
-import { conflictClause } from './sqlite-writer.ts'
+import { conflictClause } from './insert-sql.ts'
 
 /** A statement as it goes to PostgreSQL. */
 export interface MergedInsert {

@@ -3,10 +3,11 @@ import type { SignPdu } from '../signer.ts'
 import { toPostgresSql, wordsOf } from '../sql-text.ts'
 import { Batch, KnownDefs } from './decode-batch.ts'
 import type { DecodedStep, DecodedWrite } from './decode-batch.ts'
-import { integerArray, textArray } from '../postgres-types.ts'
 import { insertOneSql, InsertGroup } from './merge-inserts.ts'
 import { messageOf, Outcome, StepRefused } from './outcome.ts'
 import { classifyPostgresError } from './postgres-errors.ts'
+import { ADVANCE_HEADS, headParams, mergeHeads } from './postgres-heads.ts'
+import type { MergedHead } from './postgres-heads.ts'
 import { PostgresSession, SessionLost } from './postgres-session.ts'
 import type { StatementResult } from './postgres-session.ts'
 import type { BatchMessage, BatchReply, StepDef, Writer } from './protocol.ts'
@@ -274,46 +275,6 @@ export class PostgresWriter implements Writer {
       if (!(error instanceof SessionLost)) await this.#session.close()
     }
   }
-}
-
-interface MergedHead {
-  /** The version in the table before this batch. */
-  readonly from: number
-  readonly version: number
-  readonly head: string
-}
-
-const ADVANCE_HEADS =
-  'UPDATE rooms SET version = next.version, head = next.head ' +
-  'FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) AS next (nid, expected, version, head) ' +
-  'WHERE rooms.nid = next.nid AND rooms.version = next.expected'
-
-/** Takes note of a write's heads, all or none. False: an earlier write of the batch has moved the room on. */
-function mergeHeads(heads: Map<number, MergedHead>, write: DecodedWrite): boolean {
-  const undo: [number, MergedHead | undefined][] = []
-  for (const { roomNid, expectVersion, version, head } of write.heads) {
-    const earlier = heads.get(roomNid)
-    if (earlier !== undefined && earlier.version !== expectVersion) {
-      for (const [room, before] of undo.toReversed()) {
-        if (before === undefined) heads.delete(room)
-        else heads.set(room, before)
-      }
-      return false
-    }
-    undo.push([roomNid, earlier])
-    heads.set(roomNid, { from: earlier?.from ?? expectVersion, version, head })
-  }
-  return true
-}
-
-function headParams(heads: ReadonlyMap<number, MergedHead>): string[] {
-  const values = [...heads.values()]
-  return [
-    integerArray([...heads.keys()]),
-    integerArray(values.map((head) => head.from)),
-    integerArray(values.map((head) => head.version)),
-    textArray(values.map((head) => head.head)),
-  ]
 }
 
 /** Looks at all results in order. @throws the first error, or StepRefused when `expectRows` does not hold */

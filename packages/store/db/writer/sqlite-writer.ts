@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { SqlValue, TableShape } from '../database.ts'
+import type { SqlValue } from '../database.ts'
 import { allRows, prepareStatement } from '../sqlite-connection.ts'
 import type { PreparedStatement } from '../sqlite-connection.ts'
 import type { SignPdu } from '../signer.ts'
 import { Batch, KnownDefs } from './decode-batch.ts'
 import type { DecodedStep, DecodedWrite } from './decode-batch.ts'
+import { insertSql } from './insert-sql.ts'
 import { messageOf, Outcome, StepRefused } from './outcome.ts'
 import type { BatchMessage, BatchReply, StepDef, Writer } from './protocol.ts'
 import { classifySqliteError } from './sqlite-errors.ts'
@@ -172,21 +173,4 @@ export class SqliteWriter implements Writer {
     this.#heads.reset()
     if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
   }
-}
-
-/** An insert of one row; upserts spelled out, since `INSERT OR REPLACE` would act on other unique keys too. */
-export function insertSql(table: TableShape): string {
-  const names = table.columns.map((column) => column.name)
-  const sql = `INSERT INTO ${table.name} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`
-  return sql + conflictClause(table)
-}
-
-/** ` ON CONFLICT …`, or nothing. */
-export function conflictClause(table: TableShape): string {
-  if (table.onConflict === undefined) return ''
-  const { key, action } = table.onConflict
-  const rest = table.columns.map((column) => column.name).filter((name) => !key.includes(name))
-  const target = ` ON CONFLICT (${key.join(', ')}) DO `
-  if (action === 'ignore' || rest.length === 0) return `${target}NOTHING`
-  return `${target}UPDATE SET ${rest.map((name) => `${name} = excluded.${name}`).join(', ')}`
 }
