@@ -14,9 +14,10 @@ import { createSigner, loadSigningKey } from './crypto/signing-key.ts'
 import { createKeyCounts } from './devices/create-key-counts.ts'
 import type { Homeserver } from './homeserver.ts'
 import { createTrustedProxies } from './http/client-ip.ts'
-import { startListeners, type ListenAddress, type Listeners } from './http/listen.ts'
+import { readListenAddresses } from './http/listen-addresses.ts'
+import { startListeners, type Listeners } from './http/listen.ts'
 import { RateLimiter } from './http/rate-limit.ts'
-import { Router } from './http/router.ts'
+import { Router, type RouterDeps } from './http/router.ts'
 import type { Logger } from './ops/log.ts'
 import { createPresence } from './presence/create-presence.ts'
 import { createRoomEngine } from './rooms/engine.ts'
@@ -32,6 +33,8 @@ export interface HomeserverDeps {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** Called once per answer: for measurements. */
+  readonly observe?: RouterDeps['observe']
   /** The database takes no more writes: the process has to end and start anew. */
   readonly onFailure?: (error: Error) => void
 }
@@ -57,7 +60,10 @@ export function databaseConfigOf({ database }: HomeserverConfig): DatabaseConfig
 }
 
 /** Opens the store, builds the shared record, and starts to listen. Throws with a sentence for the operator. */
-export async function startHomeserver(config: HomeserverConfig, deps: HomeserverDeps): Promise<RunningHomeserver> {
+export async function startHomeserver(
+  config: HomeserverConfig,
+  deps: HomeserverDeps,
+): Promise<RunningHomeserver> {
   const { hs, db } = await openHomeserver(config, deps)
   const rateLimiter = new RateLimiter(rateLimitsOf(config), deps.clock)
   const proxies = createTrustedProxies(config.trusted_proxies)
@@ -70,6 +76,7 @@ export async function startHomeserver(config: HomeserverConfig, deps: Homeserver
     clock: deps.clock,
     random: deps.random,
     log: deps.logger,
+    ...(deps.observe === undefined ? {} : { observe: deps.observe }),
   })
   const listeners = await listen(config, deps, router).catch(async (error: unknown) => {
     await db[Symbol.asyncDispose]()
@@ -93,16 +100,13 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
   await db[Symbol.asyncDispose]()
 }
 
-function listen(config: HomeserverConfig, { clock }: HomeserverDeps, router: Router): Promise<Listeners> {
-  const addresses = config.listeners.map((listener): ListenAddress => {
-    if (listener.socket !== undefined) {
-      const mode = listener.mode === undefined ? {} : { mode: Number.parseInt(listener.mode, 8) }
-      return { path: listener.socket, ...mode }
-    }
-    return { host: listener.host ?? '127.0.0.1', port: listener.port ?? 8008 }
-  })
+async function listen(
+  config: HomeserverConfig,
+  { clock }: HomeserverDeps,
+  router: Router,
+): Promise<Listeners> {
   return startListeners({
-    addresses,
+    addresses: await readListenAddresses(config),
     handle: (request, response) => router.handle(request, response),
     clock,
   })
