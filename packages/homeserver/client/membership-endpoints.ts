@@ -12,6 +12,8 @@ import { v3 } from './paths.ts'
 import { reasonText, roomIdOrAliasText, roomParams, userIdText } from './schemas.ts'
 
 const ReasonBody = Type.Object({ reason: reasonText })
+/** Further keys go into the membership event, as clients have come to rely on. */
+const JoinBody = Type.Object({ reason: reasonText, third_party_signed: Type.Optional(Type.Unknown()) })
 const TargetBody = Type.Object({ user_id: userIdText, reason: reasonText })
 
 interface Change {
@@ -19,16 +21,34 @@ interface Change {
   readonly action: MembershipAction
   readonly target: UserId
   readonly reason: string | undefined
+  readonly content?: JsonObject
 }
 
 async function change(
   hs: Homeserver,
   session: Session,
-  { roomId, action, target, reason }: Change,
+  { roomId, action, target, reason, content }: Change,
 ): Promise<void> {
   const showsProfile = action === 'join' || action === 'invite'
   const profile = showsProfile ? (await readMemberProfiles(hs.db, [target]))(target) : {}
-  await changeMembership(hs.rooms, { roomId, action, sender: session.userId, target, reason, profile })
+  const base = { roomId, action, sender: session.userId, target, reason, profile }
+  await changeMembership(hs.rooms, content === undefined ? base : { ...base, content })
+}
+
+/** What a join's body asks for beside its reason. */
+function joinChange(
+  roomId: RoomId,
+  session: Session,
+  body: { reason?: string; third_party_signed?: unknown },
+): Change {
+  const { reason, third_party_signed: _, ...content } = body as JsonObject
+  const join: Change = {
+    roomId,
+    action: 'join',
+    target: session.userId,
+    reason: reason as string | undefined,
+  }
+  return Object.keys(content).length === 0 ? join : { ...join, content }
 }
 
 /** The room an id or an alias stands for. Throws `M_NOT_FOUND` for an alias that nobody has claimed. */
@@ -68,10 +88,10 @@ export const joinRoomById = defineEndpoint({
   auth: 'user',
   rateLimit: 'join',
   params: roomParams,
-  body: ReasonBody,
+  body: JoinBody,
   run: async (hs, { session, params, body }) => {
     const { roomId } = params
-    await change(hs, session, { roomId, action: 'join', target: session.userId, reason: body.reason })
+    await change(hs, session, joinChange(roomId, session, body))
     return { room_id: roomId }
   },
 })
@@ -83,10 +103,10 @@ export const joinRoom = defineEndpoint({
   auth: 'user',
   rateLimit: 'join',
   params: Type.Object({ roomIdOrAlias: roomIdOrAliasText }),
-  body: ReasonBody,
+  body: JoinBody,
   run: async (hs, { session, params, body }) => {
     const roomId = await resolveRoom(hs, params.roomIdOrAlias)
-    await change(hs, session, { roomId, action: 'join', target: session.userId, reason: body.reason })
+    await change(hs, session, joinChange(roomId, session, body))
     return { room_id: roomId }
   },
 })

@@ -43,7 +43,11 @@ export async function addRedaction(engine: RoomEngine, write: RoomWrite, redacti
   write.steps.push(
     {
       sql: 'UPDATE events SET json = ?, flags = ? WHERE nid = ?',
-      params: [new TextEncoder().encode(canonicalJson(redactedPdu, write.head.rules.strictCanonicalJson)), flags, row.nid],
+      params: [
+        new TextEncoder().encode(canonicalJson(redactedPdu, write.head.rules.strictCanonicalJson)),
+        flags,
+        row.nid,
+      ],
     },
     { sql: 'DELETE FROM relations WHERE event_nid = ?', params: [row.nid] },
   )

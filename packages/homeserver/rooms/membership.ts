@@ -65,7 +65,9 @@ function settledAlready({ action, content }: MembershipInput, before: string | u
 
 /** Refusals that event authorisation would word less well, or allow in another sense (an unban is a leave). */
 function requirePossible({ action, target, sender }: MembershipInput, before: string | undefined): void {
-  if (action === 'leave' && before === undefined) throw forbidden('You are not in this room')
+  if (action === 'leave' && (before === undefined || before === 'ban'))
+    throw forbidden('You are not in this room')
+  if (action === 'invite' && target === sender) throw forbidden('You cannot invite yourself')
   if (action === 'kick' && before !== 'join' && before !== 'invite' && before !== 'knock') {
     throw forbidden(`${target} is not in the room`)
   }
