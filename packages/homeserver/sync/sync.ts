@@ -50,7 +50,7 @@ async function makeContext(
   hs: Homeserver,
   { session, since, filter, fullState }: SyncInput,
 ): Promise<SyncContext> {
-  const now = { position: hs.log.head(), volatile: hs.volatile.position() }
+  const now: SyncToken = { position: hs.log.head(), volatile: hs.volatile.position() }
   const rooms = await hs.rooms.members.roomsOf(session.userId)
   const held =
     since === undefined
@@ -72,6 +72,8 @@ function upTo(held: LogEntry[] | 'fell-behind', position: number): readonly LogE
 function mayHaveNews(ctx: SyncContext): boolean {
   const { since, now, hs } = ctx
   if (since === undefined || ctx.entries === undefined || ctx.entries.length > 0) return true
+  // Messages to acknowledge, and perhaps more behind them.
+  if (since.toDevice !== undefined) return true
   if (hs.log.changes.device_list.last() > since.position) return true
   return now.volatile > since.volatile
 }

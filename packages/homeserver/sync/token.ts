@@ -7,6 +7,11 @@ import { invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
 export interface SyncToken {
   readonly position: number
   readonly volatile: number
+  /**
+   * To-device messages up to this position came with the token: giving it back acknowledges them. Below
+   * `position` when more are waiting; undefined when none came. Set by the stream while a sync is assembled.
+   */
+  toDevice?: number
 }
 
 /** What makes a token of ours; tokens of another log (a restored backup) or another run are told apart by it. */
@@ -17,10 +22,11 @@ export interface TokenEpochs {
   readonly boot: string
 }
 
-const FORM = /^s(\d{1,16})_(\d{1,16})_([A-Za-z0-9]{1,32})_([A-Za-z0-9]{1,32})$/
+const FORM = /^s(\d{1,16})_(\d{1,16})_([A-Za-z0-9]{1,32})_([A-Za-z0-9]{1,32})(?:_(\d{1,16}))?$/
 
 export function formatSyncToken(token: SyncToken, epochs: TokenEpochs): string {
-  return `s${token.position}_${token.volatile}_${epochs.boot}_${epochs.log}`
+  const delivered = token.toDevice === undefined ? '' : `_${token.toDevice}`
+  return `s${token.position}_${token.volatile}_${epochs.boot}_${epochs.log}${delivered}`
 }
 
 /**
@@ -32,6 +38,9 @@ export function parseSyncToken(text: string, epochs: TokenEpochs): SyncToken | u
   if (match === null) throw invalidParam('This is no token that /sync has returned')
   if (match[4] !== epochs.log) return undefined
   const position = Number(match[1])
-  if (!Number.isSafeInteger(position)) throw invalidParam('This is no token that /sync has returned')
-  return { position, volatile: match[3] === epochs.boot ? Number(match[2]) : 0 }
+  const token = { position, volatile: match[3] === epochs.boot ? Number(match[2]) : 0 }
+  const delivered = match[5] === undefined ? undefined : Number(match[5])
+  if (!Number.isSafeInteger(position) || (delivered !== undefined && delivered > position))
+    throw invalidParam('This is no token that /sync has returned')
+  return delivered === undefined ? token : { ...token, toDevice: delivered }
 }

@@ -1,0 +1,159 @@
+// https://spec.matrix.org/v1.19/client-server-api/#tracking-the-device-list-for-a-user
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import type { LogEntry, StoredEvent } from '@causeway/store/log/entry.ts'
+import {
+  listChangedDeviceLists,
+  listJoinedRoomsOf,
+  listJoinedRoomsOfMembers,
+} from '@causeway/store/tables/device-lists.ts'
+import type { Homeserver } from '../homeserver.ts'
+import type { UserRooms } from '../rooms/membership-index.ts'
+import {
+  collectStays,
+  memberEventsOf,
+  readMemberEvents,
+  type LogRange,
+  type Stays,
+} from './member-changes.ts'
+import { sharingOf, type ReaderRooms } from './sharing.ts'
+
+/** Users whose device lists a client has to fetch anew, and those it need not follow any more. */
+export interface DeviceListChanges {
+  changed: UserId[]
+  left: UserId[]
+}
+
+export interface DeviceListQuestion extends LogRange {
+  readonly userId: UserId
+  /** The reader's rooms as of now. */
+  readonly rooms: UserRooms
+  /** Log entries in (after, upTo] of the reader's rooms and own; undefined when they are not in memory. */
+  readonly entries: readonly LogEntry[] | undefined
+}
+
+type Deps = Pick<Homeserver, 'db' | 'log' | 'rooms'>
+
+/**
+ * What a stretch of the log means for the device lists that one user follows. `changed`: those with whom a room
+ * was shared at any time in it and whose devices changed, or who began to share one; `left`: those with whom the
+ * last shared room ended. Undefined when there is neither. Nothing is read from the database unless somebody's
+ * devices changed, somebody joined or left, or the stretch is no longer in memory.
+ */
+export async function findDeviceListChanges(
+  hs: Deps,
+  question: DeviceListQuestion,
+): Promise<DeviceListChanges | undefined> {
+  const events = await readOwnMemberEvents(hs, question)
+  if (events.length === 0 && !mayHaveChangedDevices(hs, question)) return undefined
+  const stays = await collectStays(hs.rooms, events)
+  const reader = readerRoomsOf(question.rooms, stays.get(question.userId))
+  const devices = await readChangedUsers(hs, question, reader, stays)
+  const joined = await readJoinedRooms(hs, reader, new Set([...devices, ...stays.keys()]))
+  const found = compare(question.userId, { reader, stays, devices, joined })
+  return found.changed.length === 0 && found.left.length === 0 ? undefined : found
+}
+
+interface Facts {
+  readonly reader: ReaderRooms
+  readonly stays: Stays
+  /** Users whose devices changed. */
+  readonly devices: ReadonlySet<UserId>
+  /** Which of the reader's rooms each user in question is joined to now. */
+  readonly joined: ReadonlyMap<UserId, ReadonlySet<number>>
+}
+
+function compare(userId: UserId, { reader, stays, devices, joined }: Facts): DeviceListChanges {
+  const found: DeviceListChanges = { changed: devices.has(userId) ? [userId] : [], left: [] }
+  for (const [other, rooms] of joined) {
+    if (other === userId) continue
+    const sharing = sharingOf(reader, rooms, stays.get(other))
+    if (!sharing.atAnyTime) continue
+    if (!sharing.atStart || devices.has(other)) found.changed.push(other)
+    if (!sharing.atEnd) found.left.push(other)
+  }
+  return found
+}
+
+function mayHaveChangedDevices(hs: Deps, { after }: LogRange): boolean {
+  return hs.log.changes.device_list.last() > after
+}
+
+/** Membership events in the rooms that the reader was in at any time of the stretch. */
+async function readOwnMemberEvents(
+  hs: Deps,
+  { rooms, entries, after, upTo }: DeviceListQuestion,
+): Promise<StoredEvent[]> {
+  const inMemory = memberEventsOf(entries ?? [])
+  const absent: number[] = []
+  const wanted = new Set<number>()
+  if (inMemory.length > 0 || entries === undefined || rooms.known.size < rooms.byId.size) {
+    for (const room of rooms.byId.values()) {
+      // A room left before the stretch began concerns nobody.
+      if (room.membership !== 'join' && room.eventNid <= after) continue
+      wanted.add(room.roomNid)
+      // Forgotten rooms are not among the entries.
+      const isAbsent = entries === undefined || room.forgotten
+      if (isAbsent && hs.log.changes.event.mayHaveChanged(room.roomId, after)) absent.push(room.roomNid)
+    }
+  }
+  const stored = await readMemberEvents(hs.rooms, absent, { after, upTo })
+  return [...inMemory.filter((event) => wanted.has(event.roomNid)), ...stored]
+}
+
+function readerRoomsOf(rooms: UserRooms, changing: ReaderRooms['changing'] = new Map()): ReaderRooms {
+  const steady = new Set<number>()
+  for (const roomId of rooms.joined) {
+    const { roomNid } = rooms.byId.get(roomId)!
+    if (!changing.has(roomNid)) steady.add(roomNid)
+  }
+  return { steady, changing }
+}
+
+/** Users whose devices changed: from the log in memory, strangers too; else from the table, without strangers. */
+async function readChangedUsers(
+  hs: Deps,
+  question: DeviceListQuestion,
+  reader: ReaderRooms,
+  stays: Stays,
+): Promise<Set<UserId>> {
+  const { userId, after, upTo } = question
+  if (!mayHaveChangedDevices(hs, question)) return new Set()
+  const held = hs.log.ring.since(after)
+  if (held === 'fell-behind') {
+    const roomNids = [...reader.steady, ...reader.changing.keys()]
+    const userIds = [userId, ...stays.keys()]
+    return new Set((await listChangedDeviceLists(hs.db, { after, upTo }, { roomNids, userIds })) as UserId[])
+  }
+  const users = new Set<UserId>()
+  for (const entry of held)
+    if (entry.kind === 'device_list' && entry.position <= upTo) users.add(entry.userId)
+  return users
+}
+
+/** Up to so many users, their rooms are looked up one by one, mostly in memory. */
+const FEW_USERS = 50
+
+/** The reader's rooms that others are joined to now: the users asked for, and all members of rooms in change. */
+async function readJoinedRooms(
+  hs: Deps,
+  { steady, changing }: ReaderRooms,
+  users: ReadonlySet<UserId>,
+): Promise<Map<UserId, Set<number>>> {
+  const joined = new Map<UserId, Set<number>>([...users].map((userId) => [userId, new Set()]))
+  const mine = new Set([...steady, ...changing.keys()])
+  const note = (userId: UserId, roomNid: number): void => {
+    const rooms = joined.get(userId)
+    if (rooms === undefined) joined.set(userId, new Set([roomNid]))
+    else rooms.add(roomNid)
+  }
+  const rows = users.size > FEW_USERS ? await listJoinedRoomsOf(hs.db, [...users], [...mine]) : []
+  if (changing.size > 0)
+    rows.push(...(await listJoinedRoomsOfMembers(hs.db, [...changing.keys()], [...mine])))
+  for (const row of rows) note(row.user_id as UserId, row.room_nid)
+  if (users.size > FEW_USERS) return joined
+  for (const userId of users) {
+    for (const room of (await hs.rooms.members.roomsOf(userId)).byId.values())
+      if (room.membership === 'join' && mine.has(room.roomNid)) note(userId, room.roomNid)
+  }
+  return joined
+}
