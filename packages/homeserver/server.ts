@@ -18,6 +18,7 @@ import { readListenAddresses } from './http/listen-addresses.ts'
 import { startListeners, type Listeners } from './http/listen.ts'
 import { RateLimiter } from './http/rate-limit.ts'
 import { Router, type RouterDeps } from './http/router.ts'
+import { forgetOldTransactions, startHousekeeping } from './ops/housekeeping.ts'
 import type { Logger } from './ops/log.ts'
 import { createPresence } from './presence/create-presence.ts'
 import { createRoomEngine } from './rooms/engine.ts'
@@ -82,13 +83,17 @@ export async function startHomeserver(
     await db[Symbol.asyncDispose]()
     throw error
   })
+  const housekeeping = startHousekeeping([forgetOldTransactions(hs)], deps)
   return {
     hs,
     db,
     router,
     rateLimiter,
     urls: listeners.urls,
-    stop: () => stop(router, listeners, hs, db),
+    stop: async () => {
+      await housekeeping[Symbol.asyncDispose]()
+      await stop(router, listeners, hs, db)
+    },
   }
 }
 

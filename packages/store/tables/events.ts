@@ -164,3 +164,21 @@ export async function findClientTransaction(db: Database, key: Uint8Array): Prom
   )
   return rows[0]?.response
 }
+
+/** Forgets at most `limit` answers given before a time. Resolves with how many there were. */
+export async function deleteClientTransactionsBefore(
+  db: Database,
+  before: number,
+  limit: number,
+): Promise<number> {
+  const rows = await db.query<{ key: Uint8Array }>(
+    'SELECT key FROM client_transactions WHERE created_ts < ? ORDER BY created_ts LIMIT ?',
+    [before, limit],
+  )
+  if (rows.length === 0) return 0
+  await db.commit({
+    entries: [],
+    steps: rows.map((row) => ({ sql: 'DELETE FROM client_transactions WHERE key = ?', params: [row.key] })),
+  })
+  return rows.length
+}

@@ -1,0 +1,63 @@
+import type { Clock, Timer } from '@causeway/store/clock/clock.ts'
+import type { Database } from '@causeway/store/db/database.ts'
+import { deleteClientTransactionsBefore } from '@causeway/store/tables/events.ts'
+import type { Logger } from './log.ts'
+
+/** Something that has to be done now and then, in small portions. */
+export interface Chore {
+  readonly name: string
+  readonly everyMs: number
+  run(): Promise<void>
+}
+
+const HOUR_MS = 3_600_000
+/** Answers to idempotent requests are kept at least a day; twice that leaves room for clients that were off. */
+const TRANSACTIONS_KEPT_MS = 48 * HOUR_MS
+const PORTION = 5_000
+
+/** Forgets old answers to idempotent requests, a portion at a time so that no commit gets long. */
+export function forgetOldTransactions({ db, clock }: { db: Database; clock: Clock }): Chore {
+  return {
+    name: 'forget old transactions',
+    everyMs: HOUR_MS,
+    run: async () => {
+      const before = clock.now() - TRANSACTIONS_KEPT_MS
+      while ((await deleteClientTransactionsBefore(db, before, PORTION)) === PORTION) await clock.sleep(50)
+    },
+  }
+}
+
+/** Does each chore at its interval until it is disposed of. A chore that fails is logged and tried again. */
+export function startHousekeeping(
+  chores: readonly Chore[],
+  { clock, logger }: { clock: Clock; logger: Logger },
+): AsyncDisposable {
+  const timers = new Map<Chore, Timer>()
+  const underWay = new Set<Promise<void>>()
+  let stopped = false
+  const schedule = (chore: Chore): void => {
+    if (!stopped)
+      timers.set(
+        chore,
+        clock.setTimeout(() => start(chore), chore.everyMs, { unref: true }),
+      )
+  }
+  const start = (chore: Chore): void => {
+    const work = chore
+      .run()
+      .catch((error: unknown) => logger.error('a chore failed', { chore: chore.name, error }))
+      .finally(() => {
+        underWay.delete(work)
+        schedule(chore)
+      })
+    underWay.add(work)
+  }
+  for (const chore of chores) schedule(chore)
+  return {
+    async [Symbol.asyncDispose]() {
+      stopped = true
+      for (const timer of timers.values()) timer.cancel()
+      await Promise.all(underWay)
+    },
+  }
+}
