@@ -1,0 +1,75 @@
+import { MatrixError, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
+import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { Cache } from '@causeway/store/cache/lru.ts'
+import type { Database } from '@causeway/store/db/database.ts'
+import { findDevice } from '@causeway/store/tables/devices.ts'
+import { findUser, type UserRecord } from '@causeway/store/tables/users.ts'
+import type { TokenUse } from '../http/authenticate.ts'
+import type { Session } from '../http/endpoint.ts'
+import type { Appservice } from './registration.ts'
+import { findAppserviceByToken, isUserOf, type AppserviceRegistry } from './registry.ts'
+
+export interface AppserviceSessionDeps {
+  readonly db: Database
+  readonly registry: AppserviceRegistry
+  /** Accounts that appservices act as, by user id; see `forgetAppserviceUser`. */
+  readonly users: Cache<string, UserRecord>
+}
+
+/**
+ * Who an appservice acts as: the user it names, or its sender. Undefined when the token is no appservice's;
+ * a MatrixError when it may not act as that user, or the user or the device does not exist.
+ * https://spec.matrix.org/v1.19/application-service-api/#identity-assertion
+ */
+export async function findAppserviceSession(
+  deps: AppserviceSessionDeps,
+  token: string,
+  { masqueradeAs, deviceId }: TokenUse,
+): Promise<Session | MatrixError | undefined> {
+  const appservice = findAppserviceByToken(deps.registry, token)
+  if (appservice === undefined) return undefined
+  const userId = masqueradeAs ?? appservice.sender
+  if (!isUserOf(deps.registry, appservice, userId)) {
+    return forbidden(
+      `The application service ${appservice.id} may not act as ${userId}: it is not in its namespaces`,
+    )
+  }
+  const user = await findAccount(deps, userId)
+  const refusal =
+    user === undefined ? forbidden(`${userId} is not registered; register it first`) : refusalOf(user)
+  if (refusal !== undefined) return refusal
+  if (deviceId !== undefined && (await findDevice(deps.db, userId, deviceId)) === undefined) {
+    return new MatrixError('M_UNKNOWN_DEVICE', `${userId} has no device ${deviceId}`)
+  }
+  return sessionOf(appservice, user!, deviceId)
+}
+
+/** Only what is there is remembered: a user who is not may be registered at any moment. */
+async function findAccount(
+  { db, users }: AppserviceSessionDeps,
+  userId: string,
+): Promise<UserRecord | undefined> {
+  const held = users.get(userId)
+  if (held !== undefined) return held
+  const user = await findUser(db, userId)
+  if (user !== undefined) users.set(userId, user)
+  return user
+}
+
+function refusalOf(user: UserRecord): MatrixError | undefined {
+  if (user.deactivatedTs !== 0) return new MatrixError('M_USER_DEACTIVATED', `${user.userId} was deactivated`)
+  if (user.isLocked) return new MatrixError('M_USER_LOCKED', `${user.userId} is locked by an administrator`)
+  return undefined
+}
+
+function sessionOf(appservice: Appservice, user: UserRecord, deviceId: string | undefined): Session {
+  return {
+    userId: user.userId as UserId,
+    deviceId: deviceId as DeviceId | undefined,
+    // A namespace may cover people; acting as one of them must not make an appservice an administrator.
+    isAdmin: user.isAdmin && user.appserviceId === appservice.id,
+    isGuest: user.isGuest,
+    appserviceId: appservice.id,
+    tokenNid: undefined,
+  }
+}
