@@ -1,0 +1,66 @@
+import path from 'node:path'
+import type { TestEvent } from 'node:test/reporters'
+
+// What `npm test` shows: a line per file, failures in full where they happen, and at the end every skipped test
+// with its reason and the runner's own counts.
+
+interface Outcome {
+  passed: number
+  failed: number
+  ms: number
+}
+
+const relative = (file: string | undefined): string => path.relative(process.cwd(), file ?? '?')
+
+function describeFailure(name: string, file: string | undefined, error: unknown): string {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+  return `\n✖ ${name}\n  ${relative(file)}\n${text.replaceAll(/^/gm, '    ')}\n\n`
+}
+
+/** A suite fails with its tests; only what failed by itself is shown. */
+const failedInside = (error: unknown): boolean =>
+  error instanceof Error && (error as { failureType?: string }).failureType === 'subtestsFailed'
+
+export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  const files = new Map<string, Outcome>()
+  const skipped: string[] = []
+  const failed: string[] = []
+  let counts: Record<string, number> = {}
+  for await (const event of source) {
+    if (event.type === 'test:pass' || event.type === 'test:fail') {
+      const { name, file, details, skip, todo } = event.data
+      if (details.type === 'suite' && event.type === 'test:pass') continue
+      const reason = skip ?? todo
+      if (reason !== undefined && reason !== false) {
+        skipped.push(
+          `  - ${relative(file)}: ${name}: ${reason === true ? 'NO REASON GIVEN' : String(reason)}`,
+        )
+        continue
+      }
+      const outcome = files.get(file ?? '?') ?? { passed: 0, failed: 0, ms: 0 }
+      files.set(file ?? '?', outcome)
+      if (event.type === 'test:pass') outcome.passed += 1
+      else if (!failedInside(event.data.details.error)) {
+        outcome.failed += 1
+        failed.push(`  - ${relative(file)}: ${name}`)
+        yield describeFailure(name, file, event.data.details.error)
+      }
+    } else if (event.type === 'test:summary') {
+      const { file, duration_ms: ms, success } = event.data
+      if (file === undefined) counts = event.data.counts as unknown as Record<string, number>
+      else {
+        const { passed = 0, failed: broken = 0 } = files.get(file) ?? {}
+        const failures = broken === 0 ? '' : `, ${broken} failed`
+        yield `${success ? '✔' : '✖'} ${relative(file)}: ${passed} passed${failures} (${(ms / 1000).toFixed(1)} s)\n`
+      }
+    } else if (event.type === 'test:stderr' || event.type === 'test:stdout') {
+      if (process.env['CAUSEWAY_TEST_OUTPUT'] !== undefined) yield event.data.message
+    }
+  }
+  if (skipped.length > 0) yield `\nSkipped, with the reason:\n${skipped.join('\n')}\n`
+  if (failed.length > 0) yield `\nFailed:\n${failed.join('\n')}\n`
+  const { passed = 0, cancelled = 0, skipped: skips = 0, todo = 0 } = counts
+  const broken = (counts['failed'] ?? 0) + cancelled
+  yield `\n${passed} passed, ${broken} failed, ${skips + todo} skipped\n`
+}
