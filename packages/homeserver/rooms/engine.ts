@@ -14,8 +14,10 @@ import { findMaxRoomNid } from '@causeway/store/tables/rooms.ts'
 import type { RoomHead } from './head.ts'
 import type { StateEntry } from './state-entry.ts'
 import type { RoomInfo } from './stored-event.ts'
+import { createIgnoredUsers, type IgnoredUsers } from './ignored-users.ts'
 import { createLocalEchoes, type LocalEchoes } from './local-echoes.ts'
 import { createMembershipIndex, type MembershipIndex } from './membership-index.ts'
+import { createRelatedEvents, type RelatedEvents } from './related-events.ts'
 
 /** What the rooms need from the outside. */
 export interface RoomDeps {
@@ -43,6 +45,8 @@ export interface RoomEngine extends RoomDeps {
   readonly keys: KeyStore
   readonly members: MembershipIndex
   readonly echoes: LocalEchoes
+  readonly ignored: IgnoredUsers
+  readonly related: RelatedEvents
   /** The number of the next new room. */
   allocateRoomNid(): number
 }
@@ -77,6 +81,8 @@ export async function createRoomEngine(deps: RoomDeps): Promise<RoomEngine> {
     keys: createKeyStore(deps.db, budget.cache({ name: 'state_keys', share: 0.05, weigh: weighKey })),
     members: createMembershipIndex(deps.db, budget, (userId) => userId.endsWith(`:${deps.serverName}`)),
     echoes: createLocalEchoes(20_000),
+    ignored: createIgnoredUsers(deps.db, budget),
+    related: createRelatedEvents(deps.log.head(), 20_000),
     allocateRoomNid: () => ++lastRoomNid,
   }
 }

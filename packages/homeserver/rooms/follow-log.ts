@@ -9,8 +9,15 @@ export function followLog(engine: RoomEngine, bus: Bus): void {
     seen = engine.log.head()
     if (entries === 'fell-behind') {
       engine.members.clear()
+      engine.ignored.clear()
+      engine.related.raiseFloor(seen)
       return
     }
-    for (const entry of entries) if (entry.kind === 'event') engine.members.apply(entry.event)
+    for (const entry of entries) {
+      engine.ignored.apply(entry)
+      if (entry.kind !== 'event') continue
+      engine.members.apply(entry.event)
+      engine.related.apply(entry.event)
+    }
   })
 }

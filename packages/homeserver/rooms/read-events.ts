@@ -8,7 +8,7 @@ import { getRoomByNid } from './load-head.ts'
 import { storedEventOfRow, type RoomInfo } from './stored-event.ts'
 
 /** Events that are never shown: held without state, refused, or refused by the current state. */
-const HIDDEN = EventFlag.outlier | EventFlag.rejected | EventFlag.softFailed
+export const HIDDEN = EventFlag.outlier | EventFlag.rejected | EventFlag.softFailed
 
 /** Whether an event may be part of what readers see, before visibility is asked. */
 export function isShown(event: StoredEvent): boolean {

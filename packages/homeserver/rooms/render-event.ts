@@ -27,16 +27,17 @@ export async function renderEvents(
   reader: EventReader,
   events: readonly VisibleEvent[],
 ): Promise<string[]> {
+  const render = (visible: VisibleEvent, relations: string | undefined): Promise<string> =>
+    renderOne(engine, room, reader, visible, relations)
   const bundles = await bundleRelations(
     engine,
     room,
-    reader,
+    reader.userId,
     events.map(({ event }) => event),
+    render,
   )
   const rendered: string[] = []
-  for (const visible of events) {
-    rendered.push(await renderOne(engine, room, reader, visible, bundles.get(visible.event.eventId)))
-  }
+  for (const visible of events) rendered.push(await render(visible, bundles.get(visible.event.eventId)))
   return rendered
 }
 

@@ -7,6 +7,7 @@ import type { Companions } from './persist.ts'
 import { addRedaction } from './apply-redaction.ts'
 import { appendEvent, stateOf, type EventDraft, type RoomWrite } from './room-write.ts'
 import { checkDraft } from './check-draft.ts'
+import { checkRelation } from './check-relation.ts'
 import { writeToRoom } from './write-to-room.ts'
 
 export interface SendInput extends EventDraft {
@@ -18,7 +19,7 @@ export interface SendInput extends EventDraft {
 /**
  * Sends one event into a room and resolves once it is durable. State that says what the room's state says
  * already is not sent again: its event's id is the answer. Throws `M_FORBIDDEN`, `M_NOT_FOUND`,
- * `M_TOO_LARGE`, `M_BAD_JSON`, `CompanionRefused`.
+ * `M_TOO_LARGE`, `M_BAD_JSON`, `M_DUPLICATE_ANNOTATION`, `CompanionRefused`.
  */
 export function sendEvent(engine: RoomEngine, input: SendInput): Promise<EventId> {
   checkDraft(input)
@@ -26,6 +27,7 @@ export function sendEvent(engine: RoomEngine, input: SendInput): Promise<EventId
     await requireJoined(engine, write, input)
     const unchanged = await findUnchangedState(engine, write, input)
     if (unchanged !== undefined) return { value: unchanged }
+    await checkRelation(engine, write, input)
     const event = await appendEvent(engine, write, input)
     if (event.stored.type === 'm.room.redaction') await addRedaction(engine, write, event)
     const { eventId } = event.roomEvent

@@ -64,16 +64,19 @@ export interface VisibleEvent {
   readonly membership: string
 }
 
+/** What of an event its visibility is decided by. */
+export type Sightable = Pick<StoredEvent, 'nid' | 'type' | 'stateKey' | 'stateRoot' | 'stateBefore'>
+
 /**
  * The events of one room that a user may see, in their order: the one place where that is decided. Costs two
  * state look-ups per run of events at equal state, not per event.
  */
-export async function filterVisible(
+export async function filterVisible<E extends Sightable>(
   engine: RoomEngine,
   room: RoomInfo,
   userId: UserId,
-  events: readonly StoredEvent[],
-): Promise<VisibleEvent[]> {
+  events: readonly E[],
+): Promise<{ event: E; membership: string }[]> {
   if (events.length === 0) return []
   const joinedUntil = await lastJoinedNid(engine, room, userId)
   const views = new Map<number, View>()
@@ -84,7 +87,7 @@ export async function filterVisible(
     views.set(root, view)
     return view
   }
-  const visible: VisibleEvent[] = []
+  const visible: { event: E; membership: string }[] = []
   for (const event of events) {
     const joinedLater = event.nid < joinedUntil
     const view = await viewOf(event.stateRoot)
@@ -98,7 +101,7 @@ export async function filterVisible(
   return visible
 }
 
-function isDecisive(event: StoredEvent, userId: UserId): boolean {
+function isDecisive(event: Sightable, userId: UserId): boolean {
   return (
     event.type === 'm.room.history_visibility' ||
     (event.type === 'm.room.member' && event.stateKey === userId)
