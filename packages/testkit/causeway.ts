@@ -1,0 +1,133 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+
+const MAIN = path.join(import.meta.dirname, '../cli/main.ts')
+
+export interface CausewayOptions {
+  readonly serverName?: string
+  /** Further sections of the configuration file, as YAML text. */
+  readonly extra?: string
+  /** A PostgreSQL to use instead of SQLite. */
+  readonly databaseUrl?: string
+}
+
+/** The program as an operator runs it: a process of its own, with a folder that lasts until it is disposed of. */
+export interface Causeway extends AsyncDisposable {
+  /** Base URL for clients; stays the same over restarts. */
+  readonly url: string
+  readonly serverName: string
+  readonly folder: string
+  pid(): number
+  /** Everything it wrote to standard error. */
+  log(): string
+  /** Ends it by SIGTERM and starts it anew on the same data and port. */
+  restart(): Promise<void>
+  /** Ends it at once, as a crash would. */
+  kill(): Promise<void>
+  start(): Promise<void>
+  /** Ends it by SIGTERM; resolves with its exit code. */
+  stop(): Promise<number | null>
+}
+
+function configText(folder: string, port: number, options: CausewayOptions): string {
+  const names = [
+    'message',
+    'join',
+    'invite',
+    'create_room',
+    'login',
+    'registration',
+    'profile',
+    'media',
+    'keys',
+    'read',
+    'admin',
+  ]
+  return [
+    `server_name: ${options.serverName ?? 'localhost'}`,
+    `data_dir: ${JSON.stringify(folder)}`,
+    `public_base_url: ${port === 0 ? 'http://localhost' : `http://127.0.0.1:${port}`}`,
+    'listeners:',
+    '  - host: 127.0.0.1',
+    `    port: ${port}`,
+    'registration: {mode: open, shared_secret: testkit}',
+    'password_hash: {memory: 1M, passes: 1}',
+    'log: {level: info, format: text}',
+    'rate_limits:',
+    ...names.map((name) => `  ${name}: {per_second: 0}`),
+    ...(options.databaseUrl === undefined ? [] : ['database:', `  url: ${options.databaseUrl}`]),
+    options.extra ?? '',
+    '',
+  ].join('\n')
+}
+
+interface Running {
+  readonly child: ChildProcess
+  readonly url: string
+  readonly exited: Promise<number | null>
+}
+
+function launch(configFile: string, onLog: (text: string) => void): Promise<Running> {
+  const child = spawn(process.execPath, [MAIN, 'serve', '--config', configFile], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
+  child.stderr.on('data', (data: Buffer) => onLog(data.toString()))
+  return new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const url = /listening on\s+(http:\S+?)(,|$)/.exec(line)?.[1]
+      if (url !== undefined) resolve({ child, url, exited })
+    })
+    void exited.then((code) => reject(new Error(`Causeway ended with ${code} before it was ready`)))
+  })
+}
+
+/** Starts the program on a port that the system chooses. */
+export async function startCauseway(options: CausewayOptions = {}): Promise<Causeway> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'causeway-'))
+  const configFile = path.join(folder, 'causeway.yaml')
+  let log = ''
+  const run = async (port: number): Promise<Running> => {
+    await writeFile(configFile, configText(folder, port, options))
+    try {
+      return await launch(configFile, (text) => (log += text))
+    } catch (cause) {
+      throw new Error(`${(cause as Error).message}\n${log}`, { cause })
+    }
+  }
+  let running = await run(0)
+  const { url } = running
+  const port = Number(new URL(url).port)
+  // What the server says of its own address has to be right before anybody is told of it.
+  running.child.kill('SIGTERM')
+  await running.exited
+  running = await run(port)
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    running.child.kill(signal)
+    return running.exited
+  }
+  const causeway: Causeway = {
+    url,
+    serverName: options.serverName ?? 'localhost',
+    folder,
+    pid: () => running.child.pid!,
+    log: () => log,
+    restart: async () => {
+      await end('SIGTERM')
+      running = await run(port)
+    },
+    kill: async () => void (await end('SIGKILL')),
+    start: async () => {
+      running = await run(port)
+    },
+    stop: () => end('SIGTERM'),
+    [Symbol.asyncDispose]: async () => {
+      await end('SIGTERM')
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+  return causeway
+}
