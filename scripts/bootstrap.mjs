@@ -70,8 +70,10 @@ function install(withDev) {
   const startedAt = Date.now()
   const npm = process.env.npm_execpath
   const [command, prefix] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []]
-  // No package needs an install script; none gets to run one.
-  const options = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', ...(withDev ? [] : ['--omit=dev'])]
+  // Exactly what the lock file says, which is left alone. Not `npm ci`: that refuses a lock file without the optional
+  // packages of other platforms, and not every registry serves those. No package gets to run an install script.
+  const options = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+  if (!withDev) options.push('--omit=dev')
   const { status, error } = spawnSync(command, [...prefix, ...options], {
     cwd: ROOT,
     stdio: ['ignore', 2, 2],
