@@ -1,0 +1,67 @@
+import type * as Sdk from 'matrix-js-sdk'
+import type { TestUser } from './matrix-client.ts'
+
+/** matrix-js-sdk logs every request; tests want to see their own words. */
+async function quietSdk(): Promise<typeof Sdk> {
+  const { logger } = await import('matrix-js-sdk/lib/logger.js')
+  // loglevel's own level: nothing at all.
+  ;(logger as unknown as { setLevel(level: string): void }).setLevel('silent')
+  return import('matrix-js-sdk')
+}
+
+export interface SdkClient extends AsyncDisposable {
+  readonly client: Sdk.MatrixClient
+  /** Resolves once `check` holds, looking again after each event that the client has seen; rejects after 20 s. */
+  until<T>(what: string, check: () => T | undefined | false): Promise<T>
+}
+
+const TIMEOUT_MS = 20_000
+
+/** A running matrix-js-sdk client of a user; with `encrypt`, its Rust cryptography (kept in memory). */
+export async function startSdkClient(
+  base: string,
+  user: TestUser,
+  options: { encrypt?: boolean } = {},
+): Promise<SdkClient> {
+  const sdk = await quietSdk()
+  const client = sdk.createClient({
+    baseUrl: base,
+    userId: user.userId,
+    deviceId: user.deviceId,
+    accessToken: user.token,
+  })
+  if (options.encrypt === true) await client.initRustCrypto({ useIndexedDB: false })
+  await client.startClient({ initialSyncLimit: 20, pollTimeout: 5_000 })
+  const until = async <T>(what: string, check: () => T | undefined | false): Promise<T> => {
+    const deadline = Date.now() + TIMEOUT_MS
+    for (;;) {
+      const found = check()
+      if (found !== undefined && found !== false) return found
+      if (Date.now() > deadline) throw new Error(`${user.userId} did not see in time: ${what}`)
+      await nextEvent(client, sdk)
+    }
+  }
+  await until('the first sync', () => client.isInitialSyncComplete())
+  return {
+    client,
+    until,
+    [Symbol.asyncDispose]: async () => {
+      client.stopClient()
+    },
+  }
+}
+
+/** Something happened in the client, or a quarter of a second has passed: decryption has no event of its own everywhere. */
+function nextEvent(client: Sdk.MatrixClient, sdk: typeof Sdk): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, 250)
+    function done(): void {
+      clearTimeout(timer)
+      client.off(sdk.ClientEvent.Event, done)
+      client.off(sdk.ClientEvent.Sync, done)
+      resolve()
+    }
+    client.on(sdk.ClientEvent.Event, done)
+    client.on(sdk.ClientEvent.Sync, done)
+  })
+}
