@@ -17,7 +17,10 @@ import type { KeyCounts } from './devices/key-counts.ts'
 import type { Unread } from './unread/counts.ts'
 import type { StoredFilters } from './sync/stored-filters.ts'
 import type { Presence } from './presence/presence.ts'
+import type { Accounts } from './accounts/accounts.ts'
 import type { Sessions } from './accounts/sessions.ts'
+import type { PushRules } from './user-data/push-rules.ts'
+import type { Typing } from './user-data/typing.ts'
 import type { TokenEpochs } from './sync/token.ts'
 
 /**
@@ -41,10 +44,13 @@ export interface Homeserver {
   readonly notifier: Notifier
   readonly toldMembers: ToldMembers
   readonly volatile: VolatileStream
+  readonly pushRules: PushRules
   readonly unread: Unread
   readonly filters: StoredFilters
   readonly presence: Presence
+  readonly typing: Typing
   readonly sessions: Sessions
+  readonly accounts: Accounts
   readonly keyCounts: KeyCounts
   /** Told to clients inside their sync tokens. */
   readonly epochs: TokenEpochs

@@ -13,7 +13,7 @@ import { rateLimitsOf, type HomeserverConfig } from './config.ts'
 import { createSigner, loadSigningKey } from './crypto/signing-key.ts'
 import { createKeyCounts } from './devices/create-key-counts.ts'
 import type { Homeserver } from './homeserver.ts'
-import { createTrustedProxies } from './http/client-ip.ts'
+import { clientIp, createTrustedProxies } from './http/client-ip.ts'
 import { readListenAddresses } from './http/listen-addresses.ts'
 import { startListeners, type Listeners } from './http/listen.ts'
 import { RateLimiter } from './http/rate-limit.ts'
@@ -23,11 +23,14 @@ import type { Logger } from './ops/log.ts'
 import { createPresence } from './presence/create-presence.ts'
 import { createRoomEngine } from './rooms/engine.ts'
 import { followLog } from './rooms/follow-log.ts'
+import { createAccounts } from './accounts/accounts.ts'
 import { createSessions } from './accounts/sessions.ts'
 import { createNotifier } from './sync/notifier.ts'
 import { createStoredFilters } from './sync/create-stored-filters.ts'
 import { createToldMembers } from './sync/told-members.ts'
 import { createVolatileStream } from './sync/volatile.ts'
+import { createPushRules } from './user-data/push-rules.ts'
+import { createTyping } from './user-data/typing.ts'
 import { createUnread } from './unread/create-unread.ts'
 
 export interface HomeserverDeps {
@@ -71,7 +74,7 @@ export async function startHomeserver(
   const router = new Router({
     hs,
     endpoints: clientRoutes,
-    findSession: (token, use) => hs.sessions.find(token, use),
+    findSession: (token, use, request) => hs.sessions.find(token, use, request),
     rateLimiter,
     proxies,
     clock: deps.clock,
@@ -100,6 +103,8 @@ export async function startHomeserver(
 async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: OpenDatabase): Promise<void> {
   router.stop()
   await listeners.stop()
+  await hs.accounts[Symbol.asyncDispose]()
+  await hs.sessions[Symbol.asyncDispose]()
   await hs.rooms.queue.idle()
   await hs.blobs[Symbol.asyncDispose]()
   await db[Symbol.asyncDispose]()
@@ -144,8 +149,10 @@ export async function openHomeserver(
   // First of all listeners: whoever is woken after it finds the memberships up to date.
   followLog(rooms, bus)
   const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms }
+  const proxies = createTrustedProxies(config.trusted_proxies)
   const volatile = createVolatileStream()
   const notifier = createNotifier({ log, bus, clock, members: rooms.members })
+  const pushRules = createPushRules(shared)
   const hs: Homeserver = {
     ...shared,
     signer: createSigner(serverName, key),
@@ -155,11 +162,14 @@ export async function openHomeserver(
     transactions: createTransactions({ db, clock }, 20_000),
     toldMembers: createToldMembers(budget),
     epochs: { log: log.epoch, boot: random.token(8) },
-    unread: createUnread(shared),
+    pushRules,
+    unread: createUnread({ ...shared, pushRules }),
     keyCounts: createKeyCounts(shared),
     filters: createStoredFilters(shared),
     presence: createPresence({ ...shared, volatile, notifier }),
-    sessions: createSessions(shared),
+    typing: createTyping({ clock, volatile, notifier }),
+    sessions: createSessions(shared, { ipOf: (request) => clientIp(request, proxies) }),
+    accounts: createAccounts(shared),
   }
   return { hs, db }
 }

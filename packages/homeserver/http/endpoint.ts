@@ -16,6 +16,8 @@ export interface Session {
   readonly appserviceId: string | undefined
   /** Row number of the access token; undefined for an appservice. */
   readonly tokenNid: number | undefined
+  /** What an administrator did to the account; absent for one in good standing. */
+  readonly standing?: 'locked' | 'suspended' | undefined
 }
 
 /**

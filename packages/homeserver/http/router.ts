@@ -110,7 +110,7 @@ export class Router implements ContextHost {
     const { endpoint } = compiled
     const { findSession } = this.#deps
     const session =
-      endpoint.auth === 'none' ? undefined : await authenticate(endpoint.auth, request, query, findSession)
+      endpoint.auth === 'none' ? undefined : await authenticate(endpoint, request, query, findSession)
     if (endpoint.rateLimit !== undefined) this.#limit(endpoint.rateLimit, session, request)
     compiled.readParams(params)
     const context = new RequestContext(this, {

@@ -1,6 +1,6 @@
 import type { JsonValue } from '@causeway/matrix/events/pdu.ts'
 import { parseJson } from '@causeway/matrix/json/parse.ts'
-import type { Database, Step, TableShape } from '../db/database.ts'
+import type { Database, Statement, Step, TableShape } from '../db/database.ts'
 
 export const PROFILES: TableShape = {
   name: 'profiles',
@@ -36,4 +36,29 @@ export function setProfileField(userId: string, field: string, value: JsonValue)
 
 export function deleteProfileField(userId: string, field: string): Step {
   return { sql: 'DELETE FROM profiles WHERE user_id = ? AND field = ?', params: [userId, field] }
+}
+
+/** Removes all that a user shows of themselves. */
+export function deleteProfile(userId: string): Statement {
+  return { sql: 'DELETE FROM profiles WHERE user_id = ?', params: [userId] }
+}
+
+/** What each field costs beside its name and value: quotes, colon and comma. */
+const FIELD_OVERHEAD = 4
+
+/** Refuses the write when the profile with this field would be over `maxBytes` of JSON. */
+export function requireProfileFits(
+  userId: string,
+  field: string,
+  value: JsonValue,
+  maxBytes: number,
+): Statement {
+  const own = Buffer.byteLength(field) + Buffer.byteLength(JSON.stringify(value)) + FIELD_OVERHEAD
+  return {
+    sql: `SELECT 1 AS fits FROM users WHERE user_id = ? AND ? >= (
+      SELECT COALESCE(SUM(octet_length(field) + octet_length(value) + ${FIELD_OVERHEAD}), 0)
+      FROM profiles WHERE user_id = ? AND field <> ?)`,
+    params: [userId, maxBytes - own - 2, userId, field],
+    expectRows: 1,
+  }
 }

@@ -1,0 +1,25 @@
+import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import { setPasswordHash } from '@causeway/store/tables/users.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { endDevicesWrite, forgetDevices, listDeviceIds } from './end-devices.ts'
+import { requireGoodPassword } from './register-user.ts'
+
+/**
+ * Sets a new password. Unless `keepDevices`, every device but `except` is logged out in the same write.
+ * Throws `M_WEAK_PASSWORD`, and `M_NOT_FOUND` for an account that is not in use.
+ */
+export async function changePassword(
+  hs: Pick<Homeserver, 'db' | 'sessions' | 'keyCounts' | 'accounts'>,
+  userId: UserId,
+  password: string,
+  { keepDevices, except }: { readonly keepDevices: boolean; readonly except?: DeviceId | undefined },
+): Promise<void> {
+  requireGoodPassword(password)
+  const passwordHash = await hs.accounts.passwords.hash(password, userId)
+  const ending = keepDevices ? [] : (await listDeviceIds(hs, userId)).filter((id) => id !== except)
+  const { entries, steps } = endDevicesWrite(userId, ending)
+  const result = await hs.db.commit({ entries, steps: [setPasswordHash(userId, passwordHash), ...steps] })
+  if (!result.ok) throw notFound(`There is no account ${userId} in use`)
+  forgetDevices(hs, userId, ending)
+}

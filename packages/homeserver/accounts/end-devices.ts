@@ -1,0 +1,41 @@
+import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { Write } from '@causeway/store/db/database.ts'
+import { deleteDevice, listDevices } from '@causeway/store/tables/devices.ts'
+import { deleteTokens } from '@causeway/store/tables/tokens.ts'
+import { deviceRemoval, forgetDevices as forgetKeys } from '../devices/remove-devices.ts'
+import type { Homeserver } from '../homeserver.ts'
+
+type Deps = Pick<Homeserver, 'db' | 'sessions' | 'keyCounts'>
+
+/** The ids of a user's devices. */
+export async function listDeviceIds(hs: Pick<Deps, 'db'>, userId: UserId): Promise<DeviceId[]> {
+  return (await listDevices(hs.db, userId)).map((device) => device.deviceId as DeviceId)
+}
+
+/** What is written when devices end, with all that hangs on them. Its entries must be the write's first. */
+export function endDevicesWrite(userId: UserId, deviceIds: readonly DeviceId[]): Write {
+  if (deviceIds.length === 0) return { entries: [], steps: [] }
+  const { entries, steps } = deviceRemoval(userId, deviceIds)
+  const own = deviceIds.flatMap((id) => [...deleteTokens(userId, id), deleteDevice(userId, id)])
+  return { entries, steps: [...own, ...steps] }
+}
+
+/** To be called after the commit of `endDevicesWrite`, before anybody is answered. */
+export function forgetDevices(
+  hs: Pick<Deps, 'sessions' | 'keyCounts'>,
+  userId: UserId,
+  deviceIds: readonly DeviceId[],
+): void {
+  for (const id of deviceIds) hs.sessions.forget(userId, id)
+  forgetKeys(hs, userId, deviceIds)
+}
+
+/** Ends devices for good: their tokens, and all that hangs on them. Unknown ids are ended already. */
+export async function endDevices(hs: Deps, userId: UserId, deviceIds: readonly DeviceId[]): Promise<void> {
+  // Others are told of devices that there are; a client may name thousands that there are not.
+  const wanted = new Set(deviceIds)
+  const existing = (await listDeviceIds(hs, userId)).filter((id) => wanted.has(id))
+  if (existing.length === 0) return
+  await hs.db.commit(endDevicesWrite(userId, existing))
+  forgetDevices(hs, userId, existing)
+}

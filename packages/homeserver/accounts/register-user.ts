@@ -1,0 +1,88 @@
+import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import type { Step } from '@causeway/store/db/database.ts'
+import { setProfileField } from '@causeway/store/tables/profiles.ts'
+import { takeRegistrationToken } from '@causeway/store/tables/registration-tokens.ts'
+import { insertUser } from '@causeway/store/tables/users.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { prepareSession } from './new-session.ts'
+import { userInUse } from './usernames.ts'
+
+/** An account to be made; its name was checked. */
+export interface NewAccount {
+  readonly userId: UserId
+  /** Undefined: nobody can log in with a password. */
+  readonly password: string | undefined
+  readonly isAdmin?: boolean
+  readonly appserviceId?: string | undefined
+  readonly displayName?: string | undefined
+  /** To be used up by this. */
+  readonly registrationToken?: string | undefined
+  /** Versions of the documents that were agreed to, by their ids. */
+  readonly termsAccepted?: Readonly<Record<string, string>> | undefined
+  /** The first login, made together with the account. */
+  readonly login?: {
+    readonly deviceId: DeviceId | undefined
+    readonly displayName: string | undefined
+    readonly refreshable: boolean
+  }
+  readonly ip: string
+}
+
+/** The registration token was used up (by somebody else), expired or withdrawn since it was looked at. */
+export class RegistrationTokenRefused extends Error {
+  override readonly name = 'RegistrationTokenRefused'
+}
+
+/** Passwords below this are refused with `M_WEAK_PASSWORD`. */
+export const MIN_PASSWORD_LENGTH = 6
+/** Longer ones would make the server hash megabytes. */
+export const MAX_PASSWORD_LENGTH = 512
+
+/** Throws `M_WEAK_PASSWORD` with what is wanted instead. */
+export function requireGoodPassword(password: string): void {
+  if ([...password].length < MIN_PASSWORD_LENGTH) {
+    throw new MatrixError(
+      'M_WEAK_PASSWORD',
+      `A password needs at least ${MIN_PASSWORD_LENGTH} characters; a few words that only you put together are best`,
+    )
+  }
+}
+
+/**
+ * Makes an account, and its first login with it, in one write. Answers what `/register` does.
+ * Throws `M_USER_IN_USE`, `M_WEAK_PASSWORD`, and `RegistrationTokenRefused`.
+ */
+export async function registerUser(
+  hs: Pick<Homeserver, 'db' | 'clock' | 'random' | 'accounts'>,
+  account: NewAccount,
+): Promise<JsonObject> {
+  const { userId, login, ip, password } = account
+  if (password !== undefined) requireGoodPassword(password)
+  const passwordHash = password === undefined ? '' : await hs.accounts.passwords.hash(password, ip)
+  const session = login === undefined ? undefined : prepareSession(hs, { ...login, userId, ip })
+  const steps: Step[] = tokenStep(hs, account)
+  const claim = steps.length
+  steps.push(
+    insertUser({
+      userId,
+      passwordHash,
+      isAdmin: account.isAdmin ?? false,
+      appserviceId: account.appserviceId ?? '',
+      createdTs: hs.clock.now(),
+      termsAccepted: account.termsAccepted === undefined ? '' : JSON.stringify(account.termsAccepted),
+    }),
+  )
+  if (account.displayName !== undefined)
+    steps.push(setProfileField(userId, 'displayname', account.displayName))
+  const result = await hs.db.commit({ entries: [], steps: [...steps, ...(session?.steps ?? [])] })
+  if (result.ok) return session?.answer ?? { user_id: userId }
+  if (result.step === claim) throw userInUse()
+  if (result.step < claim) throw new RegistrationTokenRefused()
+  throw new MatrixError('M_UNKNOWN', 'The login was not stored; try again')
+}
+
+function tokenStep(hs: Pick<Homeserver, 'clock'>, { registrationToken }: NewAccount): Step[] {
+  return registrationToken === undefined ? [] : [takeRegistrationToken(registrationToken, hs.clock.now())]
+}

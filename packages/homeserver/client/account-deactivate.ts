@@ -1,0 +1,26 @@
+// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
+import { Type } from 'typebox'
+import { deactivateAccount as deactivate } from '../accounts/deactivate.ts'
+import { defineEndpoint } from '../http/endpoint.ts'
+import { authData } from './account-schemas.ts'
+import { confirmByPassword } from './confirm-by-password.ts'
+import { v3 } from './paths.ts'
+
+export const deactivateAccount = defineEndpoint({
+  operation: 'deactivateAccount',
+  method: 'POST',
+  ...v3('/account/deactivate'),
+  auth: 'user',
+  rateLimit: 'login',
+  body: Type.Object({
+    auth: authData,
+    id_server: Type.Optional(Type.String()),
+    erase: Type.Optional(Type.Boolean()),
+  }),
+  run: async (hs, { session, body, ip }) =>
+    confirmByPassword(hs, { operation: 'deactivateAccount', session, body, ip }, async () => {
+      await deactivate(hs, session.userId, body.erase ?? false)
+      // Nobody has an address here that an identity server could know.
+      return { id_server_unbind_result: 'success' }
+    }),
+})

@@ -1,0 +1,31 @@
+// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
+import { Type } from 'typebox'
+import { changePassword as setPassword } from '../accounts/change-password.ts'
+import { requireGoodPassword } from '../accounts/register-user.ts'
+import { defineEndpoint } from '../http/endpoint.ts'
+import { authData, passwordText } from './account-schemas.ts'
+import { confirmByPassword } from './confirm-by-password.ts'
+import { v3 } from './paths.ts'
+
+export const changePassword = defineEndpoint({
+  operation: 'changePassword',
+  method: 'POST',
+  ...v3('/account/password'),
+  auth: 'user',
+  rateLimit: 'login',
+  body: Type.Object({
+    auth: authData,
+    new_password: passwordText,
+    logout_devices: Type.Optional(Type.Boolean()),
+  }),
+  run: async (hs, request) => {
+    const { session, body, ip } = request
+    // Said before the person types the old one.
+    requireGoodPassword(body.new_password)
+    return confirmByPassword(hs, { operation: 'changePassword', session, body, ip }, async () => {
+      const keepDevices = body.logout_devices === false
+      await setPassword(hs, session.userId, body.new_password, { keepDevices, except: session.deviceId })
+      return {}
+    })
+  },
+})

@@ -1,0 +1,36 @@
+import type { AnyEndpoint } from '../http/endpoint.ts'
+import { deactivateAccount } from './account-deactivate.ts'
+import { changePassword } from './account-password.ts'
+import { getCapabilities } from './capabilities.ts'
+import { deleteDevice, deleteDevices, getDevice, getDevices, updateDevice } from './devices.ts'
+import { getLoginFlows, login } from './login.ts'
+import { logout, logoutAll } from './logout.ts'
+import { refresh } from './refresh-token.ts'
+import { checkUsernameAvailability, registrationTokenValidity } from './register-available.ts'
+import { register } from './register.ts'
+import { getVersions } from './versions.ts'
+import { getWellKnown } from './well-known-client.ts'
+import { whoami } from './whoami.ts'
+
+/** Accounts, logins, devices, profiles, and what a client asks first of all. */
+export const accountRoutes: readonly AnyEndpoint[] = [
+  getVersions,
+  getCapabilities,
+  getWellKnown,
+  register,
+  checkUsernameAvailability,
+  registrationTokenValidity,
+  getLoginFlows,
+  login,
+  logout,
+  logoutAll,
+  refresh,
+  whoami,
+  changePassword,
+  deactivateAccount,
+  getDevices,
+  getDevice,
+  updateDevice,
+  deleteDevice,
+  deleteDevices,
+]

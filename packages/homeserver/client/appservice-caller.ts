@@ -1,0 +1,23 @@
+import type { IncomingMessage } from 'node:http'
+import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
+import { authenticate } from '../http/authenticate.ts'
+import type { Homeserver } from '../homeserver.ts'
+
+/**
+ * Id of the appservice whose token a request has, on an operation that people use without one. Throws
+ * `M_MISSING_TOKEN`, and `M_FORBIDDEN` for anybody else's token.
+ */
+export async function requireAppservice(
+  hs: Pick<Homeserver, 'sessions'>,
+  request: IncomingMessage,
+  operation: string,
+): Promise<string> {
+  const url = request.url ?? ''
+  const start = url.indexOf('?')
+  const query = start === -1 ? '' : url.slice(start + 1)
+  const find = (...asked: Parameters<typeof hs.sessions.find>) => hs.sessions.find(...asked)
+  // The operation has its own meaning for whom it is about: it is not to be masqueraded.
+  const session = await authenticate({ auth: 'user', operation, method: 'POST' }, request, query, find)
+  if (session?.appserviceId !== undefined) return session.appserviceId
+  throw forbidden('Only application services may do this')
+}

@@ -1,0 +1,84 @@
+// https://spec.matrix.org/v1.19/client-server-api/#legacy-login
+import { Type, type Static } from 'typebox'
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { MatrixError, forbidden, missingParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { logInAs, logInWithPassword, type WantedDevice } from '../accounts/log-in.ts'
+import { readUserName } from '../accounts/user-identifier.ts'
+import { findUserByName } from '../accounts/usernames.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { defineEndpoint } from '../http/endpoint.ts'
+import { jsonObject } from '../http/schemas.ts'
+import { loginParts, passwordText, wantedDevice } from './account-schemas.ts'
+import { requireAppservice } from './appservice-caller.ts'
+import { v3 } from './paths.ts'
+
+const Body = Type.Object({
+  type: Type.String(),
+  identifier: Type.Optional(jsonObject),
+  user: Type.Optional(Type.String({ maxLength: 255 })),
+  password: Type.Optional(passwordText),
+  ...loginParts,
+})
+
+const PASSWORD = 'm.login.password'
+const APPSERVICE = 'm.login.application_service'
+
+export const getLoginFlows = defineEndpoint({
+  operation: 'getLoginFlows',
+  method: 'GET',
+  ...v3('/login'),
+  auth: 'none',
+  rateLimit: 'read',
+  run: async () => ({ flows: [{ type: PASSWORD }, { type: APPSERVICE }] }),
+})
+
+function requireName(body: Static<typeof Body>): string {
+  const name = readUserName({ ...body } as JsonObject)
+  if (name !== undefined) return name
+  // Nobody here has an address or a phone number to log in with.
+  if (body.identifier?.['type'] === 'm.id.thirdparty' || body.identifier?.['type'] === 'm.id.phone') {
+    throw forbidden('User name or password is wrong')
+  }
+  throw missingParam('Say who logs in: "identifier": {"type": "m.id.user", "user": "alice"}')
+}
+
+export const login = defineEndpoint({
+  operation: 'login',
+  method: 'POST',
+  ...v3('/login'),
+  auth: 'none',
+  rateLimit: 'login',
+  body: Body,
+  run: async (hs, { body, raw, ip }) => {
+    const device = { ...wantedDevice(body), ip }
+    if (body.type === APPSERVICE) {
+      return logInForAppservice(hs, await requireAppservice(hs, raw, 'login'), requireName(body), device)
+    }
+    if (body.type !== PASSWORD) {
+      throw new MatrixError(
+        'M_UNKNOWN',
+        'This way to log in is not offered here; GET /login lists those that are',
+        {
+          status: 400,
+        },
+      )
+    }
+    const name = requireName(body)
+    if (body.password === undefined) throw missingParam('A login by password needs a password')
+    return logInWithPassword(hs, { name, password: body.password }, device)
+  },
+})
+
+/** https://spec.matrix.org/v1.19/client-server-api/#appservice-login */
+async function logInForAppservice(
+  hs: Homeserver,
+  appserviceId: string,
+  name: string,
+  device: WantedDevice,
+): Promise<JsonObject> {
+  const user = await findUserByName(hs, name)
+  if (user === undefined) throw forbidden('There is no such user; register it first')
+  hs.accounts.hooks.checkUserClaim?.(user.userId as UserId, appserviceId)
+  return logInAs(hs, user, device)
+}

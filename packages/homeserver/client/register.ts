@@ -1,0 +1,107 @@
+// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+import { Type, type Static } from 'typebox'
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { localpartOf } from '@causeway/matrix/ids/user-id.ts'
+import { MatrixError, missingParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { findRegistrationToken } from '@causeway/store/tables/registration-tokens.ts'
+import { RegistrationTokenRefused, registerUser } from '../accounts/register-user.ts'
+import { acceptedTerms, registrationOffer } from '../accounts/registration-policy.ts'
+import { withUia, type UiaProof } from '../accounts/uia/with-uia.ts'
+import { chooseUserId } from '../accounts/usernames.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { defineEndpoint } from '../http/endpoint.ts'
+import { authData, loginParts, passwordText, wantedDevice } from './account-schemas.ts'
+import { requireAppservice } from './appservice-caller.ts'
+import { v3 } from './paths.ts'
+
+const Body = Type.Object({
+  auth: authData,
+  type: Type.Optional(Type.String()),
+  username: Type.Optional(Type.String()),
+  password: Type.Optional(passwordText),
+  inhibit_login: Type.Optional(Type.Boolean()),
+  ...loginParts,
+})
+type RegisterBody = Static<typeof Body>
+
+const Query = Type.Object({
+  kind: Type.Optional(Type.Union([Type.Literal('user'), Type.Literal('guest')])),
+})
+
+export const register = defineEndpoint({
+  operation: 'register',
+  method: 'POST',
+  ...v3('/register'),
+  auth: 'none',
+  rateLimit: 'registration',
+  query: Query,
+  body: Body,
+  run: async (hs, { body, query, raw, ip }) => {
+    if (query.kind === 'guest') {
+      throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'This server has no guests; make an account')
+    }
+    if (body.type === 'm.login.application_service') {
+      return registerForAppservice(hs, await requireAppservice(hs, raw, 'register'), body, ip)
+    }
+    const offer = registrationOffer(hs.config)
+    if (body.username !== undefined && !isReplay(hs, body)) await chooseUserId(hs, body.username)
+    const request = {
+      ...offer,
+      operation: 'register',
+      session: undefined,
+      ip,
+      body: { ...body } as JsonObject,
+    }
+    return withUia(hs, request, (proof) => registerPerson(hs, body, proof, ip))
+  },
+})
+
+/** The client did not get the answer and asks again: that the name is taken now is its own doing. */
+function isReplay(hs: Homeserver, { auth }: RegisterBody): boolean {
+  const id = auth?.['session']
+  return typeof id === 'string' && hs.accounts.uia.find(id, 'register', '')?.outcome !== undefined
+}
+
+function loginOf(body: RegisterBody): { login?: ReturnType<typeof wantedDevice> } {
+  return body.inhibit_login === true ? {} : { login: wantedDevice(body) }
+}
+
+async function registerPerson(
+  hs: Homeserver,
+  body: RegisterBody,
+  proof: UiaProof,
+  ip: string,
+): Promise<JsonObject> {
+  if (body.password === undefined) throw missingParam('An account needs a password')
+  const userId = await chooseUserId(hs, body.username ?? hs.random.token(12))
+  const token = proof.get('m.login.registration_token') as string | undefined
+  const invitation = token === undefined ? undefined : await findRegistrationToken(hs.db, token)
+  try {
+    return await registerUser(hs, {
+      userId,
+      password: body.password,
+      displayName: localpartOf(userId),
+      registrationToken: token,
+      isAdmin: invitation?.makesAdmin ?? false,
+      termsAccepted: proof.get('m.login.terms') === undefined ? undefined : acceptedTerms(hs.config),
+      ...loginOf(body),
+      ip,
+    })
+  } catch (error) {
+    if (!(error instanceof RegistrationTokenRefused)) throw error
+    throw proof.revoke('m.login.registration_token', 'This registration token was used up meanwhile')
+  }
+}
+
+/** https://spec.matrix.org/v1.19/application-service-api/#server-admin-style-permissions */
+async function registerForAppservice(
+  hs: Homeserver,
+  appserviceId: string,
+  body: RegisterBody,
+  ip: string,
+): Promise<JsonObject> {
+  if (body.username === undefined) throw missingParam('Say which user is to be registered: username')
+  const userId: UserId = await chooseUserId(hs, body.username, appserviceId)
+  return registerUser(hs, { userId, password: undefined, appserviceId, ...loginOf(body), ip })
+}

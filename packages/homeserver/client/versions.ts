@@ -1,0 +1,24 @@
+// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientversions
+import { defineEndpoint } from '../http/endpoint.ts'
+
+/** Versions whose required parts work here, as far as a server without federation can say so. */
+const VERSIONS = [
+  ...['r0.0.1', 'r0.1.0', 'r0.2.0', 'r0.3.0', 'r0.4.0', 'r0.5.0', 'r0.6.0', 'r0.6.1'],
+  ...Array.from({ length: 16 }, (_, index) => `v1.${index + 1}`),
+]
+
+/** What works under a name from before it was in the specification, for clients that look for that. */
+const UNSTABLE_FEATURES = {
+  'org.matrix.e2e_cross_signing': true,
+  'uk.tcpip.msc4133': true,
+  'uk.tcpip.msc4133.stable': true,
+  'org.matrix.msc4069': true,
+}
+
+export const getVersions = defineEndpoint({
+  operation: 'getVersions',
+  method: 'GET',
+  path: '/_matrix/client/versions',
+  auth: 'optional',
+  run: async () => ({ versions: VERSIONS, unstable_features: UNSTABLE_FEATURES }),
+})

@@ -1,0 +1,73 @@
+import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import type { AnyEndpoint, Session } from './endpoint.ts'
+
+/** All that a locked account may do. https://spec.matrix.org/v1.19/client-server-api/#account-locking */
+const WHILE_LOCKED: ReadonlySet<string> = new Set(['logout', 'logout_all'])
+
+/**
+ * What a suspended account may do beside reading: whatever is not named here is refused, new operations too.
+ * https://spec.matrix.org/v1.19/client-server-api/#account-suspension
+ */
+const WHILE_SUSPENDED: ReadonlySet<string> = new Set([
+  ...WHILE_LOCKED,
+  'leaveRoom',
+  'forgetRoom',
+  // Own events only: the operation itself sees to that.
+  'redactEvent',
+  'deleteDevice',
+  'deleteDevices',
+  'updateDevice',
+  'changePassword',
+  'deactivateAccount',
+  'defineFilter',
+  'setReadMarker',
+  'postReceipt',
+  'setAccountData',
+  'setAccountDataPerRoom',
+  'setPresence',
+  'searchUserDirectory',
+  'queryPublicRooms',
+  // Verifying other devices, cross-signing, and the key backup.
+  'uploadKeys',
+  'queryKeys',
+  'claimKeys',
+  'uploadCrossSigningKeys',
+  'uploadCrossSigningSignatures',
+  'sendToDevice',
+  'postRoomKeysVersion',
+  'putRoomKeysVersion',
+  'deleteRoomKeysVersion',
+  'putRoomKeys',
+  'putRoomKeysByRoomId',
+  'putRoomKeysBySessionId',
+  'deleteRoomKeys',
+  'deleteRoomKeysByRoomId',
+  'deleteRoomKeysBySessionId',
+])
+
+/** The refusal of a locked account; its client keeps what it has. */
+export function userLocked(): MatrixError {
+  return new MatrixError(
+    'M_USER_LOCKED',
+    'This account has been locked; ask the administrators of this server',
+    {
+      extra: { soft_logout: true },
+    },
+  )
+}
+
+export function userSuspended(): MatrixError {
+  return new MatrixError('M_USER_SUSPENDED', 'This account is suspended: you can read, but not do this')
+}
+
+/** Throws M_USER_LOCKED or M_USER_SUSPENDED when an account of this standing may not use the endpoint. */
+export function requireStanding(
+  standing: NonNullable<Session['standing']>,
+  { operation, method }: Pick<AnyEndpoint, 'operation' | 'method'>,
+): void {
+  if (standing === 'locked') {
+    if (!WHILE_LOCKED.has(operation)) throw userLocked()
+    return
+  }
+  if (method !== 'GET' && !WHILE_SUSPENDED.has(operation)) throw userSuspended()
+}
