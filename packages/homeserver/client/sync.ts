@@ -46,7 +46,7 @@ export const sync = defineEndpoint({
   }),
   run: async (hs, { session, query, signal }) => {
     if (session.deviceId === undefined) throw invalidParam('Name a device_id to sync as')
-    hs.presence.noteSync(session.userId, query.set_presence ?? 'online')
+    hs.presence.noteSync(session.userId, query.set_presence ?? 'online', session.deviceId)
     return runSync(hs, {
       session,
       since:

@@ -8,6 +8,7 @@ import { redactPdu } from '@causeway/matrix/events/redact.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { findEventRows } from '@causeway/store/tables/events.ts'
+import { deleteMentions } from '@causeway/store/tables/unread.ts'
 import { sha256 } from '../crypto/sha256.ts'
 import { toRoomEvent } from '@causeway/matrix/events/make-room-event.ts'
 import type { RoomEngine } from './engine.ts'
@@ -50,6 +51,7 @@ export async function addRedaction(engine: RoomEngine, write: RoomWrite, redacti
       ],
     },
     { sql: 'DELETE FROM relations WHERE event_nid = ?', params: [row.nid] },
+    deleteMentions(row.room_nid, row.nid),
   )
   const roomEvent = toRoomEvent(write.head.rules, redactedPdu, sha256, target)
   const stored = toStoredEvent(write.head, roomEvent, {

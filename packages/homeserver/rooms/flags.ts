@@ -3,7 +3,7 @@ import { EventFlag } from '@causeway/store/log/entry.ts'
 import { relationOf } from './relation.ts'
 
 /** Types whose default push rule notifies. https://spec.matrix.org/v1.19/client-server-api/#predefined-rules */
-const NOTIFYING_TYPES: ReadonlySet<string> = new Set(['m.room.message', 'm.room.encrypted'])
+const NOTIFYING_TYPES: ReadonlySet<string> = new Set(['m.room.message', 'm.room.encrypted', 'm.call.invite'])
 
 /** Whether an event counts as unread under the default push rules, for those who did not send it. */
 export function notifiesByDefault(pdu: Pick<Pdu, 'type' | 'content' | 'state_key'>): boolean {

@@ -9,6 +9,7 @@ import type { RoomEngine } from './engine.ts'
 import { formatHead } from './head.ts'
 import { relationOf } from './relation.ts'
 import { redactionTarget } from './redaction.ts'
+import { unreadSteps } from '../unread/event-steps.ts'
 import { lasting, type NewEvent, type RoomWrite } from './room-write.ts'
 
 /** What goes into the log together with the events: the answer to an idempotent request, an alias, … */
@@ -163,6 +164,7 @@ function eventSteps(engine: RoomEngine, roomNid: number, event: NewEvent, index:
       membershipRow(engine, roomNid, stored.stateKey, stored.content['membership'] as Membership, nid),
     )
   }
+  steps.push(...unreadSteps(stored, nid, engine.serverName, event.replaced?.stored.content['membership']))
   return steps
 }
 

@@ -29,11 +29,22 @@ export async function assembleRooms(
 ): Promise<RoomSections> {
   const sections: RoomSections = { join: new Map(), leave: new Map(), invite: new Map(), knock: new Map() }
   const recent = groupEvents(ctx)
+  if (recent === undefined) await prepareUnread(ctx)
   for (const userRoom of ctx.rooms.byId.values()) {
     if (userRoom.forgotten || !ctx.filter.passesRoom(userRoom.roomId)) continue
     await assembleRoom(ctx, sections, userRoom, recent, extras.get(userRoom.roomId))
   }
   return sections
+}
+
+/** Most rooms will be told of: their unread messages are counted together. */
+async function prepareUnread({ hs, session, now, rooms, filter }: SyncContext): Promise<void> {
+  const told = [...rooms.joined].filter((roomId) => filter.passesRoom(roomId))
+  await hs.unread.prepare(
+    session.userId,
+    told.map((roomId) => rooms.byId.get(roomId)!),
+    now.position,
+  )
 }
 
 /** Events in (since, now] by room, when they are in memory. */
@@ -156,9 +167,15 @@ async function stateJson(
 }
 
 async function unreadJson(ctx: SyncContext, room: RoomInfo): Promise<string> {
-  const counts = await ctx.hs.unread.countsOf(ctx.session.userId, room, ctx.now.position)
+  const { unreadThreadNotifications } = ctx.filter.timeline
+  const counts = await ctx.hs.unread.countsOf(
+    ctx.session.userId,
+    room,
+    ctx.now.position,
+    unreadThreadNotifications,
+  )
   const main = `"unread_notifications":{"notification_count":${counts.main.notify},"highlight_count":${counts.main.highlight}}`
-  if (!ctx.filter.timeline.unreadThreadNotifications) return main
+  if (!unreadThreadNotifications || counts.threads.size === 0) return main
   const threads = Object.fromEntries(
     [...counts.threads].map(([root, { notify, highlight }]) => [
       root,

@@ -65,6 +65,8 @@ export interface ReceiptEntry {
   readonly userId: UserId
   readonly receiptType: string
   readonly eventId: EventId
+  /** Number of the event: everything up to it was read. */
+  readonly eventNid: number
   readonly threadId: string | undefined
   readonly ts: number
 }
@@ -91,6 +93,8 @@ export interface DeviceListEntry {
   readonly kind: 'device_list'
   position: number
   readonly userId: UserId
+  /** Nothing changed but this other user's identity as `userId` sees it: they signed it, and nobody else sees that. */
+  readonly signedUserId?: UserId
 }
 
 export interface PushRulesEntry {

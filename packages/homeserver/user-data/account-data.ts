@@ -1,0 +1,79 @@
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { forbidden, MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import type { LogEntry } from '@causeway/store/log/entry.ts'
+import {
+  changeAccountData,
+  findAccountData,
+  GLOBAL,
+  setAccountData,
+} from '@causeway/store/tables/account-data.ts'
+import type { Homeserver } from '../homeserver.ts'
+
+type Parts = Pick<Homeserver, 'db' | 'log' | 'rooms'>
+
+/** Where a piece of account data belongs. */
+export interface AccountDataPlace {
+  readonly userId: UserId
+  /** Undefined for global account data. */
+  readonly roomId: RoomId | undefined
+  readonly type: string
+}
+
+/** How often a change is tried again when another one of the same piece came first. */
+const ATTEMPTS = 5
+
+/** The number under which the place is stored. Throws `M_FORBIDDEN` for a room the user has nothing to do with. */
+async function roomNidOf({ rooms }: Parts, { userId, roomId }: AccountDataPlace): Promise<number> {
+  if (roomId === undefined) return GLOBAL
+  const room = (await rooms.members.roomsOf(userId)).byId.get(roomId)
+  if (room === undefined) throw forbidden('You can keep data only for rooms that you are or were in')
+  return room.roomNid
+}
+
+function entryOf(place: AccountDataPlace, content: JsonObject): LogEntry {
+  return { kind: 'account_data', position: 0, ...place, content }
+}
+
+/** The content of one piece, or undefined when it was never set. */
+export async function readAccountData(hs: Parts, place: AccountDataPlace): Promise<JsonObject | undefined> {
+  const row = await findAccountData(hs.db, place.userId, await roomNidOf(hs, place), place.type)
+  return row === undefined ? undefined : (JSON.parse(row.content) as JsonObject)
+}
+
+/** Sets one piece, whatever it was; resolves once that is durable. */
+export async function writeAccountData(
+  hs: Parts,
+  place: AccountDataPlace,
+  content: JsonObject,
+): Promise<void> {
+  const roomNid = await roomNidOf(hs, place)
+  await hs.log.append({
+    entries: [entryOf(place, content)],
+    steps: [setAccountData(place.userId, roomNid, place.type, JSON.stringify(content), 0)],
+  })
+}
+
+/**
+ * Changes one piece by what it was, so that two changes at once both take effect. `change` answers undefined
+ * when there is nothing to do, and may run several times.
+ */
+export async function editAccountData(
+  hs: Parts,
+  place: AccountDataPlace,
+  change: (content: JsonObject) => JsonObject | undefined,
+): Promise<void> {
+  const roomNid = await roomNidOf(hs, place)
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const row = await findAccountData(hs.db, place.userId, roomNid, place.type)
+    const content = change(row === undefined ? {} : (JSON.parse(row.content) as JsonObject))
+    if (content === undefined) return
+    const key = { userId: place.userId, roomNid, type: place.type }
+    const result = await hs.log.append({
+      entries: [entryOf(place, content)],
+      steps: [changeAccountData(key, JSON.stringify(content), 0, row?.position)],
+    })
+    if (result.ok) return
+  }
+  throw new MatrixError('M_UNKNOWN', 'This is being changed by other requests; try again')
+}

@@ -1,0 +1,78 @@
+import type { Database, Row, Step, TableShape } from '../db/database.ts'
+
+const RECEIPTS: TableShape = {
+  name: 'receipts',
+  columns: [
+    { name: 'room_nid', type: 'int' },
+    { name: 'user_id', type: 'text' },
+    { name: 'receipt_type', type: 'text' },
+    { name: 'thread_id', type: 'text' },
+    { name: 'event_id', type: 'text' },
+    { name: 'event_nid', type: 'int' },
+    { name: 'ts', type: 'int' },
+    { name: 'position', type: 'int' },
+  ],
+  onConflict: { key: ['room_nid', 'user_id', 'receipt_type', 'thread_id'], action: 'replace' },
+}
+
+/** The newest receipt of one user, kind and thread. */
+export interface ReceiptRow extends Row {
+  room_nid: number
+  user_id: string
+  receipt_type: string
+  /** Empty when it is not threaded. */
+  thread_id: string
+  event_id: string
+  event_nid: number
+  ts: number
+}
+
+const COLUMNS = 'room_nid, user_id, receipt_type, thread_id, event_id, event_nid, ts'
+
+export interface ReceiptKey {
+  readonly roomNid: number
+  readonly userId: string
+  readonly receiptType: string
+  /** Empty when it is not threaded. */
+  readonly threadId: string
+}
+
+/** Where a user's receipt of one kind and thread stands, or undefined. */
+export async function findReceipt(db: Database, key: ReceiptKey): Promise<ReceiptRow | undefined> {
+  const rows = await db.query<ReceiptRow>(
+    `SELECT ${COLUMNS} FROM receipts
+     WHERE room_nid = ? AND user_id = ? AND receipt_type = ? AND thread_id = ?`,
+    [key.roomNid, key.userId, key.receiptType, key.threadId],
+  )
+  return rows[0]
+}
+
+/** Every receipt of some rooms that a reader may see, changed in (after, upTo] of the log: one query. */
+export function listReceipts(
+  db: Database,
+  readerId: string,
+  roomNids: readonly number[],
+  after: number,
+  upTo: number,
+): Promise<ReceiptRow[]> {
+  return db.queryLarge<ReceiptRow>(
+    `SELECT ${COLUMNS} FROM receipts
+     WHERE room_nid IN (?int[]) AND position > ? AND position <= ?
+     AND (receipt_type <> 'm.read.private' OR user_id = ?)`,
+    [roomNids, after, upTo, readerId],
+  )
+}
+
+/** Sets a receipt. @param entry index of its log entry in the write */
+export function setReceipt(
+  key: ReceiptKey,
+  event: { readonly eventId: string; readonly nid: number },
+  ts: number,
+  entry: number,
+): Step {
+  const { roomNid, userId, receiptType, threadId } = key
+  return {
+    into: RECEIPTS,
+    values: [roomNid, userId, receiptType, threadId, event.eventId, event.nid, ts, { position: entry }],
+  }
+}
