@@ -18,7 +18,7 @@ export const deactivateAccount = defineEndpoint({
     erase: Type.Optional(Type.Boolean()),
   }),
   run: async (hs, { session, body, ip }) =>
-    confirmByPassword(hs, { operation: 'deactivateAccount', session, body, ip }, async () => {
+    confirmByPassword(hs, { session, body, ip }, 'deactivateAccount', async () => {
       await deactivate(hs, session.userId, body.erase ?? false)
       // Nobody has an address here that an identity server could know.
       return { id_server_unbind_result: 'success' }

@@ -22,7 +22,7 @@ export const changePassword = defineEndpoint({
     const { session, body, ip } = request
     // Said before the person types the old one.
     requireGoodPassword(body.new_password)
-    return confirmByPassword(hs, { operation: 'changePassword', session, body, ip }, async () => {
+    return confirmByPassword(hs, { session, body, ip }, 'changePassword', async () => {
       const keepDevices = body.logout_devices === false
       await setPassword(hs, session.userId, body.new_password, { keepDevices, except: session.deviceId })
       return {}

@@ -6,19 +6,15 @@ import type { Session } from '../http/endpoint.ts'
 /**
  * Runs an operation on somebody's own account once they have given their password again. Application services
  * know no passwords of their users and are trusted with them.
+ * @param operation the operation and what it acts on
  */
 export function confirmByPassword(
   hs: Homeserver,
-  request: {
-    /** The operation and what it acts on. */
-    readonly operation: string
-    readonly session: Session
-    readonly body: object
-    readonly ip: string
-  },
+  request: { readonly session: Session; readonly body: object; readonly ip: string },
+  operation: string,
   run: () => Promise<JsonObject>,
 ): Promise<JsonObject> {
-  const { operation, session, ip } = request
+  const { session, ip } = request
   if (session.appserviceId !== undefined) return run()
   const body = { ...request.body } as JsonObject
   return withUia(hs, { flows: [['m.login.password']], operation, session, body, ip }, run)

@@ -93,7 +93,7 @@ export const deleteDevice = defineEndpoint({
   body: Type.Object({ auth: authData }),
   run: async (hs, { session, params, body, ip }) => {
     const operation = `deleteDevice ${params.deviceId}`
-    return confirmByPassword(hs, { operation, session, body, ip }, async () => {
+    return confirmByPassword(hs, { session, body, ip }, operation, async () => {
       await endDevices(hs, session.userId, [params.deviceId])
       return {}
     })
@@ -108,7 +108,7 @@ export const deleteDevices = defineEndpoint({
   rateLimit: 'login',
   body: Type.Object({ auth: authData, devices: Type.Array(deviceIdText, { maxItems: 10_000 }) }),
   run: async (hs, { session, body, ip }) =>
-    confirmByPassword(hs, { operation: 'deleteDevices', session, body, ip }, async () => {
+    confirmByPassword(hs, { session, body, ip }, 'deleteDevices', async () => {
       await endDevices(hs, session.userId, body.devices)
       return {}
     }),
