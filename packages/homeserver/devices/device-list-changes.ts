@@ -1,6 +1,7 @@
 // https://spec.matrix.org/v1.19/client-server-api/#tracking-the-device-list-for-a-user
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { LogEntry, StoredEvent } from '@causeway/store/log/entry.ts'
+import { listSignedUsers } from '@causeway/store/tables/cross-signing.ts'
 import {
   listChangedDeviceLists,
   listJoinedRoomsOf,
@@ -37,23 +38,34 @@ type Deps = Pick<Homeserver, 'db' | 'log' | 'rooms'>
  * What a stretch of the log means for the device lists that one user follows. `changed`: those with whom a room
  * was shared at any time in it and whose devices changed, or who began to share one; `left`: those with whom the
  * last shared room ended. Undefined when there is neither. Nothing is read from the database unless somebody's
- * devices changed, somebody joined or left, or the stretch is no longer in memory.
+ * devices changed, somebody joined or left, or the stretch is no longer in memory. Where tens of thousands of
+ * state events lie in it, everybody counts as changed.
  */
 export async function findDeviceListChanges(
   hs: Deps,
   question: DeviceListQuestion,
 ): Promise<DeviceListChanges | undefined> {
   const events = await readOwnMemberEvents(hs, question)
+  if (events === undefined) return everybody(hs, question)
   if (events.length === 0 && !mayHaveChangedDevices(hs, question)) return undefined
   const stays = await collectStays(hs.rooms, events)
   const reader = readerRoomsOf(question.rooms, stays.get(question.userId))
-  const devices = await readChangedUsers(hs, question, reader, stays)
+  const { devices, signed } = await readChangedUsers(hs, question, reader, stays)
   const joined = await readJoinedRooms(hs, reader, new Set([...devices, ...stays.keys()]))
-  const found = compare(question.userId, { reader, stays, devices, joined })
+  const found = compare(question.userId, { reader, stays, devices, signed, joined })
   return found.changed.length === 0 && found.left.length === 0 ? undefined : found
 }
 
+/** All with whom a room is shared: what is always right, if more than needed, after a very long absence. */
+async function everybody(hs: Deps, { userId, rooms }: DeviceListQuestion): Promise<DeviceListChanges> {
+  const { steady } = readerRoomsOf(rooms)
+  const rows = await listJoinedRoomsOfMembers(hs.db, [...steady], [...steady])
+  return { changed: [...new Set([userId, ...rows.map((row) => row.user_id as UserId)])], left: [] }
+}
+
 interface Facts {
+  /** Users whose master key the reader signed. */
+  readonly signed: readonly UserId[]
   readonly reader: ReaderRooms
   readonly stays: Stays
   /** Users whose devices changed. */
@@ -62,13 +74,15 @@ interface Facts {
   readonly joined: ReadonlyMap<UserId, ReadonlySet<number>>
 }
 
-function compare(userId: UserId, { reader, stays, devices, joined }: Facts): DeviceListChanges {
-  const found: DeviceListChanges = { changed: devices.has(userId) ? [userId] : [], left: [] }
+function compare(userId: UserId, { reader, stays, devices, signed, joined }: Facts): DeviceListChanges {
+  const found: DeviceListChanges = { changed: [...signed], left: [] }
+  if (devices.has(userId)) found.changed.push(userId)
   for (const [other, rooms] of joined) {
     if (other === userId) continue
     const sharing = sharingOf(reader, rooms, stays.get(other))
     if (!sharing.atAnyTime) continue
-    if (!sharing.atStart || devices.has(other)) found.changed.push(other)
+    const isNews = !sharing.atStart || devices.has(other)
+    if (isNews && !signed.includes(other)) found.changed.push(other)
     if (!sharing.atEnd) found.left.push(other)
   }
   return found
@@ -82,7 +96,7 @@ function mayHaveChangedDevices(hs: Deps, { after }: LogRange): boolean {
 async function readOwnMemberEvents(
   hs: Deps,
   { rooms, entries, after, upTo }: DeviceListQuestion,
-): Promise<StoredEvent[]> {
+): Promise<StoredEvent[] | undefined> {
   const inMemory = memberEventsOf(entries ?? [])
   const absent: number[] = []
   const wanted = new Set<number>()
@@ -97,6 +111,7 @@ async function readOwnMemberEvents(
     }
   }
   const stored = await readMemberEvents(hs.rooms, absent, { after, upTo })
+  if (stored === undefined) return undefined
   return [...inMemory.filter((event) => wanted.has(event.roomNid)), ...stored]
 }
 
@@ -109,25 +124,33 @@ function readerRoomsOf(rooms: UserRooms, changing: ReaderRooms['changing'] = new
   return { steady, changing }
 }
 
-/** Users whose devices changed: from the log in memory, strangers too; else from the table, without strangers. */
+/** Users whose devices changed: from the log in memory, strangers too; else from the tables, without strangers. */
 async function readChangedUsers(
   hs: Deps,
   question: DeviceListQuestion,
   reader: ReaderRooms,
   stays: Stays,
-): Promise<Set<UserId>> {
+): Promise<{ devices: ReadonlySet<UserId>; signed: readonly UserId[] }> {
   const { userId, after, upTo } = question
-  if (!mayHaveChangedDevices(hs, question)) return new Set()
+  if (!mayHaveChangedDevices(hs, question)) return { devices: new Set(), signed: [] }
   const held = hs.log.ring.since(after)
   if (held === 'fell-behind') {
     const roomNids = [...reader.steady, ...reader.changing.keys()]
     const userIds = [userId, ...stays.keys()]
-    return new Set((await listChangedDeviceLists(hs.db, { after, upTo }, { roomNids, userIds })) as UserId[])
+    const [devices, signed] = await Promise.all([
+      listChangedDeviceLists(hs.db, question, { roomNids, userIds }),
+      listSignedUsers(hs.db, userId, question),
+    ])
+    return { devices: new Set(devices as UserId[]), signed: signed as UserId[] }
   }
-  const users = new Set<UserId>()
-  for (const entry of held)
-    if (entry.kind === 'device_list' && entry.position <= upTo) users.add(entry.userId)
-  return users
+  const devices = new Set<UserId>()
+  const signed = new Set<UserId>()
+  for (const entry of held) {
+    if (entry.kind !== 'device_list' || entry.position > upTo) continue
+    if (entry.signedUserId === undefined) devices.add(entry.userId)
+    else if (entry.userId === userId) signed.add(entry.signedUserId)
+  }
+  return { devices, signed: [...signed] }
 }
 
 /** Up to so many users, their rooms are looked up one by one, mostly in memory. */

@@ -37,17 +37,25 @@ function isMembership(event: StoredEvent): boolean {
 
 /** State events that are read and parsed at once, so that a long absence does not hold up everybody else. */
 const PORTION = 1_000
+/** After so many, exactness is no longer worth the work. */
+const MAX_PORTIONS = 20
 
-/** The same from the table, for readers who were away for longer than the log in memory reaches. */
+/**
+ * The same from the table, for readers who were away for longer than the log in memory reaches; undefined when
+ * too much has happened.
+ */
 export async function readMemberEvents(
   engine: RoomEngine,
   roomNids: readonly number[],
   { after, upTo }: LogRange,
-): Promise<StoredEvent[]> {
+): Promise<StoredEvent[] | undefined> {
   const events: StoredEvent[] = []
-  if (roomNids.length === 0) return events
-  for (let from = after; ;) {
-    const rows = await listStateEventRows(engine.db, roomNids, { after: from, upTo, limit: PORTION })
+  let from = after
+  for (let portion = 0; portion < MAX_PORTIONS; portion++) {
+    const rows =
+      roomNids.length === 0
+        ? []
+        : await listStateEventRows(engine.db, roomNids, { after: from, upTo, limit: PORTION })
     for (const row of rows) {
       const event = storedEventOfRow(await getRoomByNid(engine, row.room_nid), row)
       if (isMembership(event)) events.push(event)
@@ -55,6 +63,7 @@ export async function readMemberEvents(
     if (rows.length < PORTION) return events
     from = rows.at(-1)!.nid
   }
+  return undefined
 }
 
 /**

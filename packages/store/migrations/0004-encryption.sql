@@ -47,8 +47,11 @@ CREATE TABLE key_signatures (
   signer TEXT NOT NULL,
   signer_key_id TEXT NOT NULL,
   signature TEXT NOT NULL,
+  -- In the log: the signer's other devices are told of it.
+  position INTEGER NOT NULL,
   PRIMARY KEY (user_id, target, signer, signer_key_id)
 ) WITHOUT ROWID;
+CREATE INDEX key_signatures_by_signer ON key_signatures (signer, position);
 
 -- Messages that a device has not acknowledged yet. json: the event as the device gets it.
 CREATE TABLE to_device (

@@ -1,6 +1,6 @@
 import type { Database, Row, Step, TableShape } from '../db/database.ts'
 
-export const ONE_TIME_KEYS: TableShape = {
+const ONE_TIME_KEYS: TableShape = {
   name: 'one_time_keys',
   columns: [
     { name: 'user_id', type: 'text' },
@@ -10,19 +10,6 @@ export const ONE_TIME_KEYS: TableShape = {
     { name: 'uploaded_ts', type: 'int' },
     { name: 'json', type: 'text' },
   ],
-}
-
-export const FALLBACK_KEYS: TableShape = {
-  name: 'fallback_keys',
-  columns: [
-    { name: 'user_id', type: 'text' },
-    { name: 'device_id', type: 'text' },
-    { name: 'algorithm', type: 'text' },
-    { name: 'key_id', type: 'text' },
-    { name: 'json', type: 'text' },
-    { name: 'is_used', type: 'int' },
-  ],
-  onConflict: { key: ['user_id', 'device_id', 'algorithm'], action: 'replace' },
 }
 
 export interface OneTimeKeyRow extends Row {
@@ -88,5 +75,32 @@ export function useFallbackKey(userId: string, deviceId: string, algorithm: stri
       RETURNING key_id, json`,
     params: [userId, deviceId, algorithm],
     returning: true,
+  }
+}
+
+/** Refused (`conflict`) when the device has a key of that name by now. */
+export function insertOneTimeKey(
+  device: { readonly userId: string; readonly deviceId: string },
+  key: OneTimeKeyRow,
+  uploadedTs: number,
+): Step {
+  return {
+    into: ONE_TIME_KEYS,
+    values: [device.userId, device.deviceId, key.algorithm, key.key_id, uploadedTs, key.json],
+  }
+}
+
+/** One key per algorithm: a new one is unused, the same one again stays what it was. */
+export function setFallbackKey(
+  device: { readonly userId: string; readonly deviceId: string },
+  key: OneTimeKeyRow,
+): Step {
+  return {
+    sql: `INSERT INTO fallback_keys (user_id, device_id, algorithm, key_id, json, is_used) VALUES (?, ?, ?, ?, ?, 0)
+      ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET
+        is_used = CASE WHEN fallback_keys.key_id = excluded.key_id AND fallback_keys.json = excluded.json
+          THEN fallback_keys.is_used ELSE 0 END,
+        key_id = excluded.key_id, json = excluded.json`,
+    params: [device.userId, device.deviceId, key.algorithm, key.key_id, key.json],
   }
 }
