@@ -47,8 +47,8 @@ export async function readPage(
   for (let portion = 0; portion < MAX_PORTIONS; portion++) {
     const size = Math.min(limit - events.length + 1, MAX_LIMIT)
     const range = backwards
-      ? { after: end - 1, before: place }
-      : { after: place - 1, before: Math.min(end, access.upTo + 1) }
+      ? { after: Math.max(BEGINNING, end - 1), before: place }
+      : { after: Math.max(BEGINNING, place - 1), before: Math.min(end, access.upTo + 1) }
     const read = await listTimeline(hs.rooms, access.room, { ...range, backwards, limit: size })
     const passing = read.filter((event) => filter.passes(event))
     for (const visible of await filterVisible(hs.rooms, access.room, session.userId, passing)) {

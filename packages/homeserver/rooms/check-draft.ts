@@ -3,14 +3,14 @@ import { exceedsBytes, MAX_ID_BYTES } from '@causeway/matrix/json/limits.ts'
 import type { EventDraft } from './room-write.ts'
 
 /** Types whose content authorisation and resolution read: a malformed one would be stuck in the room's state. */
-const TEXT_FIELDS: Readonly<Record<string, readonly string[]>> = {
-  'm.room.name': ['name'],
-  'm.room.topic': ['topic'],
-  'm.room.join_rules': ['join_rule'],
-  'm.room.history_visibility': ['history_visibility'],
-  'm.room.guest_access': ['guest_access'],
-  'm.room.encryption': ['algorithm'],
-}
+const TEXT_FIELDS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['m.room.name', ['name']],
+  ['m.room.topic', ['topic']],
+  ['m.room.join_rules', ['join_rule']],
+  ['m.room.history_visibility', ['history_visibility']],
+  ['m.room.guest_access', ['guest_access']],
+  ['m.room.encryption', ['algorithm']],
+])
 
 /**
  * Refuses what no client should send: names that are too long, and content of well-known state whose fields
@@ -25,7 +25,7 @@ export function checkDraft(draft: EventDraft): void {
   if (exceedsBytes(draft.stateKey, MAX_ID_BYTES)) {
     throw new MatrixError('M_TOO_LARGE', `A state key has at most ${MAX_ID_BYTES} bytes`)
   }
-  for (const field of TEXT_FIELDS[draft.type] ?? []) {
+  for (const field of TEXT_FIELDS.get(draft.type) ?? []) {
     const value = draft.content[field]
     if (value !== undefined && typeof value !== 'string')
       throw badJson(`${field} of ${draft.type} must be text`)
