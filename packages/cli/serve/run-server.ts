@@ -49,7 +49,7 @@ export async function runServer(terminal: Terminal, settings: Settings): Promise
   const { log, sink } = openLog(settings)
   const registry = new Registry()
   const times = new RequestTimes()
-  const stopping = waitForStop(sink)
+  const stopping = waitForStop(sink, systemClock)
   const server = await startHomeserver(settings.config, {
     clock: systemClock,
     random: systemRandom,
