@@ -42,7 +42,7 @@ export const MAX_PASSWORD_LENGTH = 512
 
 /** Throws `M_WEAK_PASSWORD` with what is wanted instead. */
 export function requireGoodPassword(password: string): void {
-  if ([...password].length < MIN_PASSWORD_LENGTH) {
+  if (password.length < MIN_PASSWORD_LENGTH) {
     throw new MatrixError(
       'M_WEAK_PASSWORD',
       `A password needs at least ${MIN_PASSWORD_LENGTH} characters; a few words that only you put together are best`,

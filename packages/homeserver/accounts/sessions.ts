@@ -31,6 +31,8 @@ export interface SessionOptions {
     token: string,
     use: TokenUse,
   ) => Promise<Session | MatrixError | undefined> | Session | MatrixError | undefined
+  /** Told of every user whose account is forgotten. */
+  readonly onForget?: (userId: UserId) => void
   /** The address of whoever sent a request. */
   readonly ipOf?: (request: IncomingMessage) => string
 }
@@ -96,6 +98,7 @@ class TokenSessions implements Sessions {
 
   forget(userId: UserId, deviceId?: DeviceId): void {
     this.#generation++
+    this.#options.onForget?.(userId)
     this.#held.deleteWhere(
       (_token, { session }) =>
         session.userId === userId && (deviceId === undefined || session.deviceId === deviceId),

@@ -5,9 +5,12 @@ import { getCapabilities } from './capabilities.ts'
 import { deleteDevice, deleteDevices, getDevice, getDevices, updateDevice } from './devices.ts'
 import { getLoginFlows, login } from './login.ts'
 import { logout, logoutAll } from './logout.ts'
+import { deleteProfileField, getProfileField, getUserProfile, setProfileField } from './profile.ts'
 import { refresh } from './refresh-token.ts'
 import { checkUsernameAvailability, registrationTokenValidity } from './register-available.ts'
+import { showRegistrationPage, submitRegistrationPage } from './register-page.ts'
 import { register } from './register.ts'
+import { getRegisterNonce, registerBySharedSecret } from './shared-secret-register.ts'
 import { getVersions } from './versions.ts'
 import { getWellKnown } from './well-known-client.ts'
 import { whoami } from './whoami.ts'
@@ -33,4 +36,12 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   updateDevice,
   deleteDevice,
   deleteDevices,
+  getUserProfile,
+  getProfileField,
+  setProfileField,
+  deleteProfileField,
+  getRegisterNonce,
+  registerBySharedSecret,
+  showRegistrationPage,
+  submitRegistrationPage,
 ]

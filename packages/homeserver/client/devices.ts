@@ -9,6 +9,7 @@ import {
   renameDevice,
   type DeviceRecord,
 } from '@causeway/store/tables/devices.ts'
+import { deviceListChange } from '../devices/device-list-entry.ts'
 import { endDevices } from '../accounts/end-devices.ts'
 import { defineEndpoint, HttpResponse } from '../http/endpoint.ts'
 import { authData, deviceName } from './account-schemas.ts'
@@ -74,10 +75,10 @@ export const updateDevice = defineEndpoint({
       return new HttpResponse({ status: 201, body: {} })
     }
     if (body.display_name === undefined) return {}
-    const result = await hs.db.commit({
-      entries: [],
-      steps: [renameDevice(userId, deviceId, body.display_name)],
-    })
+    // Others see the name beside the device's keys.
+    const { entries, steps } = deviceListChange(userId)
+    const rename = renameDevice(userId, deviceId, body.display_name)
+    const result = await hs.db.commit({ entries, steps: [rename, ...steps] })
     if (!result.ok) throw noDevice(deviceId)
     return {}
   },
