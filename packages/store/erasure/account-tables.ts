@@ -1,0 +1,74 @@
+import { deleteRows, keep, rewrite, type ErasureList } from './rules.ts'
+
+/** Accounts, their logins, and how others see them. */
+export const accountTables: ErasureList = {
+  users: {
+    columns: {
+      user_id: 'user_id',
+      password_hash: 'none',
+      is_admin: 'none',
+      is_guest: 'none',
+      appservice_id: 'none',
+      created_ts: 'none',
+      deactivated_ts: 'none',
+      is_erased: 'none',
+      is_locked: 'none',
+      is_suspended: 'none',
+      terms_accepted: 'none',
+    },
+    erase: {
+      user_id: rewrite('the name stays taken; deactivation has emptied what lets somebody log in'),
+    },
+  },
+  profiles: {
+    columns: { user_id: 'user_id', field: 'none', value: 'content' },
+    erase: { user_id: deleteRows('user_id', 'field') },
+  },
+  devices: {
+    columns: {
+      user_id: 'user_id',
+      device_id: 'none',
+      display_name: 'content',
+      created_ts: 'none',
+      last_seen_ts: 'none',
+      last_seen_ip: 'content',
+    },
+    erase: { user_id: deleteRows('user_id', 'device_id') },
+  },
+  access_tokens: {
+    columns: {
+      nid: 'none',
+      token_hash: 'none',
+      user_id: 'user_id',
+      device_id: 'none',
+      expires_ts: 'none',
+      unconfirmed: 'none',
+    },
+    erase: { user_id: deleteRows('user_id', 'nid') },
+  },
+  refresh_tokens: {
+    columns: {
+      token_hash: 'none',
+      user_id: 'user_id',
+      device_id: 'none',
+      created_ts: 'none',
+      is_spent: 'none',
+      successor_hash: 'none',
+    },
+    erase: { user_id: deleteRows('user_id', 'token_hash') },
+  },
+  registration_tokens: {
+    columns: {
+      token: 'none',
+      uses_allowed: 'none',
+      uses_completed: 'none',
+      created_ts: 'none',
+      expires_ts: 'none',
+      makes_admin: 'none',
+    },
+  },
+  user_jobs: {
+    columns: { user_id: 'user_id', job: 'none', version: 'none' },
+    erase: { user_id: keep('leaving the rooms is still to be done; the row goes when it is') },
+  },
+}

@@ -1,0 +1,25 @@
+import { keep, rewrite, type ErasureList } from './rules.ts'
+
+/** Uploads. What only a purged room showed is left to the collector of media. */
+export const mediaTables: ErasureList = {
+  media: {
+    columns: {
+      media_id: 'none',
+      uploader: 'user_id',
+      created_ts: 'none',
+      hash: 'none',
+      size: 'none',
+      content_type: 'none',
+      filename: 'content',
+      expires_ts: 'none',
+      is_open: 'none',
+    },
+    erase: {
+      uploader: rewrite('each upload is deleted together with its bytes, unless another one has the same'),
+      filename: keep('goes with the row'),
+    },
+  },
+  media_thumbnails: {
+    columns: { source_hash: 'none', variant: 'none', hash: 'none', size: 'none', content_type: 'none' },
+  },
+}
