@@ -1,4 +1,5 @@
 import type { Database, Row, Step, TableShape, WriteValue } from '../db/database.ts'
+import { queryForUsers } from './query-for-users.ts'
 
 export type KeyPurpose = 'master' | 'self_signing' | 'user_signing'
 
@@ -48,17 +49,13 @@ export interface KeySignatureRow extends Row {
   signature: string
 }
 
-/** Users from which on a read may be long. */
-const MANY = 100
-
 /** Cross-signing keys of several users. One query. */
 export function listCrossSigningKeys(db: Database, userIds: readonly string[]): Promise<CrossSigningRow[]> {
-  const read = userIds.length > MANY ? db.queryLarge : db.query
-  return read.call(
+  return queryForUsers(
     db,
     'SELECT user_id, purpose, public_key, json FROM cross_signing_keys WHERE user_id IN (?text[])',
-    [userIds],
-  ) as Promise<CrossSigningRow[]>
+    userIds,
+  )
 }
 
 /** Signatures on the keys of several users that `viewer` may see: the owners' and their own. */
@@ -67,13 +64,13 @@ export function listKeySignatures(
   userIds: readonly string[],
   viewer: string,
 ): Promise<KeySignatureRow[]> {
-  const read = userIds.length > MANY ? db.queryLarge : db.query
-  return read.call(
+  return queryForUsers(
     db,
     `SELECT user_id, target, signer, signer_key_id, signature FROM key_signatures
      WHERE user_id IN (?text[]) AND (signer = user_id OR signer = ?)`,
-    [userIds, viewer],
-  ) as Promise<KeySignatureRow[]>
+    userIds,
+    viewer,
+  )
 }
 
 /** Other users whose keys `signer` signed in (after, upTo]. */

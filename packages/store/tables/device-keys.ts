@@ -1,4 +1,5 @@
 import type { Database, Row, Step, TableShape } from '../db/database.ts'
+import { queryForUsers } from './query-for-users.ts'
 
 export const DEVICE_KEYS: TableShape = {
   name: 'device_keys',
@@ -19,19 +20,15 @@ export interface DeviceKeysRow extends Row {
   display_name: string | null
 }
 
-/** Users from which on a read may be long. */
-const MANY = 100
-
 /** Identity keys of all devices of several users, with the names of the devices. One query. */
 export function listDeviceKeys(db: Database, userIds: readonly string[]): Promise<DeviceKeysRow[]> {
-  const read = userIds.length > MANY ? db.queryLarge : db.query
-  return read.call(
+  return queryForUsers(
     db,
     `SELECT k.user_id, k.device_id, k.json, d.display_name FROM device_keys k
      LEFT JOIN devices d ON d.user_id = k.user_id AND d.device_id = k.device_id
      WHERE k.user_id IN (?text[]) ORDER BY k.user_id, k.device_id`,
-    [userIds],
-  ) as Promise<DeviceKeysRow[]>
+    userIds,
+  )
 }
 
 /** Identity keys of one device as canonical JSON, if it has published any. */
@@ -53,12 +50,11 @@ export function listDeviceIds(
   db: Database,
   userIds: readonly string[],
 ): Promise<{ user_id: string; device_id: string }[]> {
-  const read = userIds.length > MANY ? db.queryLarge : db.query
-  return read.call(
+  return queryForUsers(
     db,
     'SELECT user_id, device_id FROM devices WHERE user_id IN (?text[]) ORDER BY user_id, device_id',
-    [userIds],
-  ) as Promise<{ user_id: string; device_id: string }[]>
+    userIds,
+  )
 }
 
 const OF_DEVICE = ['device_keys', 'one_time_keys', 'fallback_keys', 'to_device']
