@@ -71,6 +71,10 @@ const media = Type.Object(
       40_000_000,
       'Images with more pixels get no thumbnails: decoding them takes memory.',
     ),
+    unauthenticated_downloads: flag(
+      true,
+      'Whether new files can also be fetched without an access token, as older clients do. What was uploaded while this was on stays so.',
+    ),
   },
   { description: 'Files that people send.' },
 )

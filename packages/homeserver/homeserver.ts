@@ -8,6 +8,7 @@ import type { Database } from '@causeway/store/db/database.ts'
 import type { Log } from '@causeway/store/log/log.ts'
 import type { Transactions } from './client/idempotent.ts'
 import type { HomeserverConfig } from './config.ts'
+import type { MediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import type { RoomEngine } from './rooms/engine.ts'
 import type { Notifier } from './sync/notifier.ts'
@@ -39,6 +40,7 @@ export interface Homeserver {
   readonly clock: Clock
   readonly random: Random
   readonly signer: Signer
+  readonly media: MediaState
   readonly rooms: RoomEngine
   readonly transactions: Transactions
   readonly notifier: Notifier

@@ -19,6 +19,7 @@ import { startListeners, type Listeners } from './http/listen.ts'
 import { RateLimiter } from './http/rate-limit.ts'
 import { Router, type RouterDeps } from './http/router.ts'
 import { forgetOldTransactions, startHousekeeping } from './ops/housekeeping.ts'
+import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import { createPresence } from './presence/create-presence.ts'
 import { createRoomEngine } from './rooms/engine.ts'
@@ -153,9 +154,11 @@ export async function openHomeserver(
   const volatile = createVolatileStream()
   const notifier = createNotifier({ log, bus, clock, members: rooms.members })
   const pushRules = createPushRules(shared)
+  const signer = createSigner(serverName, key)
   const hs: Homeserver = {
     ...shared,
-    signer: createSigner(serverName, key),
+    signer,
+    media: createMediaState(signer, clock),
     blobs: await openDiskBlobs(config.media.path, random),
     notifier,
     volatile,

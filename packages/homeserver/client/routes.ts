@@ -1,6 +1,7 @@
 import type { AnyEndpoint } from '../http/endpoint.ts'
 import { accountRoutes } from './account-routes.ts'
 import { deviceKeyRoutes } from './device-key-routes.ts'
+import { mediaRoutes } from './media-routes.ts'
 import { relationRoutes } from './relation-routes.ts'
 import { roomRoutes } from './room-routes.ts'
 import { userDataRoutes } from './user-data-routes.ts'
@@ -10,6 +11,7 @@ export const clientRoutes: readonly AnyEndpoint[] = [
   ...accountRoutes,
   ...roomRoutes,
   ...relationRoutes,
+  ...mediaRoutes,
   ...userDataRoutes,
   ...deviceKeyRoutes,
 ]

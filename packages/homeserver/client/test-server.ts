@@ -6,6 +6,7 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { openDiskBlobs } from '@causeway/store/blobs/disk.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import type { DatabaseConfig } from '@causeway/store/db/open.ts'
+import { createRegistry } from '../appservice/registry.ts'
 import type { HomeserverConfig } from '../config.ts'
 import { createSigner } from '../crypto/signing-key.ts'
 import type { Homeserver } from '../homeserver.ts'
@@ -14,6 +15,7 @@ import { dispatch, type DispatchRequest, type DispatchResponse } from '../http/d
 import type { AnyEndpoint, Session } from '../http/endpoint.ts'
 import { RateLimiter } from '../http/rate-limit.ts'
 import { Router } from '../http/router.ts'
+import { createMediaState } from '../media/media-state.ts'
 import { silentLogger } from '../ops/log.ts'
 import { openTestEngine } from '../rooms/test-engine.ts'
 import { createRoom } from './create-room.ts'
@@ -70,12 +72,22 @@ export async function openTestServer(
 ): Promise<TestServer> {
   const folder = await mkdtemp(path.join(tmpdir(), 'client-'))
   const { engine, db, ...opened } = await openTestEngine(database)
+  const signer = createSigner('test' as ServerName, {
+    keyId: 'ed25519:t' as never,
+    seed: new Uint8Array(32).fill(7),
+  })
+  const serverName = 'test' as ServerName
   const hs = {
-    serverName: 'test' as ServerName,
+    serverName,
     config: {
       default_room_version: '12',
       public_base_url: 'https://matrix.test',
-      media: { path: folder, max_upload_size: 1024 * 1024, max_image_pixels: 4_000_000 },
+      media: {
+        path: folder,
+        max_upload_size: 1024 * 1024,
+        max_image_pixels: 4_000_000,
+        unauthenticated_downloads: true,
+      },
       ...config,
     } as HomeserverConfig,
     logger: silentLogger,
@@ -85,11 +97,10 @@ export async function openTestServer(
     clock: systemClock,
     random: systemRandom,
     budget: engine.budget,
+    appservices: { registry: createRegistry(serverName, []) },
     rooms: engine,
-    signer: createSigner('test' as ServerName, {
-      keyId: 'ed25519:t' as never,
-      seed: new Uint8Array(32).fill(7),
-    }),
+    signer,
+    media: createMediaState(signer, systemClock),
     transactions: createTransactions({ db, clock: systemClock }, 100),
   } as unknown as Homeserver
   const unlimited = new Proxy({}, { get: () => ({ perSecond: 0, burst: 1 }) })

@@ -1,0 +1,145 @@
+import type { Database, Row, Step, TableShape } from '../db/database.ts'
+
+const MEDIA: TableShape = {
+  name: 'media',
+  columns: [
+    { name: 'media_id', type: 'text' },
+    { name: 'uploader', type: 'text' },
+    { name: 'created_ts', type: 'int' },
+    { name: 'hash', type: 'text' },
+    { name: 'size', type: 'int' },
+    { name: 'content_type', type: 'text' },
+    { name: 'filename', type: 'text' },
+    { name: 'expires_ts', type: 'int' },
+    { name: 'is_open', type: 'int' },
+  ],
+}
+
+const THUMBNAILS: TableShape = {
+  name: 'media_thumbnails',
+  columns: [
+    { name: 'source_hash', type: 'text' },
+    { name: 'variant', type: 'text' },
+    { name: 'hash', type: 'text' },
+    { name: 'size', type: 'int' },
+    { name: 'content_type', type: 'text' },
+  ],
+  onConflict: { key: ['source_hash', 'variant'], action: 'replace' },
+}
+
+/** One row of `media`, columns as in the schema. */
+export interface MediaRow extends Row {
+  media_id: string
+  uploader: string
+  created_ts: number
+  hash: string
+  size: number
+  content_type: string
+  filename: string
+  expires_ts: number
+  is_open: number
+}
+
+const COLUMNS = MEDIA.columns.map(({ name }) => name).join(', ')
+
+/** A piece of media by its id, with or without content yet. */
+export async function findMediaRow(db: Database, mediaId: string): Promise<MediaRow | undefined> {
+  return (await db.query<MediaRow>(`SELECT ${COLUMNS} FROM media WHERE media_id = ?`, [mediaId]))[0]
+}
+
+/** Media of one uploader from a time on, oldest first. */
+export function listMediaOfUploader(
+  db: Database,
+  uploader: string,
+  sinceTs: number,
+  limit: number,
+): Promise<MediaRow[]> {
+  return db.queryLarge<MediaRow>(
+    `SELECT ${COLUMNS} FROM media WHERE uploader = ? AND created_ts >= ? ORDER BY created_ts, media_id LIMIT ?`,
+    [uploader, sinceTs, limit],
+  )
+}
+
+/** Ids that somebody made and has not filled yet. */
+export async function countPendingMedia(db: Database, uploader: string, now: number): Promise<number> {
+  const rows = await db.query<{ n: number }>(
+    "SELECT count(*) AS n FROM media WHERE hash = '' AND uploader = ? AND expires_ts > ?",
+    [uploader, now],
+  )
+  return rows[0]?.n ?? 0
+}
+
+export function insertMedia(row: MediaRow): Step {
+  return { into: MEDIA, values: MEDIA.columns.map(({ name }) => row[name]!) }
+}
+
+/** Removes ids of a user that were never filled in time. */
+export function deleteExpiredMedia(uploader: string, now: number): Step {
+  return {
+    sql: "DELETE FROM media WHERE hash = '' AND uploader = ? AND expires_ts <= ?",
+    params: [uploader, now],
+  }
+}
+
+/** Gives an empty id its content; refused (`precondition`) when it has some by now. */
+export function fillMedia(
+  mediaId: string,
+  content: Pick<MediaRow, 'hash' | 'size' | 'content_type' | 'filename'>,
+): Step {
+  return {
+    sql: `UPDATE media SET hash = ?, size = ?, content_type = ?, filename = ?, expires_ts = 0
+          WHERE media_id = ? AND hash = ''`,
+    params: [content.hash, content.size, content.content_type, content.filename, mediaId],
+    expectRows: 1,
+  }
+}
+
+export function deleteMediaRow(mediaId: string): Step {
+  return { sql: 'DELETE FROM media WHERE media_id = ?', params: [mediaId] }
+}
+
+/** Whether any upload or thumbnail has this blob. */
+export async function isBlobUsed(db: Database, hash: string): Promise<boolean> {
+  const rows = await db.query(
+    `SELECT 1 AS used FROM media WHERE hash = ?
+     UNION ALL SELECT 1 AS used FROM media_thumbnails WHERE hash = ? LIMIT 1`,
+    [hash, hash],
+  )
+  return rows.length > 0
+}
+
+export interface ThumbnailRow extends Row {
+  source_hash: string
+  variant: string
+  hash: string
+  size: number
+  content_type: string
+}
+
+const THUMBNAIL_COLUMNS = THUMBNAILS.columns.map(({ name }) => name).join(', ')
+
+export async function findThumbnailRow(
+  db: Database,
+  sourceHash: string,
+  variant: string,
+): Promise<ThumbnailRow | undefined> {
+  const rows = await db.query<ThumbnailRow>(
+    `SELECT ${THUMBNAIL_COLUMNS} FROM media_thumbnails WHERE source_hash = ? AND variant = ?`,
+    [sourceHash, variant],
+  )
+  return rows[0]
+}
+
+export function listThumbnailRows(db: Database, sourceHash: string): Promise<ThumbnailRow[]> {
+  return db.query<ThumbnailRow>(`SELECT ${THUMBNAIL_COLUMNS} FROM media_thumbnails WHERE source_hash = ?`, [
+    sourceHash,
+  ])
+}
+
+export function insertThumbnail(row: ThumbnailRow): Step {
+  return { into: THUMBNAILS, values: THUMBNAILS.columns.map(({ name }) => row[name]!) }
+}
+
+export function deleteThumbnails(sourceHash: string): Step {
+  return { sql: 'DELETE FROM media_thumbnails WHERE source_hash = ?', params: [sourceHash] }
+}
