@@ -81,9 +81,11 @@ test('an invite to me and an upgraded room notify', () => {
   assert.equal(byDefault(event({}, { type: 'm.room.tombstone' })).highlight, false, 'no state event')
 })
 
-test('mentions come from m.mentions and not from the body', () => {
+test('mentions come from m.mentions, and from the body only as a whole user id where there are none', () => {
   assert.equal(byDefault(message('hi', { 'm.mentions': { user_ids: [ann] } })).highlight, true)
-  assert.equal(byDefault(message(`hi Ann ${ann}`)).highlight, false)
+  assert.equal(byDefault(message('hi Ann')).highlight, false)
+  assert.equal(byDefault(message(`hi ${ann}`)).highlight, true)
+  assert.equal(byDefault(message(`hi ${ann}`, { 'm.mentions': {} })).highlight, false)
   const everyone = message('hi', { 'm.mentions': { room: true } })
   assert.equal(byDefault(everyone).highlight, false, 'without the power')
   assert.equal(byDefault(everyone, { senderPower: 50 }).highlight, true)

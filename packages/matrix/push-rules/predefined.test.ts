@@ -38,8 +38,14 @@ test('the predefined rules are those of the specification, in its order', () => 
       '.m.rule.encrypted',
     ],
   )
-  for (const kind of ['content', 'room', 'sender'] as const)
-    assert.deepEqual(listPredefinedRules(kind, ann), [])
+  for (const kind of ['room', 'sender'] as const) assert.deepEqual(listPredefinedRules(kind, ann), [])
+})
+
+test('of the rules that looked into the body, the one for whole user ids is kept', () => {
+  assert.deepEqual(
+    listPredefinedRules('content', ann).map((rule) => [rule.rule_id, rule.pattern]),
+    [['.m.rule.contains_user_name', ann]],
+  )
 })
 
 test('a predefined rule reads as the specification prints it', () => {

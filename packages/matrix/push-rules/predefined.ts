@@ -73,13 +73,26 @@ const UNDERRIDE: readonly Predefined[] = [
 
 /**
  * The server-default rules of a kind, most important first, without what the user changed. The rules that
- * looked for mentions in the body left the specification in 1.17.
+ * looked for mentions in the body left the specification in 1.17; of those only the one that cannot mistake a
+ * word for a name is kept, for senders (bots, bridges, old clients) that do not know `m.mentions`.
  * https://spec.matrix.org/v1.19/client-server-api/#predefined-rules
  */
 export function listPredefinedRules(kind: PushRuleKind, userId: UserId): PushRule[] {
   if (kind === 'underride') return UNDERRIDE.map((rule) => build(rule))
+  if (kind === 'content') return [userNameRule(userId)]
   if (kind !== 'override') return []
   return [build([MASTER_RULE_ID, [], []]), ...override(userId).map((rule) => build(rule))]
+}
+
+/** The user's whole id stands in the text of a message that does not say itself whom it mentions. */
+function userNameRule(userId: UserId): PushRule {
+  return {
+    rule_id: '.m.rule.contains_user_name',
+    default: true,
+    enabled: true,
+    pattern: userId,
+    actions: ['notify', SOUND, HIGHLIGHT],
+  }
 }
 
 function build([ruleId, conditions, actions]: Predefined): PushRule {
