@@ -19,6 +19,7 @@ import type { Unread } from './unread/counts.ts'
 import type { StoredFilters } from './sync/stored-filters.ts'
 import type { Presence } from './presence/presence.ts'
 import type { Accounts } from './accounts/accounts.ts'
+import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
 import type { PushRules } from './user-data/push-rules.ts'
 import type { Typing } from './user-data/typing.ts'
@@ -53,6 +54,7 @@ export interface Homeserver {
   readonly typing: Typing
   readonly sessions: Sessions
   readonly accounts: Accounts
+  readonly appservices: Appservices
   readonly keyCounts: KeyCounts
   /** Told to clients inside their sync tokens. */
   readonly epochs: TokenEpochs

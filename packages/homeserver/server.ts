@@ -26,6 +26,12 @@ import { createRoomEngine } from './rooms/engine.ts'
 import { followLog } from './rooms/follow-log.ts'
 import { createAccounts } from './accounts/accounts.ts'
 import { createSessions } from './accounts/sessions.ts'
+import { createAppservices } from './appservice/appservices.ts'
+import { checkUserClaim } from './appservice/claims.ts'
+import { loadRegistrations } from './appservice/load-registrations.ts'
+import type { AppserviceRegistration } from './appservice/registration.ts'
+import { createRegistry } from './appservice/registry.ts'
+import { findAppserviceSession } from './appservice/session.ts'
 import { createNotifier } from './sync/notifier.ts'
 import { createStoredFilters } from './sync/create-stored-filters.ts'
 import { createToldMembers } from './sync/told-members.ts'
@@ -42,6 +48,8 @@ export interface HomeserverDeps {
   readonly observe?: RouterDeps['observe']
   /** The database takes no more writes: the process has to end and start anew. */
   readonly onFailure?: (error: Error) => void
+  /** Registrations of appservices that live in this process, beside those of the configuration. */
+  readonly appservices?: readonly AppserviceRegistration[]
 }
 
 /** A homeserver that answers requests. */
@@ -83,10 +91,14 @@ export async function startHomeserver(
     log: deps.logger,
     ...(deps.observe === undefined ? {} : { observe: deps.observe }),
   })
-  const listeners = await listen(config, deps, router).catch(async (error: unknown) => {
-    await db[Symbol.asyncDispose]()
-    throw error
-  })
+  const listeners = await hs.appservices
+    .start()
+    .then(() => listen(config, deps, router))
+    .catch(async (error: unknown) => {
+      await hs.appservices[Symbol.asyncDispose]()
+      await db[Symbol.asyncDispose]()
+      throw error
+    })
   const housekeeping = startHousekeeping([forgetOldTransactions(hs)], deps)
   return {
     hs,
@@ -104,6 +116,7 @@ export async function startHomeserver(
 async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: OpenDatabase): Promise<void> {
   router.stop()
   await listeners.stop()
+  await hs.appservices[Symbol.asyncDispose]()
   await hs.accounts[Symbol.asyncDispose]()
   await hs.sessions[Symbol.asyncDispose]()
   await hs.rooms.queue.idle()
@@ -126,11 +139,12 @@ async function listen(
 /** The store and the shared record, without a listener: what tests and offline tools need. */
 export async function openHomeserver(
   config: HomeserverConfig,
-  { clock, random, logger, onFailure }: HomeserverDeps,
+  { clock, random, logger, onFailure, appservices }: HomeserverDeps,
 ): Promise<{ hs: Homeserver; db: OpenDatabase }> {
   const serverName = config.server_name as ServerName
   await mkdir(config.data_dir, { recursive: true, mode: 0o700 })
   await mkdir(path.dirname(config.signing_key), { recursive: true, mode: 0o700 })
+  const registrations = await loadRegistrations(config.appservices, appservices ?? [], serverName)
   const key = await loadSigningKey(config.signing_key, random)
   const bus = createLocalBus((error) => logger.error('a listener of the log failed', { error }))
   const { db, log } = await openLog(
@@ -154,6 +168,8 @@ export async function openHomeserver(
   const volatile = createVolatileStream()
   const notifier = createNotifier({ log, bus, clock, members: rooms.members })
   const pushRules = createPushRules(shared)
+  const registry = createRegistry(serverName, registrations)
+  const running = createAppservices(shared, registry)
   const signer = createSigner(serverName, key)
   const hs: Homeserver = {
     ...shared,
@@ -171,8 +187,15 @@ export async function openHomeserver(
     filters: createStoredFilters(shared),
     presence: createPresence({ ...shared, volatile, notifier }),
     typing: createTyping({ clock, volatile, notifier }),
-    sessions: createSessions(shared, { ipOf: (request) => clientIp(request, proxies) }),
-    accounts: createAccounts(shared),
+    appservices: running,
+    sessions: createSessions(shared, {
+      ipOf: (request) => clientIp(request, proxies),
+      findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),
+      onForget: (userId) => running.forgetUser(userId),
+    }),
+    accounts: createAccounts(shared, {
+      checkUserClaim: (userId, appserviceId) => checkUserClaim(registry, userId, appserviceId),
+    }),
   }
   return { hs, db }
 }

@@ -6,6 +6,7 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
+import type { AppserviceRegistration } from './appservice/registration.ts'
 import { homeserverConfigSchema, rateLimitsOf, type HomeserverConfig } from './config.ts'
 import { createTrustedProxies } from './http/client-ip.ts'
 import { dispatch, type DispatchResponse } from './http/dispatch.ts'
@@ -20,6 +21,7 @@ import { openHomeserver } from './server.ts'
 
 export interface TestServer extends AsyncDisposable {
   readonly hs: Homeserver
+  readonly router: Router
   /** Sends a request; a body is sent as JSON. */
   request(
     method: string,
@@ -43,6 +45,8 @@ export interface TestServerOptions {
   readonly clock?: Clock
   readonly random?: Random
   readonly config?: Partial<HomeserverConfig>
+  /** Appservices of this process; with them, or with files in the configuration, they are sent what they want. */
+  readonly appservices?: readonly AppserviceRegistration[]
 }
 
 export interface ServerDriver {
@@ -107,7 +111,13 @@ async function open(
   end: () => Promise<void>,
 ): Promise<TestServer> {
   const { clock = systemClock, random = systemRandom, endpoints } = options
-  const { hs, db } = await openHomeserver(config, { clock, random, logger })
+  const { hs, db } = await openHomeserver(config, {
+    clock,
+    random,
+    logger,
+    appservices: options.appservices ?? [],
+  })
+  await hs.appservices.start()
   const limits = options.config?.rate_limits === undefined ? NO_LIMITS : rateLimitsOf(config)
   const router = new Router({
     hs,
@@ -121,6 +131,7 @@ async function open(
   })
   const close = async (): Promise<void> => {
     router.stop()
+    await hs.appservices[Symbol.asyncDispose]()
     await hs.accounts[Symbol.asyncDispose]()
     await hs.sessions[Symbol.asyncDispose]()
     await hs.rooms.queue.idle()
@@ -129,6 +140,7 @@ async function open(
   }
   const server: TestServer = {
     hs,
+    router,
     request: (method, url, more = {}) => dispatch(router, { method, url, ...more }),
     register: async (name, more = {}) => {
       const body = { username: name, password: TEST_PASSWORD, auth: { type: 'm.login.dummy' }, ...more }

@@ -59,7 +59,7 @@ namespaces:
     assert.equal(appservice?.sender, '@_irc_bot:example.org')
     assert.equal(appservice.url, 'http://127.0.0.1:1234')
     assert.equal(appservice.namespaces.aliases[0]?.exclusive, false)
-    assert.equal(appservice.rateLimited, true)
+    assert.equal(appservice.rateLimited, false)
     assert.equal(appservice.receivesEphemeral, false)
     await assert.rejects(
       loadRegistrations([file], [registration('other', { id: 'IRC Bridge' })], serverName),

@@ -22,8 +22,19 @@ export const registrationSchema = Type.Object({
   'org.matrix.msc3202': Type.Optional(Type.Boolean()),
 })
 
+type NamespaceEntries = readonly { readonly exclusive?: boolean; readonly regex: string }[] | null
+
 /** The contents of a registration file. Further keys, such as those of a bridge's own, are allowed. */
-export type AppserviceRegistration = Static<typeof registrationSchema>
+export type AppserviceRegistration = Readonly<
+  Omit<Static<typeof registrationSchema>, 'namespaces' | 'protocols'>
+> & {
+  readonly namespaces: {
+    readonly users?: NamespaceEntries
+    readonly aliases?: NamespaceEntries
+    readonly rooms?: NamespaceEntries
+  }
+  readonly protocols?: readonly string[] | null
+}
 
 /** A namespace with its pattern compiled. */
 export interface Namespace {
@@ -44,7 +55,7 @@ export interface Appservice {
   /** The user it acts as when it names none. */
   readonly sender: UserId
   readonly namespaces: Readonly<Record<NamespaceKind, readonly Namespace[]>>
-  /** Whether the users it acts as are rate limited; its sender never is. */
+  /** Whether the users it acts as are rate limited, as it asked for; its sender never is. */
   readonly rateLimited: boolean
   /** Networks whose published rooms it keeps a directory of. */
   readonly protocols: readonly string[]
@@ -134,7 +145,7 @@ export function parseRegistration(
       aliases: compileNamespaces(registration, 'aliases', source),
       rooms: compileNamespaces(registration, 'rooms', source),
     },
-    rateLimited: registration.rate_limited ?? true,
+    rateLimited: registration.rate_limited === true,
     protocols: registration.protocols ?? [],
     receivesEphemeral: asked ?? false,
     usesMsc2409: usesMsc2409 && asked === true,

@@ -12,7 +12,7 @@ import { findAppserviceByToken, isUserOf, type AppserviceRegistry } from './regi
 export interface AppserviceSessionDeps {
   readonly db: Database
   readonly registry: AppserviceRegistry
-  /** Accounts that appservices act as, by user id; see `forgetAppserviceUser`. */
+  /** Accounts that appservices act as, by user id; kept by `Appservices`. */
   readonly users: Cache<string, UserRecord>
 }
 
@@ -35,13 +35,12 @@ export async function findAppserviceSession(
     )
   }
   const user = await findAccount(deps, userId)
-  const refusal =
-    user === undefined ? forbidden(`${userId} is not registered; register it first`) : refusalOf(user)
-  if (refusal !== undefined) return refusal
+  if (user === undefined) return forbidden(`${userId} is not registered; register it first`)
+  if (user.deactivatedTs !== 0) return new MatrixError('M_USER_DEACTIVATED', `${userId} was deactivated`)
   if (deviceId !== undefined && (await findDevice(deps.db, userId, deviceId)) === undefined) {
     return new MatrixError('M_UNKNOWN_DEVICE', `${userId} has no device ${deviceId}`)
   }
-  return sessionOf(appservice, user!, deviceId)
+  return sessionOf(appservice, user, deviceId)
 }
 
 /** Only what is there is remembered: a user who is not may be registered at any moment. */
@@ -56,12 +55,6 @@ async function findAccount(
   return user
 }
 
-function refusalOf(user: UserRecord): MatrixError | undefined {
-  if (user.deactivatedTs !== 0) return new MatrixError('M_USER_DEACTIVATED', `${user.userId} was deactivated`)
-  if (user.isLocked) return new MatrixError('M_USER_LOCKED', `${user.userId} is locked by an administrator`)
-  return undefined
-}
-
 function sessionOf(appservice: Appservice, user: UserRecord, deviceId: string | undefined): Session {
   return {
     userId: user.userId as UserId,
@@ -70,6 +63,8 @@ function sessionOf(appservice: Appservice, user: UserRecord, deviceId: string | 
     isAdmin: user.isAdmin && user.appserviceId === appservice.id,
     isGuest: user.isGuest,
     appserviceId: appservice.id,
+    isRateLimited: appservice.rateLimited && user.userId !== appservice.sender,
     tokenNid: undefined,
+    standing: user.isLocked ? 'locked' : user.isSuspended ? 'suspended' : undefined,
   }
 }

@@ -6,8 +6,10 @@ import { MatrixError, invalidParam } from '@causeway/matrix/errors/matrix-error.
 import { findRoomVersion, type RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
 import { insertAlias } from '@causeway/store/tables/aliases.ts'
 import { publishRoom } from '@causeway/store/tables/directory.ts'
+import { checkAliasClaim } from '../appservice/claims.ts'
+import { ensureUserThroughAppservice } from '../appservice/query.ts'
 import type { Homeserver } from '../homeserver.ts'
-import { defineEndpoint } from '../http/endpoint.ts'
+import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { readMemberProfiles } from '../profile/member-profile.ts'
 import { createRoom as makeRoom, type CreateRoomInput } from '../rooms/create-room.ts'
@@ -56,7 +58,7 @@ export const createRoom = defineEndpoint({
   maxBodyBytes: 1024 * 1024,
   run: async (hs, { session, body }) => {
     const rules = rulesFor(hs, body.room_version)
-    const alias = aliasFor(hs, body.room_alias_name)
+    const alias = aliasFor(hs, session, body.room_alias_name)
     const input = await roomInput(hs, session.userId, body, rules)
     try {
       const roomId = await makeRoom(hs.rooms, {
@@ -86,11 +88,12 @@ function rulesFor(hs: Homeserver, version: string | undefined): RoomVersionRules
   )
 }
 
-function aliasFor(hs: Homeserver, localpart: string | undefined): RoomAlias | undefined {
+function aliasFor(hs: Homeserver, session: Session, localpart: string | undefined): RoomAlias | undefined {
   if (localpart === undefined) return undefined
   const alias = /[:#\s]/.test(localpart) ? undefined : formatRoomAlias(localpart, hs.serverName)
   if (alias === undefined)
     throw invalidParam('room_alias_name must be the local part of an alias, without # and server')
+  checkAliasClaim(hs.appservices.registry, alias, session.appserviceId)
   return alias
 }
 
@@ -101,6 +104,7 @@ async function roomInput(
   rules: RoomVersionRules,
 ): Promise<CreateRoomInput> {
   const invite = body.invite ?? []
+  for (const userId of invite) await ensureUserThroughAppservice(hs, userId)
   const profileOf = await readMemberProfiles(hs.db, [creator, ...invite])
   return {
     rules,

@@ -4,6 +4,7 @@ import type { RoomAlias, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { findAlias } from '@causeway/store/tables/aliases.ts'
+import { ensureUserThroughAppservice, findAliasThroughAppservice } from '../appservice/query.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type AnyEndpoint, type Session } from '../http/endpoint.ts'
 import { readMemberProfiles } from '../profile/member-profile.ts'
@@ -55,8 +56,9 @@ function joinChange(
 export async function resolveRoom(hs: Homeserver, idOrAlias: RoomId | RoomAlias): Promise<RoomId> {
   if (idOrAlias.startsWith('!')) return idOrAlias as RoomId
   const found = await findAlias(hs.db, idOrAlias)
-  if (found === undefined) throw notFound(`There is no room with the alias ${idOrAlias}`)
-  return found.roomId as RoomId
+  const roomId = found?.roomId ?? (await findAliasThroughAppservice(hs, idOrAlias as RoomAlias))
+  if (roomId === undefined) throw notFound(`There is no room with the alias ${idOrAlias}`)
+  return roomId as RoomId
 }
 
 /** Somebody with the power to do so acts on another: invite, kick, ban, unban. */
@@ -70,6 +72,7 @@ function actOnOther(operation: string, action: MembershipAction): AnyEndpoint {
     params: roomParams,
     body: TargetBody,
     run: async (hs, { session, params, body }): Promise<JsonObject> => {
+      if (action === 'invite') await ensureUserThroughAppservice(hs, body.user_id)
       await change(hs, session, { roomId: params.roomId, action, target: body.user_id, reason: body.reason })
       return {}
     },

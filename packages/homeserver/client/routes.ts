@@ -1,5 +1,6 @@
 import type { AnyEndpoint } from '../http/endpoint.ts'
 import { accountRoutes } from './account-routes.ts'
+import { appserviceRoutes } from './appservice-routes.ts'
 import { deviceKeyRoutes } from './device-key-routes.ts'
 import { mediaRoutes } from './media-routes.ts'
 import { relationRoutes } from './relation-routes.ts'
@@ -9,6 +10,7 @@ import { userDataRoutes } from './user-data-routes.ts'
 /** Every operation that clients are offered. */
 export const clientRoutes: readonly AnyEndpoint[] = [
   ...accountRoutes,
+  ...appserviceRoutes,
   ...roomRoutes,
   ...relationRoutes,
   ...mediaRoutes,

@@ -14,6 +14,8 @@ export interface Session {
   readonly isGuest: boolean
   /** Id of the appservice whose `as_token` was used; such requests are not rate limited by default. */
   readonly appserviceId: string | undefined
+  /** A user that an appservice acts as and whose registration asks for limits. */
+  readonly isRateLimited?: boolean
   /** Row number of the access token; undefined for an appservice. */
   readonly tokenNid: number | undefined
   /** What an administrator did to the account; absent for one in good standing. */

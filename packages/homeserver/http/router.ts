@@ -133,7 +133,7 @@ export class Router implements ContextHost {
 
   /** Appservices answer for many people and are trusted by the operator: they are not limited. */
   #limit(name: RateLimitName, session: Session | undefined, request: IncomingMessage): void {
-    if (session?.appserviceId !== undefined) return
+    if (session?.appserviceId !== undefined && session.isRateLimited !== true) return
     const wait =
       session === undefined
         ? this.#deps.rateLimiter.take(name, 'address', addressBucket(clientIp(request, this.proxies)))

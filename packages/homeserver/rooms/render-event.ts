@@ -60,7 +60,11 @@ async function renderOne(
 }
 
 /** What a state event took the place of. */
-async function renderReplaced(engine: RoomEngine, room: RoomInfo, event: StoredEvent): Promise<string> {
+export async function renderReplaced(
+  engine: RoomEngine,
+  room: RoomInfo,
+  event: StoredEvent,
+): Promise<string> {
   if (event.stateBefore === 0 || event.stateBefore === event.stateRoot) return ''
   const replaced = await readStateAt(engine, room, event.stateBefore, event.type, event.stateKey!)
   if (replaced === undefined) return ''
@@ -68,7 +72,7 @@ async function renderReplaced(engine: RoomEngine, room: RoomInfo, event: StoredE
   return `,"replaces_state":${JSON.stringify(eventId)},"prev_content":${JSON.stringify(content)},"prev_sender":${JSON.stringify(sender)}`
 }
 
-async function renderRedaction(engine: RoomEngine, event: StoredEvent): Promise<string> {
+export async function renderRedaction(engine: RoomEngine, event: StoredEvent): Promise<string> {
   const nid = await findRedactionOf(engine.db, event.eventId)
   const redaction = nid === undefined ? undefined : (await findEventsByNid(engine, [nid])).get(nid)
   return redaction === undefined ? '' : `,"redacted_because":${redaction.clientJson}`

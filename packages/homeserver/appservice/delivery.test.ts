@@ -1,0 +1,272 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { clientRoutes } from '../client/routes.ts'
+import { findServerDrivers, type ServerDriver, type TestServer } from '../test-server.ts'
+import { listAppserviceStates } from './appservices.ts'
+import type { AppserviceRegistration } from './registration.ts'
+import { hastyClock, startTestAppservice, testRegistration, type TestAppservice } from './test-appservice.ts'
+
+const V3 = '/_matrix/client/v3'
+const room = (roomId: string): string => `${V3}/rooms/${encodeURIComponent(roomId)}`
+
+/** A server with one person, Alice, and an appservice `irc` over HTTP. */
+interface Stage extends AsyncDisposable {
+  server: TestServer
+  readonly irc: TestAppservice
+  readonly alice: string
+  /** A request that must succeed, by Alice. */
+  call(method: string, url: string, body?: JsonObject): Promise<JsonObject>
+  /** The same by the appservice, as one of its users. */
+  callAs(ghost: string, method: string, url: string, body?: JsonObject): Promise<JsonObject>
+  makeRoom(body?: JsonObject): Promise<string>
+  say(roomId: string, text: string): Promise<string>
+  /** A user of the appservice, `@_irc_<name>:test.example`, made and joined to a room. */
+  joinGhost(name: string, roomId: string): Promise<string>
+  restart(): Promise<void>
+}
+
+let txn = 0
+
+async function startStage(driver: ServerDriver, more: Partial<AppserviceRegistration> = {}): Promise<Stage> {
+  const irc = await startTestAppservice()
+  const folder = await mkdtemp(path.join(tmpdir(), 'registrations-'))
+  const file = path.join(folder, 'irc.yaml')
+  const registration = testRegistration('irc', irc.url, more)
+  await writeFile(file, JSON.stringify(registration))
+  const server = await driver.start({
+    endpoints: clientRoutes,
+    clock: hastyClock,
+    config: { appservices: [file] },
+  })
+  const { token } = await server.register('alice')
+  const request = async (
+    token: string,
+    method: string,
+    url: string,
+    body?: JsonObject,
+  ): Promise<JsonObject> => {
+    const more = body === undefined ? {} : { body }
+    const answer = await stage.server.request(method, url, { token, ...more })
+    const json = answer.json()
+    assert.equal(answer.status, 200, `${method} ${url}: ${JSON.stringify(json)}`)
+    return json
+  }
+  const stage: Stage = {
+    server,
+    irc,
+    alice: token,
+    call: (method, url, body) => request(token, method, url, body),
+    callAs: (ghost, method, url, body) => {
+      const mark = url.includes('?') ? '&' : '?'
+      return request(registration.as_token, method, `${url}${mark}user_id=${encodeURIComponent(ghost)}`, body)
+    },
+    makeRoom: async (body = { preset: 'public_chat' }) =>
+      (await stage.call('POST', `${V3}/createRoom`, body))['room_id'] as string,
+    say: async (roomId, text) => {
+      const url = `${room(roomId)}/send/m.room.message/t${txn++}`
+      return (await stage.call('PUT', url, { msgtype: 'm.text', body: text }))['event_id'] as string
+    },
+    joinGhost: async (name, roomId) => {
+      const username = `_irc_${name}`
+      const type = 'm.login.application_service'
+      await request(registration.as_token, 'POST', `${V3}/register`, { type, username, inhibit_login: true })
+      const ghost = `@${username}:test.example`
+      await stage.callAs(ghost, 'POST', `${V3}/join/${encodeURIComponent(roomId)}`, {})
+      return ghost
+    },
+    restart: async () => {
+      stage.server = await stage.server.restart()
+    },
+    async [Symbol.asyncDispose]() {
+      await stage.server[Symbol.asyncDispose]()
+      await irc[Symbol.asyncDispose]()
+      await rm(folder, { recursive: true })
+    },
+  }
+  return stage
+}
+
+const bodiesOf = (events: readonly JsonObject[]): unknown[] =>
+  events.filter(({ type }) => type === 'm.room.message').map(({ content }) => (content as JsonObject)['body'])
+
+for (const driver of await findServerDrivers()) {
+  describe(`what appservices are sent, on ${driver.name}`, { skip: driver.skip }, () => {
+    let stage: Stage
+    before(async () => {
+      stage = await startStage(driver)
+    })
+    after(() => stage[Symbol.asyncDispose]())
+
+    it('sends the events of a room from the join of a namespaced user to its leave, and no others', async () => {
+      const { irc } = stage
+      const other = await stage.makeRoom()
+      const roomId = await stage.makeRoom()
+      await stage.say(roomId, 'before')
+      await stage.say(other, 'elsewhere')
+      const ghost = await stage.joinGhost('bob', roomId)
+      await stage.say(roomId, 'one')
+      await stage.callAs(ghost, 'PUT', `${room(roomId)}/send/m.room.message/g1`, {
+        msgtype: 'm.text',
+        body: 'own',
+      })
+      await stage.say(roomId, 'two')
+      await stage.callAs(ghost, 'POST', `${room(roomId)}/leave`, {})
+      await stage.say(roomId, 'after')
+      await stage.server.hs.appservices.reached(stage.server.hs.log.head())
+      await stage.joinGhost('last', other)
+      await irc.until(() => irc.events().some(({ state_key: key }) => key === '@_irc_last:test.example'))
+      const events = irc.events().filter(({ room_id: id }) => id === roomId)
+      assert.deepEqual(bodiesOf(events), ['one', 'own', 'two'])
+      const members = events.filter(({ type }) => type === 'm.room.member')
+      assert.deepEqual(
+        members.map(({ state_key: key, content }) => [key, (content as JsonObject)['membership']]),
+        [
+          [ghost, 'join'],
+          [ghost, 'leave'],
+        ],
+      )
+      assert.equal(
+        ((members[1]!['unsigned'] as JsonObject)['prev_content'] as JsonObject)['membership'],
+        'join',
+      )
+      for (const { unsigned, event_id: id, sender } of events) {
+        assert.equal(typeof (unsigned as JsonObject)['age'], 'number')
+        assert.match(id as string, /^\$/)
+        assert.match(sender as string, /^@/)
+      }
+      const [request] = irc.requests
+      assert.equal(request?.method, 'PUT')
+      assert.match(request.url, /^\/_matrix\/app\/v1\/transactions\/[\w.-]+$/)
+      assert.equal(request.authorization, 'Bearer hs-token-of-irc-0123456789')
+    })
+
+    it('tells of invites to its users, and of rooms with an alias in its namespace', async () => {
+      const { irc } = stage
+      const roomId = await stage.makeRoom({ invite: ['@_irc_invited:test.example'] })
+      await irc.until(() => irc.events().some(({ state_key: key }) => key === '@_irc_invited:test.example'))
+      await stage.say(roomId, 'not for it')
+      const made = await stage.callAs('@_irc_bot:test.example', 'POST', `${V3}/createRoom`, {
+        room_alias_name: '_irc_channel',
+        preset: 'public_chat',
+      })
+      await stage.call('POST', `${V3}/join/${encodeURIComponent('#_irc_channel:test.example')}`, {})
+      await stage.callAs('@_irc_bot:test.example', 'POST', `${room(made['room_id'] as string)}/leave`, {})
+      await stage.say(made['room_id'] as string, 'by alias')
+      await irc.until(() => bodiesOf(irc.events()).includes('by alias'))
+      assert.equal(bodiesOf(irc.events()).includes('not for it'), false)
+    })
+
+    it('repeats a transaction unchanged under its id until it is answered, in order, then what gathered', async () => {
+      const { irc } = stage
+      const roomId = await stage.makeRoom()
+      await stage.joinGhost('patient', roomId)
+      const start = irc.requests.length
+      let failures = 0
+      irc.answer = () => {
+        failures++
+        return failures % 2 === 0 ? 'hang up' : { status: 503 }
+      }
+      await stage.say(roomId, 'm0')
+      await irc.until(() => failures >= 3)
+      const texts = Array.from({ length: 251 }, (_, i) => `m${i}`)
+      for (const text of texts.slice(1, 130)) await stage.say(roomId, text)
+      const [state] = listAppserviceStates(stage.server.hs.appservices)
+      assert.equal(state?.state, 'down')
+      assert.match(state.lastError ?? '', /status 503|hang up|ECONNRESET/)
+      await stage.restart()
+      for (const text of texts.slice(130)) await stage.say(roomId, text)
+      irc.answer = () => ({ status: 200 })
+      await irc.until(() => bodiesOf(irc.events()).includes('m250'))
+      const got = bodiesOf(irc.events().filter(({ room_id: id }) => id === roomId))
+      assert.deepEqual(got, texts)
+      const byTxn = new Map<string, Set<string>>()
+      const order: string[] = []
+      for (const { url, body } of irc.requests.slice(start)) {
+        byTxn.set(url, (byTxn.get(url) ?? new Set()).add(body))
+        if (order.at(-1) !== url) order.push(url)
+        assert.ok((JSON.parse(body) as { events: [] }).events.length <= 100)
+      }
+      for (const [url, bodies] of byTxn) assert.equal(bodies.size, 1, `${url} came with different contents`)
+      assert.equal(order.length, byTxn.size, 'a transaction came again after a later one')
+      assert.ok(order.length <= 20, `${order.length} transactions for 250 events that waited`)
+      assert.equal(listAppserviceStates(stage.server.hs.appservices)[0]?.state, 'up')
+    })
+
+    it('sends the redacted form of what was redacted while it waited', async () => {
+      const { irc } = stage
+      const roomId = await stage.makeRoom()
+      await stage.joinGhost('late', roomId)
+      let isDown = true
+      irc.answer = () => (isDown ? { status: 500 } : { status: 200 })
+      await stage.say(roomId, 'opens the transaction')
+      const start = irc.requests.length
+      await irc.until(() => irc.requests.length > start + 1)
+      const eventId = await stage.say(roomId, 'regretted')
+      await stage.call('PUT', `${room(roomId)}/redact/${encodeURIComponent(eventId)}/r${txn++}`, {})
+      isDown = false
+      await irc.until(() =>
+        irc.events().some(({ type, room_id: id }) => type === 'm.room.redaction' && id === roomId),
+      )
+      const event = irc.events().find(({ event_id: id }) => id === eventId)
+      assert.deepEqual(event?.['content'], {})
+      assert.ok(((event['unsigned'] as JsonObject)['redacted_because'] as JsonObject)['event_id'])
+      irc.answer = () => ({ status: 200 })
+    })
+
+    it('asks it for unknown users and aliases of its namespaces, and nobody for others', async () => {
+      const { irc } = stage
+      irc.answer = async ({ method, url }) => {
+        if (method === 'GET' && url.endsWith(encodeURIComponent('#_irc_new:test.example'))) {
+          await stage.callAs('@_irc_bot:test.example', 'POST', `${V3}/createRoom`, {
+            room_alias_name: '_irc_new',
+            preset: 'public_chat',
+          })
+          return { status: 200 }
+        }
+        return method === 'GET' ? { status: 404, body: '{"errcode":"M_NOT_FOUND"}' } : { status: 200 }
+      }
+      const joined = await stage.call(
+        'POST',
+        `${V3}/join/${encodeURIComponent('#_irc_new:test.example')}`,
+        {},
+      )
+      assert.match(joined['room_id'] as string, /^!/)
+      for (const alias of ['#_irc_missing:test.example', '#nobodys:test.example']) {
+        const url = `${V3}/join/${encodeURIComponent(alias)}`
+        const answer = await stage.server.request('POST', url, { token: stage.alice, body: {} })
+        assert.equal(answer.status, 404)
+      }
+      const roomId = await stage.makeRoom()
+      await stage.call('POST', `${room(roomId)}/invite`, { user_id: '@_irc_queried:test.example' })
+      const asked = irc.requests
+        .filter(({ method }) => method === 'GET')
+        .map(({ url }) => decodeURIComponent(url))
+      assert.deepEqual(
+        asked.filter((url) => !url.includes('_irc_invited')),
+        [
+          '/_matrix/app/v1/rooms/#_irc_new:test.example',
+          '/_matrix/app/v1/rooms/#_irc_missing:test.example',
+          '/_matrix/app/v1/users/@_irc_queried:test.example',
+        ],
+      )
+      irc.answer = () => ({ status: 200 })
+    })
+
+    it('speaks to appservices of before the version in the path', async () => {
+      const { irc } = stage
+      irc.answer = ({ url }) =>
+        url.startsWith('/_matrix/app/v1') ? { status: 404, body: 'no such page' } : { status: 200 }
+      const roomId = await stage.makeRoom()
+      await stage.joinGhost('old', roomId)
+      await stage.say(roomId, 'hello, old one')
+      await irc.until(() => bodiesOf(irc.events()).includes('hello, old one'))
+      const { url } = irc.requests.at(-1)!
+      assert.match(url, /^\/transactions\/[\w.-]+\?access_token=hs-token-of-irc-0123456789$/)
+      irc.answer = () => ({ status: 200 })
+    })
+  })
+}

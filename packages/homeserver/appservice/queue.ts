@@ -1,0 +1,291 @@
+import type { Clock, Random } from '@causeway/store/clock/clock.ts'
+import type { Database, Step } from '@causeway/store/db/database.ts'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import {
+  appendPending,
+  closeAppserviceTransaction,
+  findAppserviceTransaction,
+  findLastPending,
+  findLastTransaction,
+  listPending,
+  openAppserviceTransaction,
+  takePending,
+  type StoredTransaction,
+} from '@causeway/store/tables/appservices.ts'
+import type { Logger } from '../ops/log.ts'
+import type { RoomEngine } from '../rooms/engine.ts'
+import { findEventsByNid } from '../rooms/read-events.ts'
+import { createEphemeralBuffer, type EphemeralItem } from './ephemeral-buffer.ts'
+import type { KnownAppservice } from './known.ts'
+import { formatEphemeral, MAX_EVENTS, renderTransaction } from './transaction.ts'
+
+export interface QueueDeps {
+  readonly db: Database
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly rooms: RoomEngine
+  /** Part of every transaction id: a restored backup must not use an id again for other events. */
+  readonly epoch: string
+}
+
+/** Brings a transaction to its appservice; resolves when it is acknowledged. */
+export type Deliver = (txnId: string, body: string, signal: AbortSignal) => Promise<void>
+
+/** How an appservice is doing, for the operator. */
+export interface QueueState {
+  readonly state: 'up' | 'down'
+  /** Wall clock, milliseconds: when it came into this state. */
+  readonly since: number
+  /** Failed attempts at the transaction under way. */
+  readonly failures: number
+  readonly lastError: string | undefined
+  /** Wall clock of the next attempt; undefined while it is up. */
+  readonly retryTs: number | undefined
+}
+
+const FIRST_PAUSE_MS = 1_000
+const LONGEST_PAUSE_MS = 5 * 60_000
+/** Rows of pending items looked at for one transaction. */
+const ROWS = 20
+
+/**
+ * What one appservice is still to be sent: durable, in order, one transaction at a time. The dispatcher puts
+ * events in by steps of its own write; a transaction is stored as it stands before its first byte leaves, and
+ * stays until it is acknowledged.
+ */
+export class AppserviceQueue implements AsyncDisposable {
+  readonly #deps: QueueDeps
+  readonly #nid: number
+  readonly #id: string
+  readonly #deliver: Deliver
+  readonly #stop = new AbortController()
+  readonly #ephemeral
+  readonly #usesMsc2409: boolean
+  readonly #boot: string
+  #volatileTxns = 0
+  /** Nothing is stored for it, so that the next events may become a transaction at once. */
+  #isIdle = false
+  /** Log position of the last put that is not known to be committed; 0: none. */
+  #outstanding = 0
+  #lastTxn = 0
+  /** Row of pending items that the next ones are added to. */
+  #tail: { readonly seq: number; count: number } | undefined
+  #state: QueueState
+  #wake: () => void = () => undefined
+  #skipPause: () => void = () => undefined
+  readonly #ended: Promise<void>
+
+  constructor(deps: QueueDeps, { nid, appservice }: KnownAppservice, deliver: Deliver) {
+    this.#deps = deps
+    this.#nid = nid
+    this.#id = appservice.id
+    this.#usesMsc2409 = appservice.usesMsc2409
+    this.#deliver = deliver
+    this.#ephemeral = createEphemeralBuffer()
+    this.#boot = deps.random.token(8)
+    this.#state = {
+      state: 'up',
+      since: deps.clock.now(),
+      failures: 0,
+      lastError: undefined,
+      retryTs: undefined,
+    }
+    this.#ended = this.#run()
+  }
+
+  state(): QueueState {
+    return this.#state
+  }
+
+  /** The appservice gave a sign of life: what waits for the next attempt goes now. */
+  retryNow(): void {
+    this.#skipPause()
+  }
+
+  /** Reads again what is stored: what was put since was not committed. */
+  async reload(): Promise<void> {
+    this.#isIdle = false
+    this.#tail = undefined
+    this.#outstanding = 0
+    this.#lastTxn = await findLastTransaction(this.#deps.db, this.#nid)
+    const seq = await findLastPending(this.#deps.db, this.#nid)
+    if (seq !== undefined) this.#tail = { seq, count: MAX_EVENTS }
+  }
+
+  /**
+   * The steps that put events in, to be committed with the log position `through` of the dispatcher, which then
+   * calls `confirm`. One put at a time; after one that came to nothing, `reload`.
+   */
+  async put(events: readonly StoredEvent[], through: number): Promise<Step[]> {
+    const steps: Step[] = []
+    this.#outstanding = through
+    let rest = events
+    if (this.#isIdle) {
+      this.#isIdle = false
+      rest = events.slice(MAX_EVENTS)
+      const body = await renderTransaction(this.#deps.rooms, events.slice(0, MAX_EVENTS))
+      steps.push(...openAppserviceTransaction(this.#nid, ++this.#lastTxn, body))
+    }
+    while (rest.length > 0) {
+      if (this.#tail === undefined || this.#tail.count >= MAX_EVENTS) {
+        this.#tail = { seq: rest[0]!.nid, count: 0 }
+      }
+      const taken = rest.slice(0, MAX_EVENTS - this.#tail.count)
+      this.#tail.count += taken.length
+      steps.push(appendPending(this.#nid, this.#tail.seq, taken.map(({ nid }) => nid).join(',')))
+      rest = rest.slice(taken.length)
+    }
+    return steps
+  }
+
+  /** Everything that was put up to this log position is durable. */
+  confirm(through: number): void {
+    if (through < this.#outstanding) return
+    this.#outstanding = 0
+    this.#wake()
+  }
+
+  /** Ephemeral data: sent once when nothing else waits, dropped while the appservice is down. */
+  putEphemeral(item: EphemeralItem): void {
+    if (this.#state.state === 'down') return
+    this.#ephemeral.put(item)
+    this.#wake()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('the server stops'))
+    this.#wake()
+    await this.#ended
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    let isLoaded = false
+    while (!signal.aborted) {
+      // Armed before anything is read: a wake-up in between is not missed.
+      const woken = Promise.withResolvers<void>()
+      this.#wake = woken.resolve
+      try {
+        if (!isLoaded) this.#lastTxn = await findLastTransaction(this.#deps.db, this.#nid)
+        isLoaded = true
+        if (!(await this.#advance())) await woken.promise
+      } catch (error) {
+        if (signal.aborted) return
+        this.#deps.logger.error('the queue of an appservice cannot be read', { appservice: this.#id, error })
+        await this.#pause(LONGEST_PAUSE_MS / 10)
+      }
+    }
+  }
+
+  /** Sends what is next; false when there is nothing. */
+  async #advance(): Promise<boolean> {
+    const isSettled = this.#outstanding === 0
+    const stored = await findAppserviceTransaction(this.#deps.db, this.#nid)
+    const next = stored ?? (await this.#fix())
+    if (next !== undefined) {
+      if (next === 'again') return true
+      await this.#send(next)
+      return true
+    }
+    if (this.#ephemeral.size() > 0) {
+      await this.#sendEphemeral()
+      return true
+    }
+    // Only if nothing was on its way into the tables before they were read, nor since.
+    if (isSettled && this.#outstanding === 0) this.#isIdle = true
+    return false
+  }
+
+  /** Makes the oldest pending items a transaction. `again`: they changed meanwhile, or nothing is left of them. */
+  async #fix(): Promise<StoredTransaction | 'again' | undefined> {
+    const { db, rooms } = this.#deps
+    const found = await listPending(db, this.#nid, ROWS)
+    if (found.length === 0) return undefined
+    const nids: number[] = []
+    const rows = found.filter((row, index) => {
+      const items = JSON.parse(`[${row.items}]`) as number[]
+      // Rows behind one that no longer fits stay as well: order.
+      if (index > 0 && (nids.length >= MAX_EVENTS || nids.length + items.length > MAX_EVENTS)) {
+        nids.length = Math.max(nids.length, MAX_EVENTS)
+        return false
+      }
+      nids.push(...items)
+      return true
+    })
+    const byNid = await findEventsByNid(
+      rooms,
+      nids.filter((nid) => nid !== undefined),
+    )
+    const events = nids.map((nid) => byNid.get(nid)).filter((event) => event !== undefined)
+    const taken = rows.map((row) => takePending(this.#nid, row))
+    const body = events.length === 0 ? undefined : await renderTransaction(rooms, events)
+    const txn = this.#lastTxn + 1
+    const opened = body === undefined ? [] : openAppserviceTransaction(this.#nid, txn, body)
+    const result = await db.commit({ entries: [], steps: [...taken, ...opened] })
+    if (!result.ok || body === undefined) return 'again'
+    this.#lastTxn = txn
+    return { txn, body }
+  }
+
+  /** Sends a stored transaction until it is acknowledged, however long that takes. */
+  async #send({ txn, body }: StoredTransaction): Promise<void> {
+    const { signal } = this.#stop
+    while (!(await this.#attempt(`${this.#deps.epoch}.${txn}`, body))) {
+      const pause = Math.min(FIRST_PAUSE_MS * 2 ** (this.#state.failures - 1), LONGEST_PAUSE_MS)
+      await this.#pause(pause * (0.5 + this.#deps.random.fraction() / 2))
+      if (signal.aborted) throw signal.reason
+    }
+    const result = await this.#deps.db.commit({
+      entries: [],
+      steps: [closeAppserviceTransaction(this.#nid, txn)],
+    })
+    if (!result.ok)
+      throw new Error(`transaction ${txn} of appservice ${this.#id} was closed by somebody else`)
+  }
+
+  async #sendEphemeral(): Promise<void> {
+    const items = this.#ephemeral.take(MAX_EVENTS)
+    const txnId = `${this.#boot}.v${++this.#volatileTxns}`
+    await this.#attempt(txnId, formatEphemeral(items, this.#usesMsc2409))
+  }
+
+  async #attempt(txnId: string, body: string): Promise<boolean> {
+    const { clock, logger } = this.#deps
+    try {
+      await this.#deliver(txnId, body, this.#stop.signal)
+    } catch (error) {
+      if (this.#stop.signal.aborted) throw error
+      const { state, failures, since } = this.#state
+      if (state === 'up') {
+        logger.warn('an appservice cannot be reached; what it shall have is kept', {
+          appservice: this.#id,
+          error,
+        })
+      }
+      this.#state = {
+        state: 'down',
+        since: state === 'down' ? since : clock.now(),
+        failures: failures + 1,
+        lastError: error instanceof Error ? error.message : String(error),
+        retryTs: undefined,
+      }
+      this.#ephemeral.clear()
+      return false
+    }
+    if (this.#state.state === 'down') {
+      logger.info('an appservice is reachable again', { appservice: this.#id })
+      this.#state = { state: 'up', since: clock.now(), failures: 0, lastError: undefined, retryTs: undefined }
+    }
+    return true
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { clock } = this.#deps
+    const skip = new AbortController()
+    this.#skipPause = () => skip.abort()
+    this.#state = { ...this.#state, retryTs: clock.now() + ms }
+    await clock.sleep(ms, AbortSignal.any([this.#stop.signal, skip.signal])).catch(() => undefined)
+    this.#skipPause = () => undefined
+  }
+}
