@@ -1,19 +1,21 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomidmembers
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { listMemberKeys } from '@causeway/store/tables/state.ts'
 import { getMany } from '@causeway/store/state/tree.ts'
 import { defineEndpoint, RawJson } from '../http/endpoint.ts'
 import { readStateEntries } from '../rooms/current-state.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
+import { listTimeline } from '../rooms/read-events.ts'
 import { renderPlain } from '../rooms/render-event.ts'
 import type { StateEntry } from '../rooms/state-entry.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { newestAt } from '../sync/timeline.ts'
 import { parsePaginationToken } from '../sync/pagination-token.ts'
 import { v3 } from './paths.ts'
-import { requireAccess } from './room-access.ts'
+import { requireAccess, type RoomAccess } from './room-access.ts'
 import { roomParams } from './schemas.ts'
 
 async function membersAt(engine: RoomEngine, room: RoomInfo, root: number): Promise<StateEntry[]> {
@@ -22,6 +24,23 @@ async function membersAt(engine: RoomEngine, room: RoomInfo, root: number): Prom
     (nid) => nid !== undefined,
   )
   return [...(await readStateEntries(engine, room, stateNids)).values()]
+}
+
+/** The state at a place in the timeline; before the reader was there, as they found it when they came. */
+async function rootAt(
+  engine: RoomEngine,
+  access: RoomAccess,
+  userId: UserId,
+  token: string,
+): Promise<number> {
+  const place = parsePaginationToken(token)
+  if (place > access.upTo) return access.stateRoot
+  const before = await newestAt(engine, access.room, place - 1)
+  if (before !== undefined) return before.stateRoot
+  const range = { after: place - 1, before: access.upTo + 1, backwards: false, limit: 20 }
+  const first = await listTimeline(engine, access.room, range)
+  const own = first.find((event) => event.type === 'm.room.member' && event.stateKey === userId)
+  return own?.stateRoot ?? 0
 }
 
 export const getMembersByRoom = defineEndpoint({
@@ -37,12 +56,8 @@ export const getMembersByRoom = defineEndpoint({
   }),
   run: async (hs, { session, params, query }) => {
     const access = await requireAccess(hs.rooms, session, params.roomId)
-    const upTo =
-      query.at === undefined ? access.upTo : Math.min(access.upTo, parsePaginationToken(query.at) - 1)
     const root =
-      upTo === access.upTo
-        ? access.stateRoot
-        : ((await newestAt(hs.rooms, access.room, upTo))?.stateRoot ?? 0)
+      query.at === undefined ? access.stateRoot : await rootAt(hs.rooms, access, session.userId, query.at)
     const wanted = (await membersAt(hs.rooms, access.room, root)).filter(({ stored }) => {
       const { membership } = stored.content
       if (query.membership !== undefined && membership !== query.membership) return false
@@ -66,8 +81,9 @@ export const getJoinedMembersByRoom = defineEndpoint({
       if (stored.content['membership'] !== 'join') continue
       const { displayname, avatar_url: avatarUrl } = stored.content
       joined[stored.stateKey!] = {
-        ...(displayname === undefined ? {} : { display_name: displayname }),
-        ...(avatarUrl === undefined ? {} : { avatar_url: avatarUrl }),
+        // Both keys are always there: clients take their absence for a fault.
+        display_name: displayname ?? null,
+        avatar_url: avatarUrl ?? null,
       }
     }
     return { joined }

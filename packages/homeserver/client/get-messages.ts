@@ -1,5 +1,6 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomidmessages
 import { Type } from 'typebox'
+import { missingParam } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, RawJson, type Session } from '../http/endpoint.ts'
 import { readStateKeysAt } from '../rooms/current-state.ts'
@@ -56,7 +57,8 @@ export async function readPage(
       events.push(visible)
       place = backwards ? visible.event.nid : visible.event.nid + 1
     }
-    if (read.length < size) return { events, next: undefined }
+    // At the end: a page that has events still says where it ended, as clients expect.
+    if (read.length < size) return { events, next: events.length === 0 ? undefined : place }
     place = backwards ? read.at(-1)!.nid : read.at(-1)!.nid + 1
   }
   return { events, next: place }
@@ -71,12 +73,14 @@ export const getRoomEvents = defineEndpoint({
   query: Type.Object({
     from: Type.Optional(Type.String()),
     to: Type.Optional(Type.String()),
-    dir: Type.Union([Type.Literal('b'), Type.Literal('f')]),
+    dir: Type.Optional(Type.Union([Type.Literal('b'), Type.Literal('f')])),
     limit: Type.Optional(Type.Integer({ minimum: 0 })),
     filter: Type.Optional(Type.String()),
   }),
   run: async (hs, { session, params, query }) => {
     const access = await requireAccess(hs.rooms, session, params.roomId)
+    // Asked for only now: who may not read the room is told that first.
+    if (query.dir === undefined) throw missingParam('Say in dir which way to read: b or f')
     const backwards = query.dir === 'b'
     const filter = parseFilterQuery(query.filter)
     const from =
@@ -93,18 +97,16 @@ export const getRoomEvents = defineEndpoint({
   },
 })
 
-/** Memberships of whoever speaks in a page, for clients that load members lazily. */
+/** Memberships of whoever speaks in a page, as of its first event, for clients that load members lazily. */
 async function sendersState(
   hs: Homeserver,
   access: RoomAccess,
   events: readonly VisibleEvent[],
 ): Promise<string[]> {
-  const oldest = events.reduce(
-    (low, { event }) => (event.nid < low.nid ? event : low),
-    events[0]?.event ?? { nid: 0, stateRoot: 0 },
-  )
+  const first = events[0]?.event
+  if (first === undefined) return []
   const senders = [...new Set(events.map(({ event }) => event.sender))]
   const names = senders.map((stateKey) => ({ type: 'm.room.member', stateKey }))
-  const entries = await readStateKeysAt(hs.rooms, access.room, oldest.stateRoot, names)
+  const entries = await readStateKeysAt(hs.rooms, access.room, first.stateRoot, names)
   return entries.filter((entry) => entry !== undefined).map(({ stored }) => renderPlain(hs.rooms, stored))
 }

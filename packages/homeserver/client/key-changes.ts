@@ -5,6 +5,7 @@ import type { Homeserver } from '../homeserver.ts'
 import { findDeviceListChanges } from '../devices/device-list-changes.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { parseSyncToken } from '../sync/token.ts'
+import { roomsConcerning } from '../rooms/membership-index.ts'
 import { v3 } from './paths.ts'
 
 function positionOf(hs: Pick<Homeserver, 'epochs'>, token: string): number {
@@ -26,7 +27,7 @@ export const keyChanges = defineEndpoint({
     const upTo = Math.min(positionOf(hs, query.to), hs.log.head())
     if (upTo <= after) return { changed: [], left: [] }
     const rooms = await hs.rooms.members.roomsOf(userId)
-    const held = hs.log.ring.sinceOf(after, rooms.known, new Set([userId]))
+    const held = hs.log.ring.sinceOf(after, roomsConcerning(rooms, after), new Set([userId]))
     const entries = held === 'fell-behind' ? undefined : held.filter((entry) => entry.position <= upTo)
     const changes = await findDeviceListChanges(hs, { userId, rooms, entries, after, upTo })
     return { changed: changes?.changed ?? [], left: changes?.left ?? [] }

@@ -1,6 +1,10 @@
 // https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidredacteventidtxnid
 import { Type } from 'typebox'
-import { defineEndpoint } from '../http/endpoint.ts'
+import type { EventId } from '@causeway/matrix/ids/ids.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { userSuspended } from '../http/account-standing.ts'
+import { defineEndpoint, type Session } from '../http/endpoint.ts'
+import { findEvent } from '../rooms/read-events.ts'
 import { v3 } from './paths.ts'
 import { eventIdText, reasonText, roomIdText, txnIdText } from './schemas.ts'
 import { sendOnce } from './send-once.ts'
@@ -13,12 +17,19 @@ export const redactEvent = defineEndpoint({
   rateLimit: 'message',
   params: Type.Object({ roomId: roomIdText, eventId: eventIdText, txnId: txnIdText }),
   body: Type.Object({ reason: reasonText }),
-  run: (hs, { session, params, body }) =>
-    sendOnce(hs, session, params.txnId, `redact/${params.roomId}/${params.eventId}`, {
+  run: async (hs, { session, params, body }) => {
+    if (session.standing === 'suspended') await requireOwnEvent(hs, session, params.eventId)
+    return sendOnce(hs, session, params.txnId, `redact/${params.roomId}/${params.eventId}`, {
       roomId: params.roomId,
       type: 'm.room.redaction',
       sender: session.userId,
       content: body.reason === undefined ? {} : { reason: body.reason },
       redacts: params.eventId,
-    }),
+    })
+  },
 })
+
+/** Who is suspended may take back what they said, and nothing else. */
+async function requireOwnEvent(hs: Homeserver, { userId }: Session, eventId: EventId): Promise<void> {
+  if ((await findEvent(hs.rooms, eventId))?.sender !== userId) throw userSuspended()
+}

@@ -98,16 +98,16 @@ for (const driver of await findServerDrivers()) {
         room: { timeline: { limit: 1 }, ephemeral: { types: [] } },
         presence: { types: [] },
       }
-      const { filter_id: id } = await alice.call('POST', own, definition)
+      const { filter_id: id } = (await alice.call('POST', own, definition)) as { filter_id: string }
       assert.equal((await alice.call('POST', own, definition))['filter_id'], id)
       assert.notEqual((await alice.call('POST', own, {}))['filter_id'], id)
-      assert.deepEqual(await alice.call('GET', `${own}/${String(id)}`), definition)
+      assert.deepEqual(await alice.call('GET', `${own}/${id}`), definition)
       await alice.say(roomId, 'one')
       await alice.say(roomId, 'two')
-      const answer = await alice.sync({ filter: String(id) })
+      const answer = await alice.sync({ filter: id })
       assert.equal(eventsIn(answer, 'rooms', 'join', roomId, 'timeline').length, 1)
-      assert.equal((await bob.ask('GET', `/sync?filter=${String(id)}`)).status, 404)
-      assert.equal((await bob.ask('GET', `${own}/${String(id)}`)).status, 403)
+      assert.equal((await bob.ask('GET', `/sync?filter=${id}`)).status, 404)
+      assert.equal((await bob.ask('GET', `${own}/${id}`)).status, 403)
       const wrong = await alice.ask('POST', own, { room: { timeline: { types: 'm.room.message' } } })
       assert.deepEqual([wrong.status, wrong.body['errcode']], [400, 'M_BAD_JSON'])
     })
@@ -162,10 +162,10 @@ for (const driver of await findServerDrivers()) {
       await Promise.all(
         ['a', 'b', 'c'].map((id) => alice.call('PUT', `/pushrules/global/override/${id}`, { actions: [] })),
       )
-      const own = async (): Promise<unknown[]> =>
+      const own = async (): Promise<string[]> =>
         ((await alice.call('GET', '/pushrules/global/'))['override'] as JsonObject[])
           .filter((rule) => rule['default'] === false)
-          .map((rule) => rule['rule_id'])
+          .map((rule) => rule['rule_id'] as string)
       assert.deepEqual((await own()).toSorted(), ['a', 'b', 'c'])
       for (const [path, body, errcode] of [
         ['/pushrules/global/override/.mine', { actions: [] }, 'M_INVALID_PARAM'],

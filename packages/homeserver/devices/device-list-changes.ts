@@ -100,14 +100,13 @@ async function readOwnMemberEvents(
   const inMemory = memberEventsOf(entries ?? [])
   const absent: number[] = []
   const wanted = new Set<number>()
-  if (inMemory.length > 0 || entries === undefined || rooms.known.size < rooms.byId.size) {
+  if (inMemory.length > 0 || entries === undefined || rooms.lastLeft > after) {
     for (const room of rooms.byId.values()) {
       // A room left before the stretch began concerns nobody.
       if (room.membership !== 'join' && room.eventNid <= after) continue
       wanted.add(room.roomNid)
-      // Forgotten rooms are not among the entries.
-      const isAbsent = entries === undefined || room.forgotten
-      if (isAbsent && hs.log.changes.event.mayHaveChanged(room.roomId, after)) absent.push(room.roomNid)
+      if (entries === undefined && hs.log.changes.event.mayHaveChanged(room.roomId, after))
+        absent.push(room.roomNid)
     }
   }
   const stored = await readMemberEvents(hs.rooms, absent, { after, upTo })

@@ -22,18 +22,34 @@ export interface UserRooms {
   /** Every room the user has or had a membership in. */
   readonly byId: ReadonlyMap<RoomId, UserRoom>
   readonly joined: ReadonlySet<RoomId>
-  /** All rooms whose news can concern the user: all but forgotten ones. */
-  readonly known: ReadonlySet<RoomId>
+  /** Rooms whose news concern the user: joined, invited to, knocked on. */
+  readonly active: ReadonlySet<RoomId>
+  /** Log number of the last leave, kick or ban; what came before is old news. */
+  readonly lastLeft: number
+}
+
+function isOver(membership: Membership): boolean {
+  return membership === 'leave' || membership === 'ban'
 }
 
 function userRoomsOf(byId: ReadonlyMap<RoomId, UserRoom>): UserRooms {
   const joined = new Set<RoomId>()
-  const known = new Set<RoomId>()
+  const active = new Set<RoomId>()
+  let lastLeft = 0
   for (const room of byId.values()) {
     if (room.membership === 'join') joined.add(room.roomId)
-    if (!room.forgotten) known.add(room.roomId)
+    if (isOver(room.membership)) lastLeft = Math.max(lastLeft, room.eventNid)
+    else active.add(room.roomId)
   }
-  return { byId, joined, known }
+  return { byId, joined, active, lastLeft }
+}
+
+/** The rooms a user is in, and those that they left after a log position: of these the end still has to be told. */
+export function roomsConcerning(rooms: UserRooms, since: number): ReadonlySet<RoomId> {
+  if (rooms.lastLeft <= since) return rooms.active
+  const all = new Set(rooms.active)
+  for (const room of rooms.byId.values()) if (room.eventNid > since) all.add(room.roomId)
+  return all
 }
 
 function withRoom(rooms: UserRooms, room: UserRoom): UserRooms {

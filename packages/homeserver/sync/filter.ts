@@ -1,4 +1,6 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
+import { isUserId } from '@causeway/matrix/ids/user-id.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import { badJson } from '@causeway/matrix/errors/matrix-error.ts'
 
@@ -29,11 +31,23 @@ export interface SyncFilter {
   passesRoom(roomId: string): boolean
 }
 
+/** What the items of a list have to look like, beside being text. */
+const ITEM_CHECKS: Readonly<Record<string, (text: string) => boolean>> = {
+  senders: isUserId,
+  not_senders: isUserId,
+  rooms: isRoomId,
+  not_rooms: isRoomId,
+}
+
 function textList(value: unknown, name: string): ReadonlySet<string> | undefined {
   if (value === undefined) return undefined
   if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) {
     throw badJson(`${name} of a filter must be a list of texts`)
   }
+  const check = ITEM_CHECKS[name]
+  const wrong = check === undefined ? undefined : (value as string[]).find((item) => !check(item))
+  if (wrong !== undefined)
+    throw badJson(`${JSON.stringify(wrong.slice(0, 100))} has no place in ${name} of a filter`)
   return new Set(value as string[])
 }
 
@@ -115,6 +129,6 @@ export function compileSyncFilter(definition: JsonObject): SyncFilter {
     accountData: compileEventFilter(definition['account_data'], 'account_data'),
     presence: compileEventFilter(definition['presence'], 'presence'),
     includeLeave: flag(room['include_leave']),
-    passesRoom: wholeRoom.passesRoom,
+    passesRoom: (roomId) => wholeRoom.passesRoom(roomId),
   }
 }

@@ -31,7 +31,9 @@ export async function assembleRooms(
   const recent = groupEvents(ctx)
   if (recent === undefined) await prepareUnread(ctx)
   for (const userRoom of ctx.rooms.byId.values()) {
-    if (userRoom.forgotten || !ctx.filter.passesRoom(userRoom.roomId)) continue
+    // A room left and forgotten since the last sync is still told of: other devices have to learn of the leave.
+    const isGone = userRoom.forgotten && (ctx.since === undefined || userRoom.eventNid <= ctx.since.position)
+    if (isGone || !ctx.filter.passesRoom(userRoom.roomId)) continue
     await assembleRoom(ctx, sections, userRoom, recent, extras.get(userRoom.roomId))
   }
   return sections

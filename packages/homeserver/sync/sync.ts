@@ -2,6 +2,7 @@ import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { LogEntry } from '@causeway/store/log/entry.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { RawJson, type Session } from '../http/endpoint.ts'
+import { roomsConcerning } from '../rooms/membership-index.ts'
 import type { SyncContext } from './context.ts'
 import type { SyncFilter } from './filter.ts'
 import { assembleRooms, type RoomSections } from './rooms.ts'
@@ -32,7 +33,7 @@ export async function sync(hs: Homeserver, input: SyncInput): Promise<RawJson> {
   for (;;) {
     const rooms = await hs.rooms.members.roomsOf(input.session.userId)
     // Take the place before reading the position: news in between wake us at once.
-    const waiter = hs.notifier.arm(input.session.userId, rooms.known)
+    const waiter = hs.notifier.arm(input.session.userId, rooms.active)
     const ctx = await makeContext(hs, input)
     const isDue = input.since === undefined || input.fullState
     const body = isDue || mayHaveNews(ctx) ? await assemble(ctx) : ''
@@ -55,7 +56,7 @@ async function makeContext(
   const held =
     since === undefined
       ? 'fell-behind'
-      : hs.log.ring.sinceOf(since.position, rooms.known, new Set([session.userId]))
+      : hs.log.ring.sinceOf(since.position, roomsConcerning(rooms, since.position), new Set([session.userId]))
   return { hs, session, since, now, entries: upTo(held, now.position), rooms, filter, fullState }
 }
 
