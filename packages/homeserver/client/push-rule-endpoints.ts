@@ -9,16 +9,16 @@ import {
   setRuleActions,
   setRuleEnabled,
 } from '@causeway/matrix/push-rules/edit.ts'
-import { PUSH_RULE_KINDS, type PushRule, type PushRuleKind } from '@causeway/matrix/push-rules/ruleset.ts'
+import { isPushRuleKind, PUSH_RULE_KINDS, type PushRule } from '@causeway/matrix/push-rules/ruleset.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { v3 } from './paths.ts'
 
-const ruleParams = Type.Object({
-  kind: Type.Enum([...PUSH_RULE_KINDS]),
-  ruleId: Type.String({ minLength: 1 }),
-})
+const ruleId = Type.String({ minLength: 1 })
+const ruleParams = Type.Object({ kind: Type.Enum([...PUSH_RULE_KINDS]), ruleId })
+/** Clients look for kinds that other servers have: of those there is no rule. */
+const anyRuleParams = Type.Object({ kind: Type.String(), ruleId })
 const actionList = Type.Array(Type.Union([Type.String(), jsonObject]), { maxItems: 64 })
 const RULE = '/pushrules/global/:kind/:ruleId'
 
@@ -31,10 +31,11 @@ function slashed(path: string): { path: string; also: string[] } {
 async function requireRule(
   hs: Homeserver,
   { userId }: Session,
-  { kind, ruleId }: { kind: PushRuleKind; ruleId: string },
+  { kind, ruleId: id }: { kind: string; ruleId: string },
 ): Promise<PushRule> {
-  const rule = findRule((await hs.pushRules.of(userId)).changes, kind, ruleId, userId)
-  if (rule === undefined) throw notFound(`You have no ${kind} rule with the id ${ruleId}`)
+  const { changes } = await hs.pushRules.of(userId)
+  const rule = isPushRuleKind(kind) ? findRule(changes, kind, id, userId) : undefined
+  if (rule === undefined) throw notFound(`You have no ${kind} rule with the id ${id}`)
   return rule
 }
 
@@ -64,7 +65,7 @@ export const getPushRule = defineEndpoint({
   method: 'GET',
   ...v3(RULE),
   auth: 'user',
-  params: ruleParams,
+  params: anyRuleParams,
   run: async (hs, { session, params }) => asJson(await requireRule(hs, session, params)),
 })
 
@@ -81,8 +82,8 @@ export const setPushRule = defineEndpoint({
     conditions: Type.Optional(Type.Array(jsonObject)),
     pattern: Type.Optional(Type.String()),
   }),
-  run: async (hs, { session, params: { kind, ruleId }, query, body }) => {
-    await hs.pushRules.edit(session.userId, (changes) => putRule(changes, kind, ruleId, body, query))
+  run: async (hs, { session, params: { kind, ruleId: id }, query, body }) => {
+    await hs.pushRules.edit(session.userId, (changes) => putRule(changes, kind, id, body, query))
     return {}
   },
 })
@@ -94,8 +95,8 @@ export const deletePushRule = defineEndpoint({
   auth: 'user',
   rateLimit: 'read',
   params: ruleParams,
-  run: async (hs, { session, params: { kind, ruleId } }) => {
-    await hs.pushRules.edit(session.userId, (changes) => deleteRule(changes, kind, ruleId))
+  run: async (hs, { session, params: { kind, ruleId: id } }) => {
+    await hs.pushRules.edit(session.userId, (changes) => deleteRule(changes, kind, id))
     return {}
   },
 })
@@ -105,7 +106,7 @@ export const isPushRuleEnabled = defineEndpoint({
   method: 'GET',
   ...v3(`${RULE}/enabled`),
   auth: 'user',
-  params: ruleParams,
+  params: anyRuleParams,
   run: async (hs, { session, params }) => ({ enabled: (await requireRule(hs, session, params)).enabled }),
 })
 
@@ -117,8 +118,8 @@ export const setPushRuleEnabled = defineEndpoint({
   rateLimit: 'read',
   params: ruleParams,
   body: Type.Object({ enabled: Type.Boolean() }),
-  run: async (hs, { session: { userId }, params: { kind, ruleId }, body }) => {
-    await hs.pushRules.edit(userId, (changes) => setRuleEnabled(changes, kind, ruleId, body.enabled, userId))
+  run: async (hs, { session: { userId }, params: { kind, ruleId: id }, body }) => {
+    await hs.pushRules.edit(userId, (changes) => setRuleEnabled(changes, kind, id, body.enabled, userId))
     return {}
   },
 })
@@ -128,7 +129,7 @@ export const getPushRuleActions = defineEndpoint({
   method: 'GET',
   ...v3(`${RULE}/actions`),
   auth: 'user',
-  params: ruleParams,
+  params: anyRuleParams,
   run: async (hs, { session, params }) => ({ actions: (await requireRule(hs, session, params)).actions }),
 })
 
@@ -140,8 +141,8 @@ export const setPushRuleActions = defineEndpoint({
   rateLimit: 'read',
   params: ruleParams,
   body: Type.Object({ actions: actionList }),
-  run: async (hs, { session: { userId }, params: { kind, ruleId }, body }) => {
-    await hs.pushRules.edit(userId, (changes) => setRuleActions(changes, kind, ruleId, body.actions, userId))
+  run: async (hs, { session: { userId }, params: { kind, ruleId: id }, body }) => {
+    await hs.pushRules.edit(userId, (changes) => setRuleActions(changes, kind, id, body.actions, userId))
     return {}
   },
 })

@@ -176,6 +176,7 @@ for (const driver of await findServerDrivers()) {
         assert.deepEqual([answer.status, answer.body['errcode']], [400, errcode])
       }
       assert.equal((await alice.ask('PUT', '/pushrules/global/nothing/x', { actions: [] })).status, 400)
+      assert.equal((await alice.ask('GET', '/pushrules/global/nothing/x')).status, 404)
     })
   })
 }

@@ -36,6 +36,8 @@ const CLAIM_MS = 120_000
 /** Without doing anything for so long, a user is idle. */
 const IDLE_MS = 300_000
 const MAX_DEVICES = 20
+/** No device: what a user said by hand. */
+const BY_HAND = ''
 /** Users remembered; those whose last change is oldest are forgotten first. */
 const MAX_USERS = 50_000
 /** Changes of which the order is kept, for readers who come back soon. */
@@ -70,6 +72,8 @@ class Book implements PresenceBook {
     const now = this.#clock.monotonic()
     const entry = this.#entryOf(userId)
     const before = entry.claims.get(device)
+    // What the user said by hand holds until a device says something.
+    entry.claims.delete(BY_HAND)
     if (state === 'offline') entry.claims.delete(device)
     else if (before !== undefined || entry.claims.size < MAX_DEVICES)
       entry.claims.set(device, { state, until: now + CLAIM_MS })
@@ -91,7 +95,7 @@ class Book implements PresenceBook {
     const now = this.#clock.monotonic()
     const entry = this.#entryOf(userId)
     entry.claims.clear()
-    if (state !== 'offline') entry.claims.set('', { state, until: now + CLAIM_MS })
+    if (state !== 'offline') entry.claims.set(BY_HAND, { state, until: now + CLAIM_MS })
     this.#touch(entry, now)
     return this.#tell(userId, entry, now, statusMsg)
   }

@@ -39,7 +39,8 @@ async function register(server: TestServer, name: string): Promise<Person> {
       throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
     return answer.body
   }
-  const firstSync: Person['firstSync'] = (query = {}) => call('GET', `/sync?${new URLSearchParams(query)}`)
+  const firstSync: Person['firstSync'] = (query = {}) =>
+    call('GET', `/sync?${new URLSearchParams(query).toString()}`)
   return {
     userId,
     token,
