@@ -71,7 +71,7 @@ function concerned(
   entry: LogEntry,
   wake: (watch: Watch) => void,
 ): void {
-  if (entry.kind === 'event' || entry.kind === 'receipt') {
+  if (entry.kind === 'event' || entry.kind === 'receipt' || entry.kind === 'purge') {
     registry.byRoom.get(entry.roomId)?.forEach(wake)
     if (entry.kind === 'event' && entry.event.type === 'm.room.member')
       wakeOne(registry, entry.event.stateKey, wake)

@@ -77,7 +77,8 @@ async function assembleRoom(
     const text = await joinedRoom(ctx, userRoom, events, extras)
     if (text !== undefined) sections.join.set(roomId, text)
   } else if (membership === 'invite' || membership === 'knock') {
-    if (changed) sections[membership].set(roomId, await invitedRoom(ctx, userRoom))
+    if (changed && !(await isIgnored(ctx, userRoom)))
+      sections[membership].set(roomId, await invitedRoom(ctx, userRoom))
   } else if (changed && (ctx.since !== undefined || ctx.filter.includeLeave)) {
     const text = await leftRoom(ctx, userRoom, events)
     if (text !== undefined) sections.leave.set(roomId, text)
@@ -185,6 +186,14 @@ async function unreadJson(ctx: SyncContext, room: RoomInfo): Promise<string> {
     ]),
   )
   return `${main},"unread_thread_notifications":${JSON.stringify(threads)}`
+}
+
+/** Whether an invitation comes from somebody whom the reader ignores. */
+async function isIgnored(ctx: SyncContext, { eventNid }: UserRoom): Promise<boolean> {
+  const ignored = await ctx.hs.rooms.ignored.of(ctx.session.userId)
+  if (ignored.length === 0) return false
+  const event = (await findEventsByNid(ctx.hs.rooms, [eventNid])).get(eventNid)
+  return event !== undefined && ignored.includes(event.sender)
 }
 
 async function invitedRoom(ctx: SyncContext, userRoom: UserRoom): Promise<string> {

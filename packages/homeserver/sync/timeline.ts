@@ -68,9 +68,20 @@ async function choose(
   allVisible: boolean,
 ): Promise<VisibleEvent[]> {
   const filter = ctx.filter.timeline
-  const passing = filter.passesAll ? found : found.filter((event) => filter.passes(event))
+  const heard = await withoutIgnored(ctx, found)
+  const passing = filter.passesAll ? heard : heard.filter((event) => filter.passes(event))
   if (allVisible) return passing.map((event) => ({ event, membership: 'join' }))
   return filterVisible(ctx.hs.rooms, room, ctx.session.userId, passing)
+}
+
+/** Messages of people the reader ignores are left out; state stays, or the room would make no sense. */
+async function withoutIgnored(
+  ctx: SyncContext,
+  found: readonly StoredEvent[],
+): Promise<readonly StoredEvent[]> {
+  const ignored = await ctx.hs.rooms.ignored.of(ctx.session.userId)
+  if (ignored.length === 0) return found
+  return found.filter((event) => event.stateKey !== undefined || !ignored.includes(event.sender))
 }
 
 /** Reads backwards until more than `limit` events pass, or a few portions hold no more. Oldest first. */
