@@ -19,6 +19,7 @@ import { startListeners, type Listeners } from './http/listen.ts'
 import { RateLimiter } from './http/rate-limit.ts'
 import { Router, type RouterDeps } from './http/router.ts'
 import { forgetOldTransactions, startHousekeeping } from './ops/housekeeping.ts'
+import { createPublicRooms } from './directory/public-rooms.ts'
 import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import { createPresence } from './presence/create-presence.ts'
@@ -28,6 +29,7 @@ import { createAccounts } from './accounts/accounts.ts'
 import { createSessions } from './accounts/sessions.ts'
 import { createAppservices } from './appservice/appservices.ts'
 import { checkUserClaim } from './appservice/claims.ts'
+import { createEphemeralFeed } from './appservice/ephemeral-feed.ts'
 import { loadRegistrations } from './appservice/load-registrations.ts'
 import type { AppserviceRegistration } from './appservice/registration.ts'
 import { createRegistry } from './appservice/registry.ts'
@@ -169,12 +171,15 @@ export async function openHomeserver(
   const notifier = createNotifier({ log, bus, clock, members: rooms.members })
   const pushRules = createPushRules(shared)
   const registry = createRegistry(serverName, registrations)
-  const running = createAppservices(shared, registry)
+  const feed = createEphemeralFeed({ ...shared, volatile, registry })
+  const running = createAppservices(shared, registry, { onEntry: (entry) => feed.onEntry(entry) })
+  const watched = feed.watch(notifier)
   const signer = createSigner(serverName, key)
   const hs: Homeserver = {
     ...shared,
     signer,
     media: createMediaState(signer, clock),
+    publicRooms: createPublicRooms(shared),
     blobs: await openDiskBlobs(config.media.path, random),
     notifier,
     volatile,
@@ -185,8 +190,8 @@ export async function openHomeserver(
     unread: createUnread({ ...shared, pushRules }),
     keyCounts: createKeyCounts(shared),
     filters: createStoredFilters(shared),
-    presence: createPresence({ ...shared, volatile, notifier }),
-    typing: createTyping({ clock, volatile, notifier }),
+    presence: createPresence({ ...shared, volatile, notifier: watched }),
+    typing: createTyping({ clock, volatile, notifier: watched }),
     appservices: running,
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
@@ -197,5 +202,6 @@ export async function openHomeserver(
       checkUserClaim: (userId, appserviceId) => checkUserClaim(registry, userId, appserviceId),
     }),
   }
+  feed.open(hs)
   return { hs, db }
 }

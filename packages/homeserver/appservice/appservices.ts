@@ -1,3 +1,4 @@
+import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { Bus } from '@causeway/store/bus/local.ts'
 import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { Cache } from '@causeway/store/cache/lru.ts'
@@ -48,6 +49,11 @@ export interface Appservices extends AsyncDisposable {
   queue(appserviceId: string): AppserviceQueue | undefined
   /** What an appservice of this process is sent goes there from now on; until then it waits. */
   attach(appserviceId: string, receiver: InProcessReceiver): void
+  /** Whether an appservice that is sent anything wants the events of a room, as of what it was sent. */
+  wantsRoom(
+    appserviceId: string,
+    room: { readonly roomId: RoomId; readonly roomNid: number },
+  ): Promise<boolean>
   /** A room got or lost an alias: after the commit. */
   aliasesChanged(roomNid: number): void
   /** An account that appservices may act as changed: after the commit. */
@@ -90,6 +96,7 @@ class RunningAppservices implements Appservices {
   readonly #http: ReturnType<typeof createHttpSender>
   readonly #clients: ReadonlyMap<string, AppserviceClient>
   readonly #queues = new Map<string, AppserviceQueue>()
+  readonly #known = new Map<string, KnownAppservice>()
   #interest: RoomInterest | undefined
   #cursor: Cursor | undefined
 
@@ -124,6 +131,14 @@ class RunningAppservices implements Appservices {
     this.#receivers.attach(appserviceId, receiver)
   }
 
+  async wantsRoom(
+    appserviceId: string,
+    room: { readonly roomId: RoomId; readonly roomNid: number },
+  ): Promise<boolean> {
+    const known = this.#known.get(appserviceId)
+    return known !== undefined && this.#interest !== undefined && this.#interest.wants(known, room)
+  }
+
   aliasesChanged(roomNid: number): void {
     this.#interest?.aliasesChanged(roomNid)
   }
@@ -144,6 +159,7 @@ class RunningAppservices implements Appservices {
       if (deliver === undefined) continue
       const queue = new AppserviceQueue({ ...this.#deps, epoch: this.#deps.log.epoch }, one, deliver)
       queues.set(one, queue)
+      this.#known.set(one.appservice.id, one)
       this.#queues.set(one.appservice.id, queue)
     }
     this.#cursor = await startDispatch({

@@ -26,16 +26,15 @@ export interface InProcessPort {
   receive(receiver: InProcessReceiver): void
 }
 
+type Bytes = { readonly bytes: Uint8Array; readonly contentType: string }
+
+function isBytes(body: NonNullable<InProcessRequest['body']>): body is Bytes {
+  return typeof body === 'object' && 'bytes' in body && body.bytes instanceof Uint8Array
+}
+
 function encodeBody(body: InProcessRequest['body']): { bytes?: Uint8Array; type?: string } {
   if (body === undefined) return {}
-  if (
-    typeof body === 'object' &&
-    body !== null &&
-    !Array.isArray(body) &&
-    body['bytes'] instanceof Uint8Array
-  ) {
-    return { bytes: body['bytes'], type: String(body['contentType']) }
-  }
+  if (body !== null && isBytes(body)) return { bytes: body.bytes, type: body.contentType }
   return { bytes: Buffer.from(JSON.stringify(body)), type: 'application/json' }
 }
 

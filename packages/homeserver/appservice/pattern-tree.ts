@@ -58,7 +58,7 @@ class PatternReader {
   #at = 0
 
   constructor(source: string) {
-    this.#chars = [...source]
+    this.#chars = Array.from(source)
   }
 
   atEnd(): boolean {

@@ -89,7 +89,7 @@ export class RoomInterest {
   }
 
   /** Whether an appservice wants a room's events at this point of the log. A query only after a member left. */
-  async wants(one: KnownAppservice, event: StoredEvent): Promise<boolean> {
+  async wants(one: KnownAppservice, event: Pick<StoredEvent, 'roomNid' | 'roomId'>): Promise<boolean> {
     const { roomNid, roomId } = event
     let standing = this.#rooms.get(roomNid)
     if (standing === undefined) {
