@@ -1,5 +1,6 @@
 import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import { deleteOtherTokens } from '@causeway/store/tables/tokens.ts'
 import { setPasswordHash } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { endDevicesWrite, forgetDevices, listDeviceIds } from './end-devices.ts'
@@ -19,7 +20,16 @@ export async function changePassword(
   const passwordHash = await hs.accounts.passwords.hash(password, userId)
   const ending = keepDevices ? [] : (await listDeviceIds(hs, userId)).filter((id) => id !== except)
   const { entries, steps } = endDevicesWrite(userId, ending)
-  const result = await hs.db.commit({ entries, steps: [setPasswordHash(userId, passwordHash), ...steps] })
+  const result = await hs.db.commit({
+    entries,
+    steps: [
+      setPasswordHash(userId, passwordHash),
+      ...steps,
+      // Also of a device that logged in with the old password since they were listed.
+      ...(keepDevices ? [] : deleteOtherTokens(userId, except ?? '')),
+    ],
+  })
   if (!result.ok) throw notFound(`There is no account ${userId} in use`)
+  hs.sessions.forget(userId)
   forgetDevices(hs, userId, ending)
 }

@@ -1,17 +1,15 @@
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
-import type { Step } from '@causeway/store/db/database.ts'
 import { deleteProfile } from '@causeway/store/tables/profiles.ts'
 import { deleteUserJobs, putUserJob } from '@causeway/store/tables/user-jobs.ts'
 import { deactivateUser } from '@causeway/store/tables/users.ts'
-import { encryptionErasure } from '../devices/remove-devices.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { endDevicesWrite, forgetDevices, listDeviceIds } from './end-devices.ts'
 
 /**
  * Ends an account for good: nobody can log in, every device ends, and in the background it leaves its rooms.
- * The name stays taken. With `erase`, the profile and what else is not an event goes too, and the account is
- * marked so that newcomers see its events redacted. Throws `M_NOT_FOUND` when it is not in use.
+ * The name stays taken. With `erase`, the profile goes at once and what else is not an event soon after, and the
+ * account is marked, so that newcomers are shown its events redacted. Throws `M_NOT_FOUND` when it is not in use.
  * https://spec.matrix.org/v1.19/client-server-api/#account-deactivation
  */
 export async function deactivateAccount(
@@ -28,19 +26,11 @@ export async function deactivateAccount(
       ...steps,
       deleteUserJobs(userId),
       putUserJob(userId, 'leave', hs.random.token(8)),
-      ...(erase ? eraseSteps(hs, userId) : []),
+      ...(erase ? [deleteProfile(userId), putUserJob(userId, 'erase', hs.random.token(8))] : []),
     ],
   })
   if (!result.ok) throw notFound(`There is no account ${userId} in use`)
   hs.sessions.forget(userId)
   forgetDevices(hs, userId, devices)
   hs.accounts.jobs.wake(userId)
-}
-
-function eraseSteps(hs: Pick<Homeserver, 'accounts'>, userId: UserId): Step[] {
-  return [
-    deleteProfile(userId),
-    ...encryptionErasure(userId),
-    ...(hs.accounts.hooks.onErased?.(userId) ?? []),
-  ]
 }

@@ -177,3 +177,11 @@ export function deleteTokens(userId: string, deviceId: string): Statement[] {
     params: [userId, deviceId],
   }))
 }
+
+/** Removes the tokens of every device of a user but one (empty: of all). */
+export function deleteOtherTokens(userId: string, keptDeviceId: string): Statement[] {
+  return ['access_tokens', 'refresh_tokens'].map((table) => ({
+    sql: `DELETE FROM ${table} WHERE user_id = ? AND device_id <> ?`,
+    params: [userId, keptDeviceId],
+  }))
+}

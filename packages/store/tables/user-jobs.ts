@@ -1,7 +1,10 @@
 import type { Database, Statement, Step, TableShape } from '../db/database.ts'
 
-/** `displayname`, `avatar_url`: show the new value in every room. `leave`: leave every room. */
-export type UserJobName = 'displayname' | 'avatar_url' | 'leave'
+/**
+ * `displayname`, `avatar_url`: show the new value in every room. `leave`: leave every room. `erase`: remove what is
+ * kept of the user beside events.
+ */
+export type UserJobName = 'displayname' | 'avatar_url' | 'leave' | 'erase'
 
 export const USER_JOBS: TableShape = {
   name: 'user_jobs',
