@@ -80,7 +80,11 @@ export async function openDevices(driver: ServerDriver): Promise<DeviceServer> {
     },
     async sync(as, query = {}) {
       const since = as.since === undefined ? {} : { since: as.since }
-      const answer = await self.call(as, 'GET', `/sync?${new URLSearchParams({ ...since, ...query })}`)
+      const answer = await self.call(
+        as,
+        'GET',
+        `/sync?${new URLSearchParams({ ...since, ...query }).toString()}`,
+      )
       as.since = answer['next_batch'] as string
       return answer
     },

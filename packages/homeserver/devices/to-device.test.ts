@@ -20,19 +20,22 @@ function notes(sync: JsonObject): unknown[] {
   return events.map((event) => (event['content'] as JsonObject)['n'])
 }
 
-async function countQueries(on: DeviceServer, run: () => Promise<unknown>): Promise<string[]> {
+/** What is read and written while `run` runs. */
+async function watchDatabase(on: DeviceServer, run: () => Promise<unknown>): Promise<string[]> {
   const { db } = on.server.hs
   const seen: string[] = []
-  const { query, queryLarge, commit } = db
-  const watched = db as { query: typeof query; queryLarge: typeof queryLarge; commit: typeof commit }
-  watched.query = (sql, params) => (seen.push(sql), query.call(db, sql, params) as never)
-  watched.queryLarge = (sql, params) => (seen.push(sql), queryLarge.call(db, sql, params) as never)
-  watched.commit = (write) => (seen.push('commit'), commit.call(db, write))
-  try {
-    await run()
-  } finally {
-    Object.assign(watched, { query, queryLarge, commit })
+  const watch = (name: 'query' | 'queryLarge' | 'commit'): void => {
+    const real = db[name].bind(db) as (...args: unknown[]) => unknown
+    const watched = (...args: unknown[]): unknown => {
+      seen.push(typeof args[0] === 'string' ? args[0] : 'commit')
+      return real(...args)
+    }
+    Object.defineProperty(db, name, { value: watched, configurable: true })
   }
+  watch('query')
+  watch('queryLarge')
+  watch('commit')
+  await run()
   return seen
 }
 
@@ -106,7 +109,7 @@ for (const driver of await findServerDrivers()) {
       await on.sync(alice)
       await on.sync(alice)
       await send(on, alice, { [bob.userId]: { '*': { n: 1 } } })
-      const seen = await countQueries(on, () => on.sync(alice))
+      const seen = await watchDatabase(on, () => on.sync(alice))
       assert.deepEqual(
         seen.filter((sql) => sql === 'commit' || /to_device|device_lists|one_time/.test(sql)),
         [],
