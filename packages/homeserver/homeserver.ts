@@ -8,6 +8,7 @@ import type { Database } from '@causeway/store/db/database.ts'
 import type { Log } from '@causeway/store/log/log.ts'
 import type { Transactions } from './client/idempotent.ts'
 import type { HomeserverConfig } from './config.ts'
+import type { PublicRooms } from './directory/public-rooms.ts'
 import type { MediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import type { RoomEngine } from './rooms/engine.ts'
@@ -42,6 +43,7 @@ export interface Homeserver {
   readonly random: Random
   readonly signer: Signer
   readonly media: MediaState
+  readonly publicRooms: PublicRooms
   readonly rooms: RoomEngine
   readonly transactions: Transactions
   readonly notifier: Notifier

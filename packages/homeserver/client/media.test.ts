@@ -5,29 +5,21 @@ import sharp from 'sharp'
 import type { Mxc } from '@causeway/matrix/ids/ids.ts'
 import { splitMxc } from '@causeway/matrix/ids/mxc.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
-import { findTestDrivers, type TestDriver } from '@causeway/store/log/databases-suite.ts'
 import type { DispatchResponse } from '../http/dispatch.ts'
 import { startListeners } from '../http/listen.ts'
 import { deleteMedia, deleteMediaOf } from '../media/delete-media.ts'
 import { publicMediaUrl } from '../media/public-link.ts'
-import { mediaRoutes } from './media-routes.ts'
-import { openTestServer, type TestServer } from './test-server.ts'
+import { findServerDrivers, type ServerDriver } from '../test-server.ts'
+import { openTestPeople, type TestPeople } from './test-people.ts'
 
-async function openMedia(driver: TestDriver): Promise<TestServer> {
-  const database = await driver.create()
-  const server = await openTestServer(database.config, mediaRoutes)
-  const close = server[Symbol.asyncDispose]
-  return {
-    ...server,
-    async [Symbol.asyncDispose]() {
-      await close()
-      await database[Symbol.asyncDispose]()
-    },
-  }
+async function openMedia(driver: ServerDriver): Promise<TestPeople> {
+  const server = await openTestPeople(driver, { public_base_url: 'https://matrix.test' })
+  Object.assign(server.hs.config.media, { max_upload_size: 1024 * 1024, max_image_pixels: 4_000_000 })
+  return server
 }
 
 async function upload(
-  server: TestServer,
+  server: TestPeople,
   body: Uint8Array | string,
   type = 'text/plain',
   filename?: string,
@@ -46,7 +38,7 @@ async function upload(
 const pathOf = (mxc: Mxc): string => `${splitMxc(mxc).serverName}/${splitMxc(mxc).mediaId}`
 
 function get(
-  server: TestServer,
+  server: TestPeople,
   url: string,
   headers: Record<string, string> = {},
   who: string | undefined = 'bob',
@@ -54,11 +46,11 @@ function get(
   return server.send(who, { method: 'GET', url, headers })
 }
 
-function download(server: TestServer, mxc: Mxc, rest = '', headers = {}): Promise<DispatchResponse> {
+function download(server: TestPeople, mxc: Mxc, rest = '', headers = {}): Promise<DispatchResponse> {
   return get(server, `/_matrix/client/v1/media/download/${pathOf(mxc)}${rest}`, headers)
 }
 
-function thumbnail(server: TestServer, mxc: Mxc, query: string): Promise<DispatchResponse> {
+function thumbnail(server: TestPeople, mxc: Mxc, query: string): Promise<DispatchResponse> {
   return get(server, `/_matrix/client/v1/media/thumbnail/${pathOf(mxc)}?${query}`)
 }
 
@@ -79,7 +71,7 @@ function animation(): Promise<Buffer> {
     .toBuffer()
 }
 
-for (const driver of await findTestDrivers()) {
+for (const driver of await findServerDrivers()) {
   describe(`media on ${driver.name}`, { skip: driver.skip }, () => {
     it('gives back what was uploaded, with its type and name', async () => {
       await using server = await openMedia(driver)
@@ -145,8 +137,8 @@ for (const driver of await findTestDrivers()) {
       await using server = await openMedia(driver)
       for (const [path, status] of [
         ['elsewhere.example/abc', 404],
-        ['test/unknown', 404],
-        ['test/..%2F..%2Fetc', 400],
+        ['test.example/unknown', 404],
+        ['test.example/..%2F..%2Fetc', 400],
         ['bad%20name/abc', 400],
       ] as const) {
         const answer = await get(server, `/_matrix/client/v1/media/download/${path}`)
@@ -269,7 +261,7 @@ for (const driver of await findTestDrivers()) {
       assert.equal(await deleteMedia(server.hs, splitMxc(first).mediaId), true)
       assert.equal((await download(server, first)).status, 404)
       assert.equal((await download(server, second)).status, 200)
-      assert.equal(await deleteMediaOf(server.hs, '@alice:test'), 1)
+      assert.equal(await deleteMediaOf(server.hs, '@alice:test.example'), 1)
       assert.equal((await download(server, second)).status, 404)
       assert.equal(await deleteMedia(server.hs, splitMxc(first).mediaId), false)
       for await (const blob of server.hs.blobs.list()) assert.fail(`${blob.hash} is left`)
@@ -291,7 +283,10 @@ for (const driver of await findTestDrivers()) {
       })
       try {
         const url = `${listeners.urls[0]!}/_matrix/media/v3/upload`
-        const headers = { authorization: 'Bearer alice', 'content-type': 'text/plain' }
+        const headers = {
+          authorization: `Bearer ${await server.tokenOf('alice')}`,
+          'content-type': 'text/plain',
+        }
         // In pieces, so that the length is not known before the end.
         const large = new Blob(Array.from({ length: 40 }, () => 'x'.repeat(64 * 1024))).stream()
         const refused = await fetch(url, {

@@ -1,21 +1,19 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import { findTestDrivers, type TestDriver } from '@causeway/store/log/databases-suite.ts'
 import { setAccountData } from '@causeway/store/tables/account-data.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
-import { relationRoutes } from './relation-routes.ts'
-import { openTestServer, type TestServer } from './test-server.ts'
+import { findServerDrivers, type ServerDriver } from '../test-server.ts'
+import { openTestPeople, type TestPeople } from './test-people.ts'
 
 interface Chat extends AsyncDisposable {
-  readonly server: TestServer
+  readonly server: TestPeople
   readonly roomId: string
   readonly path: string
 }
 
-async function openChat(driver: TestDriver, more: JsonObject = {}): Promise<Chat> {
-  const database = await driver.create()
-  const server = await openTestServer(database.config, relationRoutes)
+async function openChat(driver: ServerDriver, more: JsonObject = {}): Promise<Chat> {
+  const server = await openTestPeople(driver)
   const made = await server.call('alice', 'POST', '/_matrix/client/v3/createRoom', {
     preset: 'public_chat',
     ...more,
@@ -27,10 +25,7 @@ async function openChat(driver: TestDriver, more: JsonObject = {}): Promise<Chat
     server,
     roomId,
     path,
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]()
-      await database[Symbol.asyncDispose]()
-    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
 }
 
@@ -76,7 +71,7 @@ async function countQueries({ server }: Chat, run: () => Promise<unknown>): Prom
   return count
 }
 
-for (const driver of await findTestDrivers()) {
+for (const driver of await findServerDrivers()) {
   describe(`relations on ${driver.name}`, { skip: driver.skip }, () => {
     it('bundles the latest edit by the author, whole, and leaves the content as it was', async () => {
       await using chat = await openChat(driver)
@@ -153,8 +148,8 @@ for (const driver of await findTestDrivers()) {
       const reply = await server.say('alice', roomId, relatesTo('m.thread', root))
       await server.say('bob', roomId, relatesTo('m.thread', root))
       await server.say('bob', roomId, relatesTo('m.reference', root))
-      const content = { ignored_users: { '@bob:test': {} } }
-      const userId = '@alice:test' as UserId
+      const content = { ignored_users: { '@bob:test.example': {} } }
+      const userId = '@alice:test.example' as UserId
       await server.hs.log.append({
         entries: [
           {

@@ -2,6 +2,7 @@ import type { AnyEndpoint } from '../http/endpoint.ts'
 import { accountRoutes } from './account-routes.ts'
 import { appserviceRoutes } from './appservice-routes.ts'
 import { deviceKeyRoutes } from './device-key-routes.ts'
+import { directoryRoutes } from './directory-routes.ts'
 import { mediaRoutes } from './media-routes.ts'
 import { relationRoutes } from './relation-routes.ts'
 import { roomRoutes } from './room-routes.ts'
@@ -14,6 +15,7 @@ export const clientRoutes: readonly AnyEndpoint[] = [
   ...roomRoutes,
   ...relationRoutes,
   ...mediaRoutes,
+  ...directoryRoutes,
   ...userDataRoutes,
   ...deviceKeyRoutes,
 ]

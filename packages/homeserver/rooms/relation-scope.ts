@@ -1,8 +1,8 @@
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { RelationScope } from '@causeway/store/tables/relations.ts'
-import { readStateAt } from './current-state.ts'
 import type { RoomEngine } from './engine.ts'
-import { BEGINNING, END, listTimeline } from './read-events.ts'
+import { isWorldReadable } from './newest-state.ts'
+import { BEGINNING, END } from './read-events.ts'
 import type { RoomInfo } from './stored-event.ts'
 import { lastJoinedNid } from './visibility.ts'
 
@@ -19,12 +19,4 @@ export async function relationScope(
   const isOpen = joinedUntil !== Number.POSITIVE_INFINITY && (await isWorldReadable(engine, room))
   const before = isOpen ? END : Math.min(END, Math.max(BEGINNING, joinedUntil))
   return { roomNid: room.roomNid, before, ignored: await engine.ignored.of(userId) }
-}
-
-async function isWorldReadable(engine: RoomEngine, room: RoomInfo): Promise<boolean> {
-  const range = { after: BEGINNING, before: END, backwards: true, limit: 1 }
-  const newest = (await listTimeline(engine, room, range))[0]
-  if (newest === undefined) return false
-  const state = await readStateAt(engine, room, newest.stateRoot, 'm.room.history_visibility', '')
-  return state?.stored.content['history_visibility'] === 'world_readable'
 }

@@ -1,4 +1,4 @@
-import type { Database, Step, TableShape } from '../db/database.ts'
+import type { Database, Row, Step, TableShape } from '../db/database.ts'
 
 const PUBLISHED_ROOMS: TableShape = {
   name: 'published_rooms',
@@ -19,15 +19,17 @@ export async function isPublished(db: Database, roomNid: number): Promise<boolea
   return (await db.query('SELECT room_nid FROM published_rooms WHERE room_nid = ?', [roomNid])).length > 0
 }
 
-/** Published rooms with the number of people in them, largest first. */
-export function listPublishedRooms(
-  db: Database,
-): Promise<{ room_nid: number; room_id: string; joined: number }[]> {
-  return db.queryLarge(
-    `SELECT p.room_nid, r.room_id, count(m.user_id) AS joined
-     FROM published_rooms p JOIN rooms r ON r.nid = p.room_nid
-     LEFT JOIN memberships m ON m.room_nid = p.room_nid AND m.membership = 'join'
-     GROUP BY p.room_nid, r.room_id ORDER BY joined DESC, p.room_nid`,
+export interface PublishedRow extends Row {
+  room_nid: number
+  /** The network whose directory an appservice lists it in; empty: our own directory. */
+  network_id: string
+}
+
+/** Every room of every directory, in no particular order. */
+export function listPublishedRooms(db: Database): Promise<PublishedRow[]> {
+  return db.queryLarge<PublishedRow>(
+    `SELECT room_nid, '' AS network_id FROM published_rooms
+     UNION ALL SELECT room_nid, network_id FROM appservice_published_rooms`,
     [],
   )
 }
