@@ -7,6 +7,8 @@ export interface SingleFlight<K, V> {
   run(key: K, load: (isCurrent: () => boolean) => Promise<V>): Promise<V>
   /** Later callers start anew, because what the load under way reads may be outdated by now. */
   forget(key: K): void
+  /** The same for every key. */
+  forgetAll(): void
   /** Loads under way. */
   size(): number
 }
@@ -27,6 +29,7 @@ export function createSingleFlight<K, V>(): SingleFlight<K, V> {
       return promise
     },
     forget: (key) => void flights.delete(key),
+    forgetAll: () => flights.clear(),
     size: () => flights.size,
   }
 }

@@ -171,8 +171,13 @@ class RunningCursor implements Cursor {
 
   async #next(): Promise<EntryBatch> {
     const limit = this.#options.maxBatch ?? 200
+    const head = this.#deps.log.head()
     const held = this.#deps.log.ring.since(this.#position, limit)
-    if (held !== 'fell-behind') return { entries: held, through: held.at(-1)!.position }
+    if (held !== 'fell-behind') {
+      // Of purged rooms nothing is left.
+      const through = held.at(-1)?.position ?? Math.min(head, this.#position + limit)
+      return { entries: held, through }
+    }
     const batch = await this.#options.read(this.#position, this.#deps.log.head(), limit)
     if (batch.through <= this.#position) {
       throw new Error(`The log was read from ${this.#position} without getting any further`)

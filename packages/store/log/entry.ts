@@ -13,6 +13,8 @@ export type LogEntry =
   | DeviceListEntry
   | PushRulesEntry
   | ProfileEntry
+  | PurgeEntry
+  | ErasureEntry
 
 export interface EventEntry {
   readonly kind: 'event'
@@ -105,6 +107,21 @@ export interface PushRulesEntry {
 
 export interface ProfileEntry {
   readonly kind: 'profile'
+  position: number
+  readonly userId: UserId
+}
+
+/** A room was purged: whoever keeps anything of it lets go of it. Its rows go afterwards, in portions. */
+export interface PurgeEntry {
+  readonly kind: 'purge'
+  position: number
+  readonly roomId: RoomId
+  readonly roomNid: number
+}
+
+/** A user was erased: what they had said is in its redacted form from here on, without redactions. */
+export interface ErasureEntry {
+  readonly kind: 'erasure'
   position: number
   readonly userId: UserId
 }

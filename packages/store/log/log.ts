@@ -42,6 +42,8 @@ const KINDS: readonly EntryKind[] = [
   'device_list',
   'push_rules',
   'profile',
+  'purge',
+  'erasure',
 ]
 
 function createChanges(limit: number, floor: number): Record<EntryKind, ChangeIndex> {

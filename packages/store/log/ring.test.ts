@@ -96,3 +96,24 @@ test('a reader of certain rooms and users gets theirs and no others, as if the w
     }),
   )
 })
+
+test('a forgotten room leaves nothing of its events, and readers of others see theirs without a gap', () => {
+  const ring = createRing({ floor: 0, maxEntries: 4, maxBytes: 1e6 })
+  const positionsOf = (room: number, ...all: number[]): void =>
+    all.forEach((position) => ring.append(sampleEvent(room, position)))
+  positionsOf(1, 1)
+  positionsOf(2, 2)
+  positionsOf(1, 3)
+  const [first] = ring.since(0) as LogEntry[]
+  ring.append({ kind: 'purge', position: 4, roomId: keyOf(first!) as never, roomNid: 1 })
+  const { bytes } = ring.figures()
+  ring.forgetRoom(keyOf(first!))
+  assert.deepEqual(positions(ring.since(0)), [2, 4], 'that it was purged is still told')
+  assert.deepEqual(positions(ring.sinceOf(0, new Set([keyOf(first!)]), new Set())), [4])
+  assert.ok(ring.figures().bytes < bytes)
+  if (first?.kind === 'event') ring.replaceEvent({ ...first.event, nid: 3 })
+  assert.deepEqual(positions(ring.since(2)), [4])
+  positionsOf(2, 5, 6, 7, 8)
+  assert.deepEqual(positions(ring.since(4)), [5, 6, 7, 8])
+  assert.equal(ring.figures().keys, 1)
+})

@@ -5,7 +5,7 @@ export interface Ring {
   /** Takes in the next entry. A gap before it empties the ring, since readers must not miss what lies in it. */
   append(entry: LogEntry): void
   /**
-   * All entries after `position`, or the first `limit` of them, oldest first; `'fell-behind'` when some are no
+   * All entries after `position`, or those of the first `limit` positions, oldest first; `'fell-behind'` when some are no
    * longer held.
    */
   since(position: number, limit?: number): LogEntry[] | 'fell-behind'
@@ -23,6 +23,8 @@ export interface Ring {
    * old one behind. Not there: nothing happens.
    */
   replaceEvent(event: StoredEvent): void
+  /** Lets go of all events and receipts of a room that are held now: readers find them no more. */
+  forgetRoom(roomId: string): void
   /** Every entry after this position, up to `head()`, is held. */
   floor(): number
   /** Position of the last entry taken in. */
@@ -55,7 +57,9 @@ function weighJson(value: unknown): number {
 
 /** Under which key a reader finds an entry; rooms begin with `!` and users with `@`, so one map holds both. */
 export function keyOf(entry: LogEntry): string {
-  return entry.kind === 'event' || entry.kind === 'receipt' ? entry.roomId : entry.userId
+  return entry.kind === 'event' || entry.kind === 'receipt' || entry.kind === 'purge'
+    ? entry.roomId
+    : entry.userId
 }
 
 /** One key's entries, oldest first; those before `from` have left the ring. */
@@ -82,7 +86,10 @@ function firstAfter(list: KeyEntries, position: number): number {
   return at
 }
 
-/** Positions in the ring are (first, head], without gaps: an entry's slot is its position modulo the length. */
+/**
+ * Positions in the ring are (first, head]: an entry's slot is its position modulo the length. A slot among them is
+ * empty only where a room was forgotten.
+ */
 class EntryRing implements Ring {
   readonly #maxEntries: number
   readonly #maxBytes: number
@@ -135,13 +142,25 @@ class EntryRing implements Ring {
 
   replaceEvent(event: StoredEvent): void {
     if (event.nid <= this.#first || event.nid > this.#head) return
-    const old = this.#slots[event.nid % this.#maxEntries]!
+    const old = this.#slots[event.nid % this.#maxEntries]
+    if (old === undefined) return
     if (old.kind !== 'event') throw new Error(`Log entry ${event.nid} is not an event`)
     const entry: LogEntry = { ...old, event }
     const list = this.#byKey.get(keyOf(old))!
     list.entries[firstAfter(list, event.nid - 1)] = entry
     this.#bytes -= this.#weights[event.nid % this.#maxEntries]!
     this.#put(entry)
+  }
+
+  forgetRoom(roomId: string): void {
+    const list = this.#byKey.get(roomId)
+    if (list === undefined) return
+    const stays = ({ kind }: LogEntry): boolean => kind !== 'event' && kind !== 'receipt'
+    const held = list.entries.slice(list.from)
+    for (const { position } of held.filter((entry) => !stays(entry))) this.#clear(position % this.#maxEntries)
+    const left = held.filter(stays)
+    if (left.length === 0) this.#byKey.delete(roomId)
+    else this.#byKey.set(roomId, { entries: left, from: 0 })
   }
 
   floor(): number {
@@ -163,11 +182,18 @@ class EntryRing implements Ring {
     this.#bytes += this.#weights[slot]!
   }
 
-  #shedOldest(): void {
-    const slot = ++this.#first % this.#maxEntries
-    const key = keyOf(this.#slots[slot]!)
+  #clear(slot: number): void {
     this.#slots[slot] = undefined
     this.#bytes -= this.#weights[slot]!
+    this.#weights[slot] = 0
+  }
+
+  #shedOldest(): void {
+    const slot = ++this.#first % this.#maxEntries
+    const entry = this.#slots[slot]
+    if (entry === undefined) return
+    const key = keyOf(entry)
+    this.#clear(slot)
     const list = this.#byKey.get(key)!
     dropOldest(list)
     if (list.from === list.entries.length) this.#byKey.delete(key)
@@ -176,7 +202,10 @@ class EntryRing implements Ring {
   #after(position: number, limit: number): LogEntry[] {
     const found: LogEntry[] = []
     const last = Math.min(this.#head, position + limit)
-    for (let at = position + 1; at <= last; at++) found.push(this.#slots[at % this.#maxEntries]!)
+    for (let at = position + 1; at <= last; at++) {
+      const entry = this.#slots[at % this.#maxEntries]
+      if (entry !== undefined) found.push(entry)
+    }
     return found
   }
 

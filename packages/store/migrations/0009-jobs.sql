@@ -4,7 +4,7 @@
 CREATE TABLE jobs (
   id TEXT PRIMARY KEY,
   kind TEXT NOT NULL,
-  -- What it is about: a room id or a user id.
+  -- What it is about: a room id, a user id, or both with a space between. One job of a kind for each at a time.
   subject TEXT NOT NULL,
   -- JSON objects.
   input TEXT NOT NULL,

@@ -54,14 +54,15 @@ export async function findRoomIdByNid(db: Database, nid: number): Promise<string
   return rows[0]?.room_id
 }
 
-/** Every membership of a user, current ones and past. */
+/** Every membership of a user, current ones and past, but in rooms that are being purged. */
 export function listMembershipsOfUser(
   db: Database,
   userId: string,
 ): Promise<(MembershipRow & { room_id: string })[]> {
   return db.query(
     `SELECT m.user_id, m.room_nid, m.membership, m.event_nid, m.is_local, m.forgotten, r.room_id
-     FROM memberships m JOIN rooms r ON r.nid = m.room_nid WHERE m.user_id = ?`,
+     FROM memberships m JOIN rooms r ON r.nid = m.room_nid
+     WHERE m.user_id = ? AND substr(r.room_id, 1, 1) = '!'`,
     [userId],
   )
 }

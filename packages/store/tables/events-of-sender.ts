@@ -1,0 +1,46 @@
+import type { Database } from '../db/database.ts'
+import type { EventRow } from './events.ts'
+
+const COLUMNS = 'nid, event_id, room_nid, depth, state_root, state_before, flags, state_nid, json'
+
+/** Whether the bytes of an event contain a text. */
+const CONTAINS = { sqlite: 'instr(json, ?) > 0', postgres: 'position(? in json) > 0' } as const
+
+/** Before every event, back-filled ones too. */
+export const BEFORE_ALL = -Number.MAX_SAFE_INTEGER
+
+/** A stretch of a room's events, and those of one sender in it. */
+export interface SenderStretch {
+  /** Among them may be events that only quote such a sender: look at each. */
+  readonly rows: EventRow[]
+  /** The number of the stretch's last event; undefined: the room has no more. */
+  readonly last: number | undefined
+}
+
+/**
+ * Looks for one sender's events among the next `limit` events of a room after a number. There is no index by
+ * sender, which would cost every message something for what is done once in an account's life: the database
+ * reads the stretch, and only what may match comes here.
+ */
+export async function findEventsOfSender(
+  db: Database,
+  roomNid: number,
+  sender: string,
+  after: number,
+  limit: number,
+): Promise<SenderStretch> {
+  const ends = await db.queryLarge<{ nid: number }>(
+    `SELECT nid FROM (SELECT nid FROM events WHERE room_nid = ? AND nid > ? ORDER BY nid LIMIT ?) AS stretch
+     ORDER BY nid DESC LIMIT 1`,
+    [roomNid, after, limit],
+  )
+  const last = ends[0]?.nid
+  if (last === undefined) return { rows: [], last }
+  const text = new TextEncoder().encode(`"sender":${JSON.stringify(sender)}`)
+  const rows = await db.queryLarge<EventRow>(
+    `SELECT ${COLUMNS} FROM events
+     WHERE room_nid = ? AND nid > ? AND nid <= ? AND ${CONTAINS[db.dialect]} ORDER BY nid`,
+    [roomNid, after, last, text],
+  )
+  return { rows, last }
+}
