@@ -90,6 +90,11 @@ export class IrcClient implements AsyncDisposable {
     return this.#session?.membership.members(channel) ?? []
   }
 
+  /** One member, by nick in any case; undefined where there is none, or not observing. */
+  findMember(channel: string, nick: string): Member | undefined {
+    return this.#session?.membership.find(channel, nick)
+  }
+
   /** Connects, and stays connected until `quit` or an end that is not retryable. */
   start(): void {
     if (!this.#isStopped) return

@@ -60,6 +60,15 @@ export class Membership {
     })
   }
 
+  /** One member of a channel, by nick in any case; undefined where there is none. */
+  find(channel: string, nick: string): Member | undefined {
+    const folded = this.fold(nick)
+    const ranks = this.#channels.get(this.fold(channel))?.members.get(folded)
+    if (ranks === undefined) return undefined
+    const user = this.#users.get(folded)
+    return { nick: user?.nick ?? folded, user: user?.user, host: user?.host, ranks }
+  }
+
   /** The channels shared with somebody. */
   channelsOf(nick: string): string[] {
     const folded = [...(this.#users.get(this.fold(nick))?.channels ?? [])]

@@ -1,0 +1,164 @@
+import { Cache } from '@causeway/store/cache/lru.ts'
+import { createKeyedQueue } from '@causeway/store/cache/keyed-queue.ts'
+import type { Clock, Random } from '@causeway/store/clock/clock.ts'
+import type { Database } from '@causeway/store/db/database.ts'
+import { findLastBridgeNid } from '@causeway/store/tables/bridge-links.ts'
+import { listBusyLanes } from '@causeway/store/tables/bridge-outbox.ts'
+import type { GhostIds } from './ghost-ids.ts'
+import { Ghosts } from './ghosts.ts'
+import type { HubContext, HubLog, HubSettings, Numbers } from './hub-context.ts'
+import { Inbound } from './inbound/inbound.ts'
+import { receiveRemoteCommand } from './links/remote-command.ts'
+import { LinkRegistry } from './links/registry.ts'
+import { startUnlink } from './links/unlink.ts'
+import { startMaintenance } from './maintenance.ts'
+import { MatrixPortError } from './matrix-port.ts'
+import type { MatrixPort } from './matrix-port.ts'
+import { MessageBook } from './message-book.ts'
+import type { Network, Portal, RemoteSink } from './network.ts'
+import { LaneRunner } from './outbound/lane-runner.ts'
+import { createRunOperation } from './outbound/run-operation.ts'
+import { receiveTransaction } from './receive-transaction.ts'
+import { runTask } from './run-task.ts'
+import { TroubleReporter } from './trouble.ts'
+
+export interface HubOptions {
+  readonly db: Database
+  readonly port: MatrixPort
+  readonly networks: readonly Network[]
+  readonly ghostIds: GhostIds
+  readonly settings: HubSettings
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: HubLog
+}
+
+/** A running hub. */
+export interface Hub {
+  /** For commands of administrators: the functions of `links/` and `commands/status.ts` take it. */
+  readonly context: HubContext
+  /**
+   * Takes a transaction of the homeserver; resolves once it is stored, so that it may be acknowledged. The same id has
+   * no effect twice.
+   */
+  handleTransaction(txnId: string, events: readonly unknown[]): Promise<void>
+  /** Resolves when nothing is under way in either direction (what has to wait for something counts as idle). */
+  settle(): Promise<void>
+  /** Finishes what is under way and leaves the networks; what waits stays stored. */
+  stop(): Promise<void>
+}
+
+const NAMES_BYTES = 2 * 1024 * 1024
+
+async function countFrom(db: Database): Promise<Numbers> {
+  let outbox = await findLastBridgeNid(db, 'bridge_outbox')
+  let inbox = await findLastBridgeNid(db, 'bridge_inbox')
+  return { outbox: () => ++outbox, inbox: () => ++inbox }
+}
+
+function createContext(
+  options: HubOptions,
+  numbers: Numbers,
+  signal: AbortSignal,
+  wake: (lane: string) => void,
+) {
+  const { db, port, networks, ghostIds, settings, clock, random, log } = options
+  const trouble = new TroubleReporter({ port, clock, log, signal })
+  const hub: HubContext = {
+    ...{ db, port, ghostIds, settings, clock, random, log, signal, numbers, wake },
+    networks: new Map(networks.map((network) => [network.name, network])),
+    ghosts: new Ghosts({ db, port, ids: ghostIds, clock }),
+    links: new LinkRegistry(db, clock),
+    book: new MessageBook(db, clock),
+    names: new Cache('bridge display names', NAMES_BYTES, (name, key) => 2 * (name.length + key.length)),
+    reportTrouble: (one) => trouble.report(one),
+  }
+  return hub
+}
+
+function createSink(hub: HubContext, inbound: Inbound): RemoteSink {
+  const fault = (error: unknown): void =>
+    hub.log.error('a word from a channel could not be acted upon', { error })
+  return {
+    receive: (portal, event) => inbound.receive(portal, event),
+    command: (portal, command) => void receiveRemoteCommand(hub, portal, command).catch(fault),
+    lost: (portal, reason) => void endLost(hub, portal, reason).catch(fault),
+  }
+}
+
+/** The channel threw the bridge out, which is a way to say that it is not wanted. */
+async function endLost(hub: HubContext, portal: Portal, reason: string): Promise<void> {
+  const link = hub.links.ofPortal(portal.nid)
+  if (link === undefined || link.state === 'leaving') return
+  await startUnlink(hub, link, { side: 'remote', by: `${portal.name}: ${reason}`, removeGhosts: true })
+}
+
+/** Channels of links that were there before are entered again; the networks do so in their own time. */
+async function openAll(hub: HubContext): Promise<void> {
+  for (const link of hub.links.all()) {
+    await hub.ghosts.members(link.portal.nid)
+    if (!['consenting', 'live', 'paused'].includes(link.state)) continue
+    const opening = hub.networks.get(link.portal.network)?.open(link.portal, link.options)
+    opening
+      ?.then(async (result) => {
+        if (result.kind === 'refused') await endLost(hub, link.portal, result.reason)
+      })
+      .catch((error: unknown) => hub.log.error('a channel could not be entered', { error }))
+  }
+}
+
+/** Makes the bot exist; without it nothing can be done, so that this waits for the homeserver. */
+async function prepareBot({ port, settings, log, clock, signal }: HubContext): Promise<void> {
+  const localpart = port.botUserId.slice(1, port.botUserId.indexOf(':'))
+  while (!signal.aborted) {
+    try {
+      await port.register(localpart)
+      await port.setDisplayName(undefined, settings.botName)
+      return
+    } catch (error) {
+      if (error instanceof MatrixPortError && !error.isTemporary) {
+        log.warn('the bot of the bridges could not be prepared', { error })
+        return
+      }
+      await clock.sleep(1_000, signal).catch(() => undefined)
+    }
+  }
+}
+
+/** Starts the hub: everything an earlier process left undone is taken up again. */
+export async function startHub(options: HubOptions): Promise<Hub> {
+  const { db, clock, log, networks } = options
+  const abort = new AbortController()
+  const late: { lanes?: LaneRunner } = {}
+  const numbers = await countFrom(db)
+  const hub = createContext(options, numbers, abort.signal, (lane) => late.lanes?.wake(lane))
+  await hub.links.load(await findLastBridgeNid(db, 'bridge_link'))
+  const run = createRunOperation(hub, (operation) => runTask(hub, operation))
+  const lanes = (late.lanes = new LaneRunner({ db, clock, log, run, signal: abort.signal }))
+  const inbound = new Inbound(hub)
+  const queue = createKeyedQueue<'transactions'>()
+  const sink = createSink(hub, inbound)
+  for (const network of networks) network.start(sink)
+  const ready = prepareBot(hub)
+  await openAll(hub)
+  await inbound.resume()
+  for (const lane of await listBusyLanes(db)) void ready.then(() => lanes.wake(lane))
+  startMaintenance(hub)
+  return {
+    context: hub,
+    handleTransaction: (txnId, events) =>
+      queue.serial('transactions', () => receiveTransaction(hub, txnId, events)),
+    settle: async () => {
+      await queue.idle()
+      await lanes.settle()
+      await inbound.settle()
+    },
+    stop: async () => {
+      abort.abort()
+      await queue.idle()
+      await Promise.all(networks.map((network) => network.stop()))
+      await lanes.settle()
+      await inbound.settle()
+    },
+  }
+}

@@ -1,0 +1,141 @@
+import type { Step } from '@causeway/store/db/database.ts'
+import { endInbox, insertInbox, listInbox, listWaitingPortals } from '@causeway/store/tables/bridge-inbox.ts'
+import type { InboxRecord } from '@causeway/store/tables/bridge-inbox.ts'
+import type { HubContext } from '../hub-context.ts'
+import type { Link } from '../links/registry.ts'
+import { MatrixPortError } from '../matrix-port.ts'
+import type { Portal, RemoteEvent } from '../network.ts'
+import { deliver } from './deliver.ts'
+
+const PAGE = 50
+/** Things heard and not yet stored; a commit takes milliseconds, so that so many mean that the disk is gone. */
+const MAX_UNSTORED = 50_000
+const PAUSE_MS = 1_000
+const PAUSE_MAX_MS = 30_000
+
+/**
+ * From the networks into the rooms: what is heard is stored first (several things in one commit), then brought into
+ * the room in the order of the channel. Each has a transaction id of its own, so that what is tried twice appears once.
+ */
+export class Inbound {
+  readonly #hub: HubContext
+  #unstored: InboxRecord[] = []
+  #isStoring = false
+  readonly #running = new Map<number, boolean>()
+  #idle: (() => void)[] = []
+
+  constructor(hub: HubContext) {
+    this.#hub = hub
+  }
+
+  /** Takes what a network heard in a channel. Never waits. */
+  receive(portal: Portal, event: RemoteEvent): void {
+    const link = this.#hub.links.ofPortal(portal.nid)
+    if (link?.state !== 'live' || !this.#matters(link, event)) return
+    if (this.#unstored.length >= MAX_UNSTORED) {
+      this.#hub.log.error('too much comes from the networks; something is lost', { channel: portal.name })
+      return
+    }
+    const nid = this.#hub.numbers.inbox()
+    const id = 'id' in event ? event.id : undefined
+    const dedupeKey = id === undefined ? `n${nid}` : `${event.type}:${id}`
+    const payload = JSON.stringify(event)
+    this.#unstored.push({ nid, portalNid: portal.nid, dedupeKey, payload, createdTs: this.#hub.clock.now() })
+    if (!this.#isStoring) void this.#store()
+  }
+
+  /** Goes on with what an earlier process left. */
+  async resume(): Promise<void> {
+    for (const portalNid of await listWaitingPortals(this.#hub.db)) this.#wake(portalNid)
+  }
+
+  /** Resolves when nothing is under way. */
+  settle(): Promise<void> {
+    if (!this.#isStoring && this.#running.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  /** Where only those who spoke have ghosts, the comings and goings of others leave no trace. */
+  #matters(link: Link, event: RemoteEvent): boolean {
+    if (event.type === 'join') return link.options.membership === 'eager'
+    if (event.type !== 'leave' && event.type !== 'rename') return true
+    if (link.options.membership === 'eager' || this.#running.has(link.portal.nid) || this.#isStoring)
+      return true
+    const { network, server, nid } = link.portal
+    const person = event.type === 'leave' ? event.person : event.from
+    const userId = this.#hub.ghostIds.userIdOf(network, server, person.id)
+    return userId !== undefined && this.#hub.ghosts.isMember(nid, userId)
+  }
+
+  async #store(): Promise<void> {
+    this.#isStoring = true
+    while (this.#unstored.length > 0) {
+      const batch = this.#unstored
+      this.#unstored = []
+      try {
+        const result = await this.#hub.db.commit({ entries: [], steps: batch.map(insertInbox) })
+        if (!result.ok) throw new Error(`refused at ${result.step}: ${result.reason}`)
+        for (const portalNid of new Set(batch.map((record) => record.portalNid))) this.#wake(portalNid)
+      } catch (error) {
+        this.#hub.log.error('what came from the networks could not be stored', { error, count: batch.length })
+      }
+    }
+    this.#isStoring = false
+    this.#tellIdle()
+  }
+
+  #tellIdle(): void {
+    if (this.#isStoring || this.#running.size > 0) return
+    for (const wake of this.#idle.splice(0)) wake()
+  }
+
+  #wake(portalNid: number): void {
+    if (this.#running.has(portalNid)) {
+      this.#running.set(portalNid, true)
+      return
+    }
+    this.#running.set(portalNid, false)
+    void this.#work(portalNid)
+  }
+
+  async #work(portalNid: number): Promise<void> {
+    const { db, signal, log, clock } = this.#hub
+    let pauseMs = PAUSE_MS
+    while (!signal.aborted) {
+      this.#running.set(portalNid, false)
+      try {
+        const page = await listInbox(db, portalNid, PAGE)
+        if (page.length === 0 && this.#running.get(portalNid) === false) break
+        for (const record of page) if (!signal.aborted) await this.#deliver(record)
+        pauseMs = PAUSE_MS
+      } catch (error) {
+        // Nothing overtakes it: the channel's order is the room's.
+        log.warn('the homeserver does not take what comes from a network; trying again', { error, pauseMs })
+        await clock.sleep(pauseMs, signal).catch(() => undefined)
+        pauseMs = Math.min(PAUSE_MAX_MS, pauseMs * 2)
+      }
+    }
+    this.#running.delete(portalNid)
+    this.#tellIdle()
+  }
+
+  /** Brings one into the room. Throws where it has to be tried again. */
+  async #deliver(record: InboxRecord): Promise<void> {
+    const { db, links, log } = this.#hub
+    const link = links.ofPortal(record.portalNid)
+    let steps: readonly Step[] = []
+    let state: 'done' | 'refused' = 'done'
+    try {
+      if (link?.state === 'live') {
+        const event = JSON.parse(record.payload) as RemoteEvent
+        const txnId = `in${record.nid}-${record.createdTs}`
+        steps = await deliver(this.#hub, { link, event, txnId, heardTs: record.createdTs })
+      }
+    } catch (error) {
+      if (error instanceof MatrixPortError && error.isTemporary) throw error
+      log.warn('the homeserver refused what came from a network', { error, room: link?.roomId })
+      state = 'refused'
+    }
+    await db.commit({ entries: [], steps: [...steps, endInbox(record.nid, state)] })
+  }
+}

@@ -1,0 +1,17 @@
+/** Names of lanes. Each is worked off in strict order; lanes run beside one another. */
+export const portalLane = (portalNid: number): string => `portal:${portalNid}`
+/** What the hub itself has to do for a room: commands, invitations. */
+export const roomLane = (roomId: string): string => `room:${roomId}`
+/** Making and taking apart of a link. */
+export const linkLane = (linkNid: number): string => `link:${linkNid}`
+
+/** Kinds of operations toward a portal. */
+export type PortalKind = 'message' | 'reaction' | 'redaction' | 'member' | 'moderate' | 'topic'
+/** Kinds of the hub's own tasks. */
+export type TaskKind = 'command' | 'invite' | 'expelled' | 'encryption' | 'open-link' | 'unlink'
+
+const PORTAL_KINDS: readonly string[] = ['message', 'reaction', 'redaction', 'member', 'moderate', 'topic']
+
+export function isPortalKind(kind: string): kind is PortalKind {
+  return PORTAL_KINDS.includes(kind)
+}

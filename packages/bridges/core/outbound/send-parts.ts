@@ -1,0 +1,87 @@
+import type { Step } from '@causeway/store/db/database.ts'
+import {
+  attemptPart,
+  deleteOperation,
+  endOperation,
+  rewindOperation,
+} from '@causeway/store/tables/bridge-outbox.ts'
+import type { OutboxRecord } from '@causeway/store/tables/bridge-outbox.ts'
+import type { HubContext } from '../hub-context.ts'
+import type { Link } from '../links/registry.ts'
+import type { Connection } from '../network.ts'
+import type { OperationResult } from './lane-runner.ts'
+
+/** What is recorded of a part that was sent, where the network gave it an id. */
+export type RemoteIdOf = (remoteId: string) => string
+
+export interface Sending {
+  readonly link: Link
+  readonly operation: OutboxRecord
+  readonly connection: Connection
+  readonly parts: readonly string[]
+  readonly remoteIdOf?: RemoteIdOf
+}
+
+/** The operation ends without anything (more) to send. */
+export function dropped(operation: OutboxRecord, before: readonly Step[]): OperationResult {
+  return { kind: 'over', steps: [...before, deleteOperation(operation.nid)] }
+}
+
+/** Refuses an operation and tells its sender. */
+export function refuse(
+  hub: HubContext,
+  link: Link,
+  operation: OutboxRecord,
+  reason: string,
+  before: readonly Step[],
+): OperationResult {
+  const { roomId, eventId } = operation
+  const channel = link.portal.name
+  hub.reportTrouble({ portalNid: link.portal.nid, roomId, eventId, channel, kind: 'refused', reason })
+  return { kind: 'over', steps: [...before, endOperation(operation.nid, 'refused', reason)] }
+}
+
+/**
+ * Sends the parts of an operation, in order. That a part is under way is durable before its first byte leaves; one
+ * that is found under way at the beginning was interrupted by our end, and is never sent again.
+ */
+export async function sendParts(
+  hub: HubContext,
+  sending: Sending,
+  before: readonly Step[],
+): Promise<OperationResult> {
+  const { link, operation, connection, parts } = sending
+  const { nid, roomId, eventId } = operation
+  const text = JSON.stringify(parts)
+  let carried = before
+  let uncertain = operation.state === 'attempting' ? 'the bridge was interrupted while sending' : undefined
+  for (let part = operation.part + (uncertain === undefined ? 0 : 1); part < parts.length; part++) {
+    const attempt = [attemptPart(nid, text, part), ...carried]
+    const result = await hub.db.commit({ entries: [], steps: attempt })
+    // Redacted meanwhile.
+    if (!result.ok) return { kind: 'over', steps: carried }
+    carried = []
+    const outcome = await connection.send(parts[part]!)
+    if (outcome.kind === 'sent') {
+      const remoteId = (sending.remoteIdOf ?? String)(outcome.remoteId)
+      const portalNid = link.portal.nid
+      carried = [hub.book.record({ eventId, portalNid, part, remoteId, roomId, remoteAuthor: '' })]
+    } else if (outcome.kind === 'uncertain') uncertain = outcome.reason
+    else if (outcome.kind === 'refused') return refuse(hub, link, operation, outcome.reason, carried)
+    else {
+      await hub.db.commit({ entries: [], steps: [rewindOperation(nid, part), ...carried] })
+      return { kind: 'later', afterMs: outcome.afterMs }
+    }
+  }
+  if (uncertain === undefined) return dropped(operation, carried)
+  const channel = link.portal.name
+  hub.reportTrouble({
+    portalNid: link.portal.nid,
+    roomId,
+    eventId,
+    channel,
+    kind: 'uncertain',
+    reason: uncertain,
+  })
+  return { kind: 'over', steps: [...carried, endOperation(nid, 'uncertain', uncertain)] }
+}

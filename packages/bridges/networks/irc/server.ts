@@ -1,0 +1,305 @@
+import type { Clock, Random, Timer } from '@causeway/store/clock/clock.ts'
+import type { People } from '../../core/ghost-ids.ts'
+import type {
+  Account,
+  ConnectionResult,
+  LinkOptions,
+  OpenResult,
+  Portal,
+  RemoteSink,
+  Speaker,
+} from '../../core/network.ts'
+import { channelKey } from './channel-names.ts'
+import { foldCase } from './client/casemap.ts'
+import { IrcClient } from './client/client.ts'
+import type { JoinOutcome } from './client/client.ts'
+import type { IrcEvent, Member } from './client/events.ts'
+import { createIrcConnection } from './connection.ts'
+import type { Person } from './from-irc.ts'
+import { observeEvent } from './observe.ts'
+import type { Observed } from './observe.ts'
+import { PuppetPool } from './puppets.ts'
+import type { IrcServerOptions } from './server-options.ts'
+
+export interface IrcServerDeps {
+  readonly options: IrcServerOptions
+  readonly clock: Clock
+  readonly random: Random
+  readonly people: People
+  readonly findAccount: (userId: string) => Promise<Account | undefined>
+  readonly onFault: (cause: unknown) => void
+}
+
+interface Entry {
+  readonly portal: Portal
+  reconcile: Timer | undefined
+  rejoin: Timer | undefined
+}
+
+const AWAY_PAUSE_MS = 1_000
+const REJOIN_MS = 60_000
+/** Banned from the channel (or the network's way to say so). */
+const BANNED_CODES = new Set(['465', '474'])
+
+/** One IRC network: the bot, which watches all channels, and people's own connections, which only speak. */
+export class IrcServer {
+  readonly #deps: IrcServerDeps
+  readonly #bot: IrcClient
+  readonly #puppets: PuppetPool
+  /** By `channelKey`. */
+  readonly #entries = new Map<string, Entry>()
+  #observed: Observed | undefined
+  #sink: RemoteSink | undefined
+
+  constructor(deps: IrcServerDeps) {
+    this.#deps = deps
+    const { options, clock, random, onFault } = deps
+    this.#bot = new IrcClient({
+      server: options.dial,
+      nickCandidates: (attempt) => (attempt < 6 ? `${options.nick}${'_'.repeat(attempt)}` : undefined),
+      ...{ username: options.username, realname: options.realname, sasl: options.sasl },
+      ...{ userModes: options.userModes, flood: options.flood, clock, random, onFault },
+      ...(options.timing && { timing: options.timing }),
+      onEvent: (event) => this.#onEvent(event),
+    })
+    const fold = (nick: string): string => this.#fold(nick)
+    this.#puppets = new PuppetPool({ options, clock, random, onFault, fold, findAccount: deps.findAccount })
+  }
+
+  start(sink: RemoteSink): void {
+    this.#sink = sink
+    this.#observed = this.#observe(sink)
+    this.#bot.start()
+  }
+
+  async stop(): Promise<void> {
+    for (const entry of this.#entries.values()) cancelTimers(entry)
+    await Promise.all([this.#puppets.stop(), this.#bot.quit('The bridge goes down')])
+  }
+
+  get isupport(): IrcClient['isupport'] {
+    return this.#bot.isupport
+  }
+
+  async open(portal: Portal): Promise<OpenResult> {
+    const key = channelKey(portal.name)
+    if (!this.#entries.has(key)) this.#entries.set(key, { portal, reconcile: undefined, rejoin: undefined })
+    if (this.#isIn(portal)) {
+      this.#announce(portal)
+      return { kind: 'open', isDeserted: this.#isDeserted(portal) }
+    }
+    const outcome = await this.#bot.join(portal.name)
+    if (outcome.kind === 'joined') return { kind: 'open', isDeserted: this.#isDeserted(portal) }
+    if (outcome.kind !== 'refused') return { kind: 'waiting', reason: 'the server cannot be reached' }
+    this.#forget(portal)
+    return { kind: 'refused', reason: outcome.reason === '' ? `refused (${outcome.code})` : outcome.reason }
+  }
+
+  async close(portal: Portal, reason: string): Promise<void> {
+    if (!this.#forget(portal)) return
+    const leaving = [...this.#puppets.clients(), this.#bot].filter((client) => this.#has(client, portal))
+    await Promise.all(leaving.map((client) => client.part(portal.name, reason)))
+  }
+
+  async connect(
+    portal: Portal,
+    speaker: Speaker | undefined,
+    { mode }: LinkOptions,
+  ): Promise<ConnectionResult> {
+    const away = { kind: 'retry', reason: 'the server cannot be reached', afterMs: AWAY_PAUSE_MS } as const
+    if (!this.#isIn(portal)) return away
+    if (speaker === undefined || speaker.isGhost || mode === 'relay')
+      return this.#speak(portal, speaker, undefined)
+    const found = await this.#puppets.connect(speaker)
+    if (found.kind === 'refused') return found
+    if (found.kind === 'relay') return this.#isIn(portal) ? this.#speak(portal, speaker, undefined) : away
+    if (this.#has(found.client, portal)) return this.#speak(portal, speaker, found.client)
+    const joined = await found.client.join(portal.name)
+    return this.#afterJoin(portal, speaker, found.client, joined)
+  }
+
+  async part(portal: Portal, userId: string, reason: string): Promise<void> {
+    const client = this.#puppets.client(userId)
+    if (client === undefined) return
+    await client.part(portal.name, reason)
+    if (client.channels.length === 0) await this.#puppets.drop(userId, reason)
+  }
+
+  rename(userId: string, displayName: string): void {
+    this.#puppets.rename(userId, displayName)
+  }
+
+  async setNick(userId: string, nick: string): Promise<string | undefined> {
+    const limit = this.#bot.isupport?.nickLength ?? 30
+    if (!/^[A-Za-z[\]\\`_^{|}][A-Za-z0-9[\]\\`_^{|}-]*$/.test(nick)) return 'that is no nick'
+    if (nick.length > limit) return `a nick has at most ${limit} characters there`
+    if (/serv$/i.test(nick)) return 'that nick could be taken for a service'
+    const outcome = await this.#puppets.client(userId)?.setNick(nick)
+    return outcome?.kind === 'refused' ? outcome.reason || `the server refused (${outcome.code})` : undefined
+  }
+
+  describe(portal: Portal): string {
+    if (this.#bot.state !== 'registered') return 'not connected'
+    const people = this.#bot.members(portal.name).length
+    if (!this.#isIn(portal)) return `connected as ${this.#bot.nick}, but not in the channel`
+    return `connected as ${this.#bot.nick}, ${people} people there, ${this.#puppets.size} connections of our own`
+  }
+
+  /** Banned people stay out: the bot must not become their way around it. Other obstacles it may help over. */
+  #afterJoin(portal: Portal, speaker: Speaker, client: IrcClient, joined: JoinOutcome): ConnectionResult {
+    if (joined.kind === 'joined') return this.#speak(portal, speaker, client)
+    if (joined.kind === 'refused' && BANNED_CODES.has(joined.code))
+      return { kind: 'refused', reason: `${portal.name} has banned them` }
+    if (joined.kind === 'refused') return this.#speak(portal, speaker, undefined)
+    return { kind: 'retry', reason: 'joining took too long', afterMs: AWAY_PAUSE_MS }
+  }
+
+  #speak(portal: Portal, speaker: Speaker | undefined, own: IrcClient | undefined): ConnectionResult {
+    const connection = createIrcConnection({
+      client: own ?? this.#bot,
+      channel: portal.name,
+      relayFor: own === undefined ? speaker : undefined,
+      isBot: own === undefined,
+      options: this.#deps.options,
+      nickOf: (userId) => this.#nickOf(portal, userId),
+      isOperator: () => this.#isOperator(portal.name, this.#bot.nick),
+    })
+    return { kind: 'ready', connection }
+  }
+
+  #onEvent(event: IrcEvent): void {
+    if (event.type === 'names') this.#onNames(event.channel)
+    else if (event.type === 'rejoin-refused') this.#onRejoinRefused(event.channel, event.code, event.reason)
+    else if (this.#observed !== undefined) observeEvent(this.#observed, event)
+  }
+
+  #onNames(channel: string): void {
+    const entry = this.#entries.get(channelKey(channel))
+    if (entry === undefined) return
+    this.#announce(entry.portal)
+    // Whoever was here before our connection broke may come back as we did.
+    this.#reconcileLater(entry)
+  }
+
+  #onRejoinRefused(channel: string, code: string, reason: string): void {
+    const entry = this.#entries.get(channelKey(channel))
+    if (entry === undefined) return
+    if (BANNED_CODES.has(code)) {
+      this.#sink?.lost(entry.portal, `the bridge is banned (${reason})`)
+      return
+    }
+    entry.rejoin = this.#deps.clock.setTimeout(() => {
+      this.#bot.join(channel).then((outcome) => {
+        if (outcome.kind === 'refused') this.#onRejoinRefused(channel, outcome.code, outcome.reason)
+      }, this.#deps.onFault)
+    }, REJOIN_MS)
+  }
+
+  #announce(portal: Portal): void {
+    for (const { nick } of this.#others(portal)) {
+      this.#sink?.receive(portal, { type: 'join', person: { id: this.#fold(nick), name: nick } })
+    }
+  }
+
+  #reconcileLater(entry: Entry): void {
+    entry.reconcile?.cancel()
+    entry.reconcile = this.#deps.clock.setTimeout(() => {
+      entry.reconcile = undefined
+      // Away again: the next names begin the wait anew.
+      if (!this.#isIn(entry.portal)) return
+      const members = this.#others(entry.portal).map(({ nick }) => ({ id: this.#fold(nick), name: nick }))
+      this.#sink?.receive(entry.portal, { type: 'members', members })
+    }, this.#deps.options.absenceMs)
+  }
+
+  #observe(sink: RemoteSink): Observed {
+    return {
+      sink,
+      fold: (nick) => this.#fold(nick),
+      portalOf: (channel) => this.#entries.get(channelKey(channel))?.portal,
+      ownerOf: (nick) => (this.#isBot(nick) ? '' : this.#puppets.ownerOf(nick)?.userId),
+      personOf: (channel, nick) => this.#personOf(channel, nick),
+      isOperator: (channel, nick) => this.#isOperator(channel, nick),
+      ownMembers: (channel) => this.#ownMembers(channel),
+      learnNick: (userId, nick) => this.#puppets.learnNick(userId, nick),
+      reconcileLater: (portal) => {
+        const entry = this.#entries.get(channelKey(portal.name))
+        if (entry !== undefined) this.#reconcileLater(entry)
+      },
+    }
+  }
+
+  #forget(portal: Portal): boolean {
+    const entry = this.#entries.get(channelKey(portal.name))
+    if (entry !== undefined) cancelTimers(entry)
+    return this.#entries.delete(channelKey(portal.name))
+  }
+
+  #fold(name: string): string {
+    return foldCase(this.#bot.isupport?.caseMapping ?? 'rfc1459', name)
+  }
+
+  #isBot(nick: string): boolean {
+    return this.#bot.nick !== '' && this.#fold(nick) === this.#fold(this.#bot.nick)
+  }
+
+  #has(client: IrcClient, { name }: Portal): boolean {
+    const key = channelKey(name)
+    return client.channels.some((channel) => channelKey(channel) === key)
+  }
+
+  #isIn(portal: Portal): boolean {
+    return this.#bot.state === 'registered' && this.#has(this.#bot, portal)
+  }
+
+  /** People of the channel who are neither the bot nor speak through us. */
+  #others({ name }: Portal): Member[] {
+    return this.#bot
+      .members(name)
+      .filter(({ nick }) => !this.#isBot(nick) && this.#puppets.ownerOf(nick) === undefined)
+  }
+
+  /** Nobody there to ask: the channel came into being when the bot entered it, which made the bot its operator. */
+  #isDeserted(portal: Portal): boolean {
+    return this.#others(portal).length === 0 && this.#isOperator(portal.name, this.#bot.nick)
+  }
+
+  #isOperator(channel: string, nick: string): boolean {
+    const prefixes = this.#bot.isupport?.prefixes ?? []
+    const upToOperator = prefixes.slice(0, prefixes.findIndex(({ mode }) => mode === 'o') + 1)
+    const member = this.#bot.findMember(channel, nick)
+    return member !== undefined && upToOperator.some(({ symbol }) => member.ranks.includes(symbol))
+  }
+
+  #personOf(channel: string, nick: string): Person | undefined {
+    const owner = this.#puppets.ownerOf(nick)
+    if (owner !== undefined) return { userId: owner.userId, label: owner.displayName }
+    const member = this.#bot.findMember(channel, nick)
+    if (member === undefined || this.#isBot(nick)) return undefined
+    const person = { id: this.#fold(nick), name: member.nick }
+    const userId = this.#deps.people.userIdOf(this.#deps.options.name, person)
+    return userId === undefined ? undefined : { userId, label: member.nick }
+  }
+
+  #nickOf({ name }: Portal, userId: string): string | undefined {
+    const own = this.#puppets.nickOf(userId)
+    if (own !== undefined) return own
+    const id = this.#deps.people.remoteIdOf(this.#deps.options.name, userId)
+    if (id === undefined) return undefined
+    return this.#bot.findMember(name, id)?.nick ?? id
+  }
+
+  #ownMembers(channel: string): { userId: string; mask: string }[] {
+    return this.#bot.members(channel).flatMap(({ nick, user, host }) => {
+      const owner = this.#puppets.ownerOf(nick)
+      return owner === undefined
+        ? []
+        : [{ userId: owner.userId, mask: `${nick}!${user ?? '*'}@${host ?? '*'}` }]
+    })
+  }
+}
+
+function cancelTimers(entry: Entry): void {
+  entry.reconcile?.cancel()
+  entry.rejoin?.cancel()
+}
