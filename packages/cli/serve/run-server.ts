@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty'
 import { Registry } from 'prom-client'
+import { ensureFirstAdminLink } from '@causeway/homeserver/accounts/first-admin.ts'
 import { startAdminListener } from '@causeway/homeserver/admin/listener.ts'
 import { publicBaseUrl } from '@causeway/homeserver/config.ts'
 import { createLogSink, type LogSink } from '@causeway/homeserver/ops/log-sink.ts'
@@ -34,13 +35,21 @@ async function findObstacle({ db }: RunningHomeserver): Promise<string | undefin
   }
 }
 
-function announce(terminal: Terminal, settings: Settings, server: RunningHomeserver): void {
-  const { config, file } = settings
-  const clients = config.listeners.every((one) => one.port === 0) ? server.urls[0]! : publicBaseUrl(config)
+/** What a person needs to know after the start, on standard output; the log goes to standard error. */
+function announce(
+  terminal: Terminal,
+  { config, file }: Settings,
+  server: RunningHomeserver,
+  adminLink: string | undefined,
+): void {
+  const invitation =
+    adminLink === undefined
+      ? ''
+      : `\nNobody has an account yet. This link makes the first administrator, once:\n  ${adminLink}\n`
   terminal.out(
-    `Causeway is ready.\n  server name    ${config.server_name}\n  for clients    ${clients}\n` +
+    `Causeway is ready.\n  server name    ${config.server_name}\n  for clients    ${publicBaseUrl(config)}\n` +
       `  listening on   ${server.urls.join(', ')}\n  data           ${config.data_dir}\n` +
-      `  configuration  ${file ?? 'defaults (see causeway config explain)'}\n`,
+      `  configuration  ${file ?? 'defaults (see causeway config explain)'}\n${invitation}`,
   )
 }
 
@@ -61,7 +70,7 @@ export async function runServer(terminal: Terminal, settings: Settings): Promise
     registerSources(registry, { times, router: server.router, budget: server.hs.budget, db: server.db })
     const options = { hs: server.hs, registry, findObstacle: () => findObstacle(server) }
     await using _admin = await startAdminListener(options)
-    announce(terminal, settings, server)
+    announce(terminal, settings, server, await ensureFirstAdminLink(server.hs))
     log.info('ready', { urls: server.urls, server_name: settings.config.server_name, node: process.version })
     const reason = await stopping.reason
     log.info('stopping', { reason: reason instanceof Error ? 'the database failed' : reason, error: reason })
