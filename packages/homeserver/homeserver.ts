@@ -22,6 +22,7 @@ import type { Presence } from './presence/presence.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
+import type { Jobs } from './jobs/runner.ts'
 import type { PushRules } from './user-data/push-rules.ts'
 import type { Typing } from './user-data/typing.ts'
 import type { TokenEpochs } from './sync/token.ts'
@@ -58,6 +59,8 @@ export interface Homeserver {
   readonly accounts: Accounts
   readonly appservices: Appservices
   readonly keyCounts: KeyCounts
+  /** Work that takes many writes. */
+  readonly jobs: Jobs
   /** Told to clients inside their sync tokens. */
   readonly epochs: TokenEpochs
 }

@@ -34,6 +34,7 @@ import { loadRegistrations } from './appservice/load-registrations.ts'
 import type { AppserviceRegistration } from './appservice/registration.ts'
 import { createRegistry } from './appservice/registry.ts'
 import { findAppserviceSession } from './appservice/session.ts'
+import { createHomeserverJobs } from './jobs/create-jobs.ts'
 import { createNotifier } from './sync/notifier.ts'
 import { createStoredFilters } from './sync/create-stored-filters.ts'
 import { createToldMembers } from './sync/told-members.ts'
@@ -102,6 +103,7 @@ export async function startHomeserver(
       throw error
     })
   const housekeeping = startHousekeeping([forgetOldTransactions(hs)], deps)
+  hs.jobs.wake()
   return {
     hs,
     db,
@@ -119,6 +121,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
   router.stop()
   await listeners.stop()
   await hs.appservices[Symbol.asyncDispose]()
+  await hs.jobs[Symbol.asyncDispose]()
   await hs.accounts[Symbol.asyncDispose]()
   await hs.sessions[Symbol.asyncDispose]()
   await hs.rooms.queue.idle()
@@ -189,6 +192,7 @@ export async function openHomeserver(
     pushRules,
     unread: createUnread({ ...shared, pushRules }),
     keyCounts: createKeyCounts(shared),
+    jobs: createHomeserverJobs(shared, () => hs),
     filters: createStoredFilters(shared),
     presence: createPresence({ ...shared, volatile, notifier: watched }),
     typing: createTyping({ clock, volatile, notifier: watched }),

@@ -58,7 +58,7 @@ export interface ServerDriver {
 export const TEST_PASSWORD = 'correct horse battery'
 
 /** The cheapest Argon2 there is, open registration, no limits; what is given wins. */
-function testConfig(folder: string, more: Partial<HomeserverConfig>): HomeserverConfig {
+export function testConfig(folder: string, more: Partial<HomeserverConfig>): HomeserverConfig {
   const defaults = Default(homeserverConfigSchema, {
     server_name: 'test.example',
     database: {},
@@ -132,6 +132,7 @@ async function open(
   const close = async (): Promise<void> => {
     router.stop()
     await hs.appservices[Symbol.asyncDispose]()
+    await hs.jobs[Symbol.asyncDispose]()
     await hs.accounts[Symbol.asyncDispose]()
     await hs.sessions[Symbol.asyncDispose]()
     await hs.rooms.queue.idle()

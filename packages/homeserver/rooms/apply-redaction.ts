@@ -1,26 +1,13 @@
 import type { AuthState } from '@causeway/matrix/event-auth/auth-state.ts'
-import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import { powerLevelsOf, requiredActionLevel, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
 import { packStateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
-import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
-import { redactPdu } from '@causeway/matrix/events/redact.ts'
-import { EventFlag } from '@causeway/store/log/entry.ts'
-import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { findEventRows } from '@causeway/store/tables/events.ts'
-import { deleteMentions } from '@causeway/store/tables/unread.ts'
-import { sha256 } from '../crypto/sha256.ts'
-import { toRoomEvent } from '@causeway/matrix/events/make-room-event.ts'
 import type { RoomEngine } from './engine.ts'
 import { redactionTarget } from './redaction.ts'
 import { stateOf, type NewEvent, type RoomWrite } from './room-write.ts'
-import { pduOfRow, toStoredEvent } from './stored-event.ts'
-
-/** An event in its redacted form, and where it stood in the state, if it did. */
-export interface RedactedEvent {
-  readonly roomEvent: RoomEvent
-  readonly stored: StoredEvent
-}
+import { redactRow, type RedactedEvent } from './redact-stored.ts'
+import { pduOfRow } from './stored-event.ts'
 
 /**
  * Makes a redaction take effect in the write that carries it: the target's row gets the redacted form (id and
@@ -39,29 +26,8 @@ export async function addRedaction(engine: RoomEngine, write: RoomWrite, redacti
   if (pdu.sender !== sender && !(await mayRedactOthers(engine, write, sender))) {
     throw forbidden('You can only remove your own messages in this room')
   }
-  const redactedPdu = redactPdu(write.head.rules, pdu)
-  const flags = (row.flags | EventFlag.redacted) & ~EventFlag.notifies
-  write.steps.push(
-    {
-      sql: 'UPDATE events SET json = ?, flags = ? WHERE nid = ?',
-      params: [
-        new TextEncoder().encode(canonicalJson(redactedPdu, write.head.rules.strictCanonicalJson)),
-        flags,
-        row.nid,
-      ],
-    },
-    { sql: 'DELETE FROM relations WHERE event_nid = ?', params: [row.nid] },
-    deleteMentions(row.room_nid, row.nid),
-  )
-  const roomEvent = toRoomEvent(write.head.rules, redactedPdu, sha256, target)
-  const stored = toStoredEvent(write.head, roomEvent, {
-    nid: row.nid,
-    depth: row.depth,
-    stateRoot: row.state_root,
-    stateBefore: row.state_before,
-    stateNid: row.state_nid,
-    flags,
-  })
+  const { roomEvent, stored, steps } = redactRow(write.head, row)
+  write.steps.push(...steps)
   write.redacted.push({ roomEvent, stored })
   await replaceInState(engine, write, { roomEvent, stored })
 }

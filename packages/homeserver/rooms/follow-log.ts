@@ -1,5 +1,6 @@
 import type { Bus } from '@causeway/store/bus/local.ts'
 import type { RoomEngine } from './engine.ts'
+import { forgetRoom } from './forget-room.ts'
 
 /** Keeps what the rooms remember of the log true: called before anybody is woken by the same announcement. */
 export function followLog(engine: RoomEngine, bus: Bus): void {
@@ -15,6 +16,7 @@ export function followLog(engine: RoomEngine, bus: Bus): void {
     }
     for (const entry of entries) {
       engine.ignored.apply(entry)
+      if (entry.kind === 'purge') forgetRoom(engine, entry)
       if (entry.kind !== 'event') continue
       engine.members.apply(entry.event)
       engine.related.apply(entry.event)

@@ -78,6 +78,8 @@ export interface MembershipIndex {
   apply(event: StoredEvent): void
   /** Forgets everything: the log ran ahead of what could be followed. */
   clear(): void
+  /** A room was purged: nobody is or was in it. */
+  forgetRoom(roomId: RoomId, roomNid: number): void
   /** The user forgot a room; the row was written by the caller. */
   applyForget(userId: UserId, roomId: RoomId): void
 }
@@ -97,6 +99,8 @@ function loader<K, V>(cache: Cache<K, V>, read: (key: K) => Promise<V>) {
     },
     /** The stored rows changed: a read under way must not be cached. */
     touch: (key: K): void => flights.forget(key),
+    /** The same for every key. */
+    touchAll: (): void => flights.forgetAll(),
   }
 }
 
@@ -202,6 +206,14 @@ export function createMembershipIndex(
     },
     clear() {
       for (const cache of [caches.users, caches.locals, caches.counts]) cache.clear()
+    },
+    forgetRoom(roomId, roomNid) {
+      users.touchAll()
+      caches.users.deleteWhere((_userId, rooms) => rooms.byId.has(roomId))
+      locals.touch(roomNid)
+      caches.locals.delete(roomNid)
+      counts.touch(roomNid)
+      caches.counts.delete(roomNid)
     },
     applyForget(userId, roomId) {
       users.touch(userId)

@@ -9,8 +9,10 @@ export interface Subject {
   readonly roomNid: number
   readonly roomId: string
   readonly userId: string
-  /** Log numbers of the room's events; their ids are `$<number>`. */
+  /** Log numbers of the room's events. */
   readonly eventNids: readonly number[]
+  /** Their ids, by number; default `$<number>`. */
+  readonly eventIds?: ReadonlyMap<number, string>
 }
 
 const TYPES = {
@@ -25,13 +27,15 @@ const OURS = new Set(['schema_migrations', 'log_state', 'cursors'])
 
 let unique = 1_000
 
+const eventIdOf = ({ eventIds }: Subject, nid: number): string => eventIds?.get(nid) ?? `$${nid}`
+
 function sample(kind: ColumnKind, type: string, subject: Subject, eventNid: number): SqlValue {
   const about: Partial<Record<ColumnKind, SqlValue>> = {
     room_nid: subject.roomNid,
     room_id: subject.roomId,
     user_id: subject.userId,
     event_nid: type === 'TEXT' || type === 'text' ? String(eventNid) : eventNid,
-    event_id: `$${eventNid}`,
+    event_id: eventIdOf(subject, eventNid),
   }
   const known = about[kind]
   if (known !== undefined) return known
@@ -87,7 +91,7 @@ export async function findLeftovers(
             ? [subject.roomId]
             : kind === 'user_id'
               ? [subject.userId]
-              : subject.eventNids.map((nid) => (kind === 'event_nid' ? nid : `$${nid}`))
+              : subject.eventNids.map((nid) => (kind === 'event_nid' ? nid : eventIdOf(subject, nid)))
       let n = 0
       // Numbers of events that stand in a text are a list.
       if (table !== 'appservice_pending')

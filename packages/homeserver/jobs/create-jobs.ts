@@ -1,0 +1,20 @@
+import type { Homeserver } from '../homeserver.ts'
+import { collectStateKind } from './collect-state.ts'
+import { eraseUserKind } from './erase-user.ts'
+import { purgeRoomKind } from './purge-room.ts'
+import { redactUserKind } from './redact-user.ts'
+import { createJobs, type JobDeps, type Jobs } from './runner.ts'
+
+/** Every kind of work that takes many writes. Nothing is done before the first `wake`. */
+export function createHomeserverJobs(
+  deps: JobDeps & Pick<Homeserver, 'rooms'>,
+  whole: () => Pick<Homeserver, 'db' | 'log' | 'blobs' | 'media' | 'rooms'>,
+): Jobs {
+  const { rooms } = deps
+  return createJobs(deps, [
+    purgeRoomKind(rooms),
+    eraseUserKind(whole),
+    redactUserKind(rooms),
+    collectStateKind(rooms),
+  ])
+}
