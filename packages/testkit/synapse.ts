@@ -1,0 +1,210 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+/** Where the tests keep a Synapse of their own, once it is installed there. */
+const OWN_ENVIRONMENT = path.join(import.meta.dirname, '../../.cache/synapse')
+/** Synapse on two busy cores. */
+const START_MS = 90_000
+
+export interface SynapseOptions {
+  /** Registrations of application services, as objects. */
+  readonly appservices?: readonly object[]
+}
+
+/** A real Synapse on loopback. Disposing it ends the process and removes its folder. */
+export interface Synapse extends AsyncDisposable {
+  readonly url: string
+  readonly serverName: string
+  readonly pid: number
+  log(): string
+  stop(): Promise<void>
+  start(): Promise<void>
+}
+
+/** Why there is none here: to be printed with what is skipped. */
+export interface SynapseAbsent {
+  readonly skip: string
+}
+
+async function hasSynapse(python: string): Promise<boolean> {
+  return run(python, ['-c', 'import synapse.app.homeserver']).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function findPython(): Promise<string | undefined> {
+  const named = process.env['SYNAPSE_PYTHON']
+  const candidates = named === undefined ? [path.join(OWN_ENVIRONMENT, 'bin/python'), 'python3'] : [named]
+  for (const python of candidates) if (await hasSynapse(python)) return python
+  return undefined
+}
+
+/** Installs a Synapse for the tests where none is found; its python, or why there is none. */
+export async function ensureSynapse(): Promise<{ readonly python: string } | SynapseAbsent> {
+  const found = await findPython()
+  if (found !== undefined) return { python: found }
+  const named = process.env['SYNAPSE_PYTHON']
+  if (named !== undefined) return { skip: `SYNAPSE_PYTHON names ${named}, which has no Synapse` }
+  try {
+    if (!existsSync(OWN_ENVIRONMENT)) await run('python3', ['-m', 'venv', OWN_ENVIRONMENT])
+    await run(path.join(OWN_ENVIRONMENT, 'bin/pip'), ['install', '--quiet', 'matrix-synapse'], {
+      timeout: 600_000,
+    })
+  } catch (cause) {
+    return { skip: `Synapse is not installed and could not be: ${(cause as Error).message.slice(0, 300)}` }
+  }
+  return { python: path.join(OWN_ENVIRONMENT, 'bin/python') }
+}
+
+/** A port of loopback that is free at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+const UNLIMITED = '{per_second: 100000, burst_count: 100000}'
+
+function configuration(folder: string, port: number, appservices: readonly string[]): string {
+  return [
+    'server_name: localhost',
+    'report_stats: false',
+    `pid_file: ${folder}/pid`,
+    `public_baseurl: http://127.0.0.1:${port}/`,
+    'listeners:',
+    `  - {port: ${port}, bind_addresses: [127.0.0.1], type: http, tls: false, resources: [{names: [client]}]}`,
+    `log_config: ${folder}/log.yaml`,
+    `media_store_path: ${folder}/media`,
+    `signing_key_path: ${folder}/signing.key`,
+    'macaroon_secret_key: testkit',
+    'form_secret: testkit',
+    'enable_registration: true',
+    'enable_registration_without_verification: true',
+    'bcrypt_rounds: 4',
+    'presence: {enabled: false}',
+    'trusted_key_servers: []',
+    'suppress_key_server_warning: true',
+    'url_preview_enabled: false',
+    'soft_file_limit: 0',
+    `rc_message: ${UNLIMITED}`,
+    `rc_registration: ${UNLIMITED}`,
+    `rc_login: {address: ${UNLIMITED}, account: ${UNLIMITED}, failed_attempts: ${UNLIMITED}}`,
+    `rc_joins: {local: ${UNLIMITED}, remote: ${UNLIMITED}}`,
+    `rc_joins_per_room: ${UNLIMITED}`,
+    `rc_invites: {per_room: ${UNLIMITED}, per_user: ${UNLIMITED}, per_issuer: ${UNLIMITED}}`,
+    `rc_room_creation: ${UNLIMITED}`,
+    `rc_admin_redaction: ${UNLIMITED}`,
+    'database:',
+    '  name: sqlite3',
+    `  args: {database: ${folder}/homeserver.db}`,
+    `app_service_config_files: [${appservices.join(', ')}]`,
+  ].join('\n')
+}
+
+const LOG_CONFIG = [
+  'version: 1',
+  'formatters: {plain: {format: "%(levelname)s %(name)s %(message)s"}}',
+  'handlers: {console: {class: logging.StreamHandler, formatter: plain}}',
+  'root: {level: WARNING, handlers: [console]}',
+  'disable_existing_loggers: false',
+].join('\n')
+
+async function writeFiles(folder: string, port: number, appservices: readonly object[]): Promise<void> {
+  const files = await Promise.all(
+    appservices.map(async (registration, index) => {
+      const file = path.join(folder, `appservice-${index}.yaml`)
+      // JSON is YAML.
+      await writeFile(file, JSON.stringify(registration))
+      return file
+    }),
+  )
+  const seed = Buffer.from(crypto.getRandomValues(new Uint8Array(32)))
+    .toString('base64')
+    .replaceAll('=', '')
+  await writeFile(path.join(folder, 'signing.key'), `ed25519 a_1 ${seed}\n`)
+  await writeFile(path.join(folder, 'log.yaml'), LOG_CONFIG)
+  await writeFile(path.join(folder, 'homeserver.yaml'), configuration(folder, port, files))
+}
+
+async function waitUntilReady(child: ChildProcess, url: string, log: () => string): Promise<void> {
+  const end = Date.now() + START_MS
+  while (Date.now() < end) {
+    if (child.exitCode !== null)
+      throw new Error(`Synapse ended with ${child.exitCode}:\n${log().slice(-3000)}`)
+    const isUp = await fetch(`${url}/_matrix/client/versions`).then(
+      (response) => response.ok,
+      () => false,
+    )
+    if (isUp) return
+    await sleep(100)
+  }
+  child.kill('SIGKILL')
+  throw new Error(`Synapse was not ready within ${START_MS} ms:\n${log().slice(-3000)}`)
+}
+
+/** Starts a Synapse with open registration and no limits, or says why that cannot be done here. */
+export async function startSynapse(options: SynapseOptions = {}): Promise<Synapse | SynapseAbsent> {
+  const found = await ensureSynapse()
+  if ('skip' in found) return found
+  const folder = await mkdtemp(path.join(tmpdir(), 'causeway-synapse-'))
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  await writeFiles(folder, port, options.appservices ?? [])
+  let log = ''
+  let child: ChildProcess
+  const start = async (): Promise<void> => {
+    child = spawn(
+      found.python,
+      ['-m', 'synapse.app.homeserver', '-c', path.join(folder, 'homeserver.yaml')],
+      {
+        cwd: folder,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-100_000)))
+    await waitUntilReady(child, url, () => log)
+  }
+  await start()
+  const reap = (): void => void child.kill('SIGKILL')
+  process.on('exit', reap)
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGTERM')
+    const hard = setTimeout(reap, 10_000)
+    await exited
+    clearTimeout(hard)
+  }
+  return {
+    url,
+    serverName: 'localhost',
+    get pid() {
+      return child.pid ?? 0
+    },
+    log: () => log,
+    stop,
+    start,
+    [Symbol.asyncDispose]: async () => {
+      await stop()
+      process.off('exit', reap)
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
