@@ -8,12 +8,12 @@ import { endDevicesWrite, forgetDevices, listDeviceIds } from './end-devices.ts'
 
 /**
  * Ends an account for good: nobody can log in, every device ends, and in the background it leaves its rooms.
- * The name stays taken. With `erase`, the profile goes at once and what else is not an event soon after, and the
- * account is marked, so that newcomers are shown its events redacted. Throws `M_NOT_FOUND` when it is not in use.
+ * The name stays taken. With `erase`, the profile goes at once, and all else that the user left behind in a job,
+ * what they said included (`jobs/erase-user.ts`). Throws `M_NOT_FOUND` when it is not in use.
  * https://spec.matrix.org/v1.19/client-server-api/#account-deactivation
  */
 export async function deactivateAccount(
-  hs: Pick<Homeserver, 'db' | 'clock' | 'random' | 'sessions' | 'keyCounts' | 'accounts'>,
+  hs: Pick<Homeserver, 'db' | 'clock' | 'random' | 'sessions' | 'keyCounts' | 'accounts' | 'jobs'>,
   userId: UserId,
   erase: boolean,
 ): Promise<void> {
@@ -26,11 +26,12 @@ export async function deactivateAccount(
       ...steps,
       deleteUserJobs(userId),
       putUserJob(userId, 'leave', hs.random.token(8)),
-      ...(erase ? [deleteProfile(userId), putUserJob(userId, 'erase', hs.random.token(8))] : []),
+      ...(erase ? [deleteProfile(userId), hs.jobs.row('erase_user', userId)] : []),
     ],
   })
   if (!result.ok) throw notFound(`There is no account ${userId} in use`)
   hs.sessions.forget(userId)
   forgetDevices(hs, userId, devices)
   hs.accounts.jobs.wake(userId)
+  if (erase) hs.jobs.wake()
 }

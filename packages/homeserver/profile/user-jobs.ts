@@ -7,12 +7,11 @@ import {
   listUsersWithJobs,
   type UserJob,
 } from '@causeway/store/tables/user-jobs.ts'
-import { eraseUserRows } from '../accounts/erase-user.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { roomWorkFor, type RoomWork } from './room-work.ts'
 
 /**
- * Work that takes its time: to show a user's new name or picture in every room, to leave all rooms, to erase. What is to be done stands in a
+ * Work in every room of a user: to show a new name or picture there, or to leave. What is to be done stands in a
  * table, written together with the change itself; here it is done, a few rooms at a time and in order per user,
  * and taken up again after a restart. Each room is looked at anew, so that nothing is done twice.
  */
@@ -89,8 +88,7 @@ class Runner implements UserJobs {
 
   async #do(userId: UserId, job: UserJob): Promise<void> {
     const { db } = this.#deps
-    if (job.job === 'erase') await eraseUserRows(db, userId, this.#stop.signal)
-    else await this.#inRooms(userId, await roomWorkFor(this.#deps, userId, job.job))
+    await this.#inRooms(userId, await roomWorkFor(this.#deps, userId, job.job))
     if (this.#stop.signal.aborted) return
     await db.commit({ entries: [], steps: [deleteUserJob(userId, job)] })
   }

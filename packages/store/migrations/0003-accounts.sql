@@ -76,8 +76,8 @@ CREATE TABLE registration_tokens (
   makes_admin INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- What has still to be done for a user: job is displayname or avatar_url (show the new value in every room), leave
--- (every room, after deactivation) or erase. version tells a job from a later one of the same name.
+-- What has still to be done in each room of a user: job is displayname or avatar_url (show the new value) or
+-- leave (the account was deactivated). version tells a job from a later one of the same name.
 CREATE TABLE user_jobs (
   user_id TEXT NOT NULL,
   job TEXT NOT NULL,

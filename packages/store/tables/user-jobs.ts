@@ -1,10 +1,7 @@
 import type { Database, Statement, Step, TableShape } from '../db/database.ts'
 
-/**
- * `displayname`, `avatar_url`: show the new value in every room. `leave`: leave every room. `erase`: remove what is
- * kept of the user beside events.
- */
-export type UserJobName = 'displayname' | 'avatar_url' | 'leave' | 'erase'
+/** `displayname`, `avatar_url`: show the new value in every room. `leave`: leave every room. */
+export type UserJobName = 'displayname' | 'avatar_url' | 'leave'
 
 export const USER_JOBS: TableShape = {
   name: 'user_jobs',

@@ -139,6 +139,7 @@ for (const driver of await findServerDrivers()) {
       const done = await server.request('POST', url, { token: own.token, body })
       assert.deepEqual([done.status, done.json()], [200, { id_server_unbind_result: 'success' }])
       await server.hs.accounts.jobs.idle()
+      await server.hs.jobs.idle()
       for (const table of ['profiles', 'devices', 'access_tokens', 'user_jobs']) {
         const rows = await server.hs.db.query(`SELECT 1 AS one FROM ${table} WHERE user_id = ?`, [own.userId])
         assert.deepEqual([table, rows.length], [table, 0])

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { findOpenJob } from '@causeway/store/tables/jobs.ts'
 import { deactivateAccount } from '../../accounts/deactivate.ts'
 import { defineAdminCommand } from '../command.ts'
 import { readLocalUser, userOption } from '../local-user.ts'
@@ -9,12 +10,15 @@ export const command = defineAdminCommand({
   input: Type.Object({
     user: userOption,
     erase: Type.Optional(
-      Type.Boolean({ description: 'Also hide what the person wrote from people who join later' }),
+      Type.Boolean({
+        description: 'Also remove everything the person left here, what they said in rooms too',
+      }),
     ),
   }),
   run: async (hs, { user, erase = false }) => {
     const userId = readLocalUser(hs, user)
     await deactivateAccount(hs, userId, erase)
-    return { user_id: userId, deactivated: true }
+    const job = erase ? await findOpenJob(hs.db, 'erase_user', userId) : undefined
+    return { user_id: userId, deactivated: true, ...(job === undefined ? {} : { job: job.id }) }
   },
 })
