@@ -1,4 +1,4 @@
-import { isRecord, type OptionSchema } from './option-schema.ts'
+import { childSchema, isRecord, type OptionSchema } from './option-schema.ts'
 
 /**
  * The value with everything filled in that was not said. A section without a default of its own consists of
@@ -21,8 +21,11 @@ export function fillDefaults(schema: OptionSchema, value: unknown, required = tr
     if (filled === undefined) delete out[key]
     else out[key] = filled
   }
-  const [free] = Object.values(schema.patternProperties ?? {})
-  if (free !== undefined) for (const key of Object.keys(value)) out[key] = fillDefaults(free, value[key])
+  if (schema.patternProperties === undefined) return out
+  for (const key of Object.keys(value)) {
+    const child = childSchema(schema, key)
+    if (child !== undefined) out[key] = fillDefaults(child, value[key])
+  }
   return out
 }
 

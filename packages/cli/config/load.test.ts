@@ -135,7 +135,7 @@ it('numbers that are meant as text are text', () => {
 it('sections of several packages stand side by side, with names that the operator chooses', () => {
   const server = Type.Object({ host: Type.String(), tls: Type.Boolean({ default: true }) })
   const bridges = Type.Object({
-    irc: Type.Object({ servers: Type.Record(Type.String(), server, { default: {} }) }),
+    irc: Type.Object({ servers: Type.Record(Type.String({ pattern: '^[a-z]+$' }), server, { default: {} }) }),
   })
   const sections = { ...homeserverConfigSections, bridges }
   const yaml = 'server_name: a.example\nbridges: {irc: {servers: {oftc: {host: irc.oftc.net}}}}\n'
@@ -144,4 +144,6 @@ it('sections of several packages stand side by side, with names that the operato
   })
   const wrong = 'server_name: a.example\nbridges: {irc: {servers: {oftc: {hots: x}}}}\n'
   assert.throws(() => load(wrong, {}, { sections }), /oftc\.hots is no option\. Did you mean "host"\?/)
+  const misnamed = 'server_name: a.example\nbridges: {irc: {servers: {"O F": {host: x}}}}\n'
+  assert.throws(() => load(misnamed, {}, { sections }), /O F is no name that may be given here/)
 })

@@ -34,8 +34,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 export function childSchema(schema: OptionSchema, key: string): OptionSchema | undefined {
   const named = schema.properties
   if (named !== undefined && Object.hasOwn(named, key)) return named[key]
-  const [free] = Object.values(schema.patternProperties ?? {})
-  return free
+  const free = Object.entries(schema.patternProperties ?? {}).find(([pattern]) =>
+    new RegExp(pattern).test(key),
+  )
+  return free?.[1]
 }
 
 /** The schema at a path of keys and list indices. */

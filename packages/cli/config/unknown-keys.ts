@@ -20,6 +20,8 @@ function describe(root: OptionSchema, schema: OptionSchema, key: string): string
   if (near !== '') return `is no option.${near}`
   const elsewhere = listPaths(root).find((path) => path.at(-1) === key)
   const others = Object.keys(schema.properties ?? {})
+  const [pattern] = Object.keys(schema.patternProperties ?? {})
+  if (pattern !== undefined) return `is no name that may be given here (it must match ${pattern})`
   if (elsewhere !== undefined) return `is no option here. Did you mean "${formatPath(elsewhere)}"?`
   return others.length === 0 ? 'is no option' : `is no option; there are ${others.join(', ')}`
 }
