@@ -73,7 +73,8 @@ export async function runServer(terminal: Terminal, settings: Settings): Promise
     announce(terminal, settings, server, await ensureFirstAdminLink(server.hs))
     log.info('ready', { urls: server.urls, server_name: settings.config.server_name, node: process.version })
     const reason = await stopping.reason
-    log.info('stopping', { reason: reason instanceof Error ? 'the database failed' : reason, error: reason })
+    if (reason instanceof Error) log.error('stopping: the database failed', { error: reason })
+    else log.info('stopping', { signal: reason })
     return reason instanceof Error ? 1 : 0
   } finally {
     await server.stop()
