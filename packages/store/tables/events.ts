@@ -91,13 +91,10 @@ export function findStateEventRows(
   stateNids: readonly number[],
 ): Promise<EventRow[]> {
   const columns = COLUMNS.replaceAll(/(\w+)/g, 'e.$1')
-  const read = stateNids.length > 500 ? db.queryLarge : db.query
-  return read.call(
-    db,
-    `SELECT ${columns} FROM state_events s JOIN events e ON e.nid = s.event_nid
-     WHERE s.room_nid = ? AND s.state_nid IN (?int[])`,
-    [roomNid, stateNids],
-  ) as Promise<EventRow[]>
+  const sql = `SELECT ${columns} FROM state_events s JOIN events e ON e.nid = s.event_nid
+     WHERE s.room_nid = ? AND s.state_nid IN (?int[])`
+  const args = [roomNid, stateNids]
+  return stateNids.length > 500 ? db.queryLarge<EventRow>(sql, args) : db.query<EventRow>(sql, args)
 }
 
 /**
@@ -109,14 +106,11 @@ export function listTimelineRows(
   roomNid: number,
   range: { after: number; before: number; backwards: boolean; limit: number },
 ): Promise<EventRow[]> {
-  const read = range.limit > 500 ? db.queryLarge : db.query
-  return read.call(
-    db,
-    `SELECT ${COLUMNS} FROM events
+  const sql = `SELECT ${COLUMNS} FROM events
      WHERE room_nid = ? AND nid > ? AND nid < ? AND (flags & ${HIDDEN}) = 0
-     ORDER BY nid ${range.backwards ? 'DESC' : 'ASC'} LIMIT ?`,
-    [roomNid, range.after, range.before, range.limit],
-  ) as Promise<EventRow[]>
+     ORDER BY nid ${range.backwards ? 'DESC' : 'ASC'} LIMIT ?`
+  const args = [roomNid, range.after, range.before, range.limit]
+  return range.limit > 500 ? db.queryLarge<EventRow>(sql, args) : db.query<EventRow>(sql, args)
 }
 
 /** Every event after a log position, in order: for readers that fell behind the ring. */
