@@ -103,9 +103,10 @@ function handOver(command, args) {
 }
 
 const [mode = '', ...rest] = process.argv.slice(2)
+const MAIN = 'packages/cli/main.ts'
 const scripts = {
-  start: ['packages/cli/main.ts', 'serve'],
-  causeway: ['packages/cli/main.ts'],
+  start: [MAIN, 'serve'],
+  causeway: [MAIN],
   test: ['scripts/check.ts'],
   check: ['scripts/check.ts', '--gates'],
   run: [],
@@ -116,7 +117,20 @@ install(mode !== 'start' && mode !== 'causeway')
 const node = pickNode()
 const [script, ...before] = scripts[mode]
 const flags = ['--disable-warning=ExperimentalWarning']
+
+/** What to run for a script of ours: the program itself as a bundle, which starts faster and is smaller. */
+async function fileOf(path) {
+  if (path !== MAIN) return join(ROOT, path)
+  try {
+    const { ensureBundle } = await import('./bundle.mjs')
+    return await ensureBundle(say)
+  } catch (error) {
+    say(`no bundle could be made, so the source runs as it stands: ${error.message}`)
+    return join(ROOT, path)
+  }
+}
+
 handOver(
   node,
-  script === undefined ? [...flags, ...rest] : [...flags, join(ROOT, script), ...before, ...rest],
+  script === undefined ? [...flags, ...rest] : [...flags, await fileOf(script), ...before, ...rest],
 )

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { METRICS } from '../packages/homeserver/ops/metrics.ts'
-import { loadAdminCommands } from '../packages/homeserver/admin/load-commands.ts'
+import { loadAllCommands } from '../packages/cli/bridges/load-commands.ts'
+import { HUB_METRICS } from '../packages/cli/serve/hub-metrics.ts'
 import { COMMANDS } from '../packages/cli/command-table.ts'
 import { formatCommandHelp } from '../packages/cli/help.ts'
 import { configSections } from '../packages/cli/config/sections.ts'
@@ -22,7 +23,7 @@ async function generateCommands(): Promise<string> {
   const add = (name: string, help: string): number =>
     out.push(`## causeway ${name}\n\n\`\`\`\n${help}\`\`\`\n`)
   for (const [name, load] of COMMANDS) add(name, formatCommandHelp(name, await load()))
-  for (const [name, command] of await loadAdminCommands()) {
+  for (const [name, command] of await loadAllCommands()) {
     const words = `admin ${name.replaceAll('-', ' ')}`
     add(words, formatCommandHelp(words, command))
   }
@@ -30,7 +31,8 @@ async function generateCommands(): Promise<string> {
 }
 
 function generateMetrics(): string {
-  const rows = Object.values(METRICS).map(({ name, kind, help }) => `| \`${name}\` | ${kind} | ${help} |`)
+  const all = Object.values({ ...METRICS, ...HUB_METRICS })
+  const rows = all.map(({ name, kind, help }) => `| \`${name}\` | ${kind} | ${help} |`)
   return [
     '# Metrics\n',
     NOTE,

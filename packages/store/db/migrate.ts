@@ -18,9 +18,6 @@ export interface MigrationConnection {
   run(sql: string): Promise<Record<string, SqlValue>[]> | Record<string, SqlValue>[]
 }
 
-/** The migrations of this package. */
-export const migrationsFolder = new URL('../migrations/', import.meta.url)
-
 const FILE_NAME = /^(\d{4}-[a-z0-9-]+)\.sql$/
 
 /** All migrations of a folder, by number. @throws Error for a file that is not named like one, or a number used twice */

@@ -2,7 +2,6 @@ import type { Clock, Random } from '../clock/clock.ts'
 import type { CommitStats } from './commit-queue.ts'
 import type { CommitResult, Database, Write } from './database.ts'
 import type { SignerConfig } from './signer.ts'
-import { openPostgres } from './postgres.ts'
 import { openSqlite } from './sqlite.ts'
 
 export type DatabaseConfig =
@@ -51,5 +50,7 @@ export interface OpenDatabase extends Database {
  */
 export async function openDatabase(config: DatabaseConfig, deps: DatabaseDeps): Promise<OpenDatabase> {
   if (config.kind === 'sqlite') return openSqlite(config, deps)
+  // Its driver is loaded only where there is a PostgreSQL.
+  const { openPostgres } = await import('./postgres.ts')
   return openPostgres(config, deps)
 }

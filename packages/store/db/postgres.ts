@@ -1,7 +1,8 @@
 import { CommitQueue } from './commit-queue.ts'
+import { migrationsFolder, postgresWriterFile } from './program-files.ts'
 import type { CommitStats } from './commit-queue.ts'
 import type { CommitResult, ReadParam, Row, Write } from './database.ts'
-import { loadMigrations, migrate, migrationsFolder } from './migrate.ts'
+import { loadMigrations, migrate } from './migrate.ts'
 import type { DatabaseConfig, DatabaseDeps, OpenDatabase } from './open.ts'
 import { PostgresReader } from './reader/postgres-reader.ts'
 import { messageOf } from './writer/outcome.ts'
@@ -20,7 +21,7 @@ export async function openPostgres(config: PostgresConfig, deps: DatabaseDeps): 
   const epoch = await prepareSchema(config.url, deps)
   const late: { queue?: CommitQueue } = {}
   const writer = await WriterThread.start(
-    new URL('./writer/postgres-worker.ts', import.meta.url),
+    postgresWriterFile,
     { url: config.url, signer: deps.signer },
     'store-writer',
     (error) => late.queue?.fail(error),

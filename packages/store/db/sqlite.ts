@@ -2,9 +2,10 @@ import type { DatabaseSync } from 'node:sqlite'
 import { CommitQueue } from './commit-queue.ts'
 import type { CommitStats } from './commit-queue.ts'
 import type { CommitResult, ReadParam, Row, Write } from './database.ts'
-import { loadMigrations, migrate, migrationsFolder } from './migrate.ts'
+import { loadMigrations, migrate } from './migrate.ts'
 import type { DatabaseConfig, DatabaseDeps, OpenDatabase } from './open.ts'
 import { LargeReads } from './reader/large-reads.ts'
+import { migrationsFolder, sqliteWriterFile } from './program-files.ts'
 import { SqliteReader } from './reader/sqlite-reader.ts'
 import { createPduSigner } from './signer.ts'
 import { openSqliteReader, openSqliteWriter } from './sqlite-connection.ts'
@@ -38,7 +39,7 @@ export async function openSqlite(config: SqliteConfig, deps: DatabaseDeps): Prom
   db.close()
   const late: { queue?: CommitQueue } = {}
   const writer = await WriterThread.start(
-    new URL('./writer/sqlite-worker.ts', import.meta.url),
+    sqliteWriterFile,
     { path: config.path, signer: deps.signer },
     'store-writer',
     (error) => late.queue?.fail(error),

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { sqliteReaderFile } from '../program-files.ts'
 import { Worker } from 'node:worker_threads'
 import type { ReadParam, Row } from '../database.ts'
 
@@ -42,8 +43,7 @@ export class LargeReads implements AsyncDisposable {
   }
 
   #start(): Worker {
-    const url = new URL('./sqlite-reader-worker.ts', import.meta.url)
-    const worker = new Worker(url, { workerData: { path: this.#path }, name: 'store-reader' })
+    const worker = new Worker(sqliteReaderFile, { workerData: { path: this.#path }, name: 'store-reader' })
     worker.on('message', (reply: LargeReadReply) => this.#onReply(worker, reply))
     worker.on('error', (error) => this.#onEnd(worker, `the reader thread failed: ${String(error)}`))
     worker.on('exit', () => this.#onEnd(worker, 'the reader thread ended'))

@@ -1,0 +1,116 @@
+// Makes one bundle of the program: `npm start` runs it, since a few files start several times faster than some
+// fifteen hundred, and take a third less memory. Plain JavaScript for any Node from 20 on. The source stays what
+// is developed, tested and debugged; a bundle is made anew when any of it has changed.
+import { createHash } from 'node:crypto'
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
+const FOLDER = join(ROOT, '.cache/bundle')
+/** A server that runs goes on loading from its own bundle after the source has changed. */
+const KEPT = 3
+const COMMANDS = join(ROOT, 'packages/homeserver/admin/commands')
+
+function sourceFiles(folder) {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && /\.(ts|sql)$/.test(entry.name) && !entry.name.endsWith('.test.ts'))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort()
+}
+
+/** Names what the bundle was made of: every source file with its time and size, and the versions of all packages. */
+function stampOf(files) {
+  const hash = createHash('sha256').update(readFileSync(join(ROOT, 'package-lock.json')))
+  for (const file of files) {
+    const { mtimeMs, size } = statSync(file)
+    hash.update(`${relative(ROOT, file)}\0${mtimeMs}\0${size}\0`)
+  }
+  return hash.digest('hex')
+}
+
+/** Entry points by the names that `packages/store/db/program-files.ts` and `load-commands.ts` look for. */
+function entryPoints() {
+  const threads = join(ROOT, 'packages/store/db')
+  const entries = {
+    causeway: join(ROOT, 'packages/cli/main.ts'),
+    'sqlite-writer': join(threads, 'writer/sqlite-worker.ts'),
+    'postgres-writer': join(threads, 'writer/postgres-worker.ts'),
+    'sqlite-reader': join(threads, 'reader/sqlite-reader-worker.ts'),
+  }
+  for (const file of existsSync(COMMANDS) ? readdirSync(COMMANDS) : []) {
+    if (file.endsWith('.ts') && !file.endsWith('.test.ts'))
+      entries[`commands/${file.slice(0, -3)}`] = join(COMMANDS, file)
+  }
+  return entries
+}
+
+/** The newest bundle has a name that does not change. */
+function pointTo(folder) {
+  const link = join(FOLDER, 'current')
+  const made = `${link}.${process.pid}`
+  rmSync(made, { force: true })
+  symlinkSync(folder, made)
+  renameSync(made, link)
+}
+
+function forgetOld() {
+  const folders = readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  const byAge = folders
+    .map(({ name }) => ({ path: join(FOLDER, name), time: statSync(join(FOLDER, name)).mtimeMs }))
+    .sort((a, b) => b.time - a.time)
+  for (const { path } of byAge.slice(KEPT)) rmSync(path, { recursive: true, force: true })
+}
+
+/** Makes the bundle unless it is up to date; resolves with the file to run. */
+export async function ensureBundle(say = () => undefined) {
+  const stamp = stampOf(sourceFiles(join(ROOT, 'packages'))).slice(0, 16)
+  const folder = join(FOLDER, stamp)
+  if (!existsSync(folder)) await makeBundle(folder, say)
+  pointTo(stamp)
+  return join(folder, 'causeway.mjs')
+}
+
+async function makeBundle(folder, say) {
+  const startedAt = Date.now()
+  const { build } = await import('esbuild')
+  const made = `${folder}.${process.pid}`
+  rmSync(made, { recursive: true, force: true })
+  await build({
+    entryPoints: entryPoints(),
+    outdir: made,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node26',
+    // Native code stays in node_modules.
+    external: ['sharp'],
+    chunkNames: 'chunk-[hash]',
+    sourcemap: 'linked',
+    sourcesContent: false,
+    logLevel: 'error',
+    // Some dependencies are CommonJS.
+    banner: {
+      js: "import { createRequire as causewayRequire } from 'node:module'; const require = causewayRequire(import.meta.url);",
+    },
+  })
+  cpSync(join(ROOT, 'packages/store/migrations'), join(made, 'migrations'), { recursive: true })
+  rmSync(folder, { recursive: true, force: true })
+  renameSync(made, folder)
+  forgetOld()
+  say(`bundled in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  console.log(await ensureBundle((text) => console.error(text)))
