@@ -151,6 +151,15 @@ class RunningAppservices implements Appservices {
     const { db } = this.#deps
     if (this.registry.list.length === 0) return
     for (const appservice of this.registry.list) await ensureSender(this.#deps, appservice)
+    for (const { id, wantsMsc3202 } of this.registry.list) {
+      if (!wantsMsc3202) continue
+      this.#deps.logger.warn(
+        'an appservice wants org.matrix.msc3202, which is not sent: let it use /sync for encryption',
+        {
+          appservice: id,
+        },
+      )
+    }
     const known = await prepareKnown(db, this.registry)
     this.#interest = new RoomInterest({ ...this.#deps, registry: this.registry }, known)
     const queues = new Map<KnownAppservice, AppserviceQueue>()

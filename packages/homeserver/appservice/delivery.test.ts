@@ -26,7 +26,8 @@ interface Stage extends AsyncDisposable {
   say(roomId: string, text: string): Promise<string>
   /** A user of the appservice, `@_irc_<name>:test.example`, made and joined to a room. */
   joinGhost(name: string, roomId: string): Promise<string>
-  restart(): Promise<void>
+  /** Stops the server and starts it again, with another registration where one is given. */
+  restart(changed?: Partial<AppserviceRegistration>): Promise<void>
 }
 
 let txn = 0
@@ -78,7 +79,8 @@ async function startStage(driver: ServerDriver, more: Partial<AppserviceRegistra
       await stage.callAs(ghost, 'POST', `${V3}/join/${encodeURIComponent(roomId)}`, {})
       return ghost
     },
-    restart: async () => {
+    restart: async (changed) => {
+      if (changed !== undefined) await writeFile(file, JSON.stringify({ ...registration, ...changed }))
       stage.server = await stage.server.restart()
     },
     async [Symbol.asyncDispose]() {
@@ -267,6 +269,128 @@ for (const driver of await findServerDrivers()) {
       const { url } = irc.requests.at(-1)!
       assert.match(url, /^\/transactions\/[\w.-]+\?access_token=hs-token-of-irc-0123456789$/)
       irc.answer = () => ({ status: 200 })
+    })
+
+    it('answers a ping with how long it took, or with what went wrong', async () => {
+      const { irc, server } = stage
+      const token = 'as-token-of-irc-0123456789'
+      const ping = async (id: string, as: string, body: JsonObject = {}) => {
+        const url = `/_matrix/client/v1/appservice/${id}/ping`
+        const answer = await server.request('POST', url, { token: as, body })
+        return { status: answer.status, json: answer.json() }
+      }
+      const { status, json } = await ping('irc', token, { transaction_id: 'meow' })
+      assert.equal(status, 200)
+      assert.equal(typeof json['duration_ms'], 'number')
+      const { method, url, body, authorization } = irc.requests.at(-1)!
+      assert.deepEqual([method, url, body], ['POST', '/_matrix/app/v1/ping', '{"transaction_id":"meow"}'])
+      assert.equal(authorization, 'Bearer hs-token-of-irc-0123456789')
+      irc.answer = () => ({ status: 403, body: '{"errcode":"M_FORBIDDEN"}' })
+      const forbidden = await ping('irc', token)
+      assert.equal(forbidden.status, 502)
+      assert.deepEqual(
+        { ...forbidden.json, error: '' },
+        {
+          errcode: 'M_BAD_STATUS',
+          error: '',
+          status: 403,
+          body: '{"errcode":"M_FORBIDDEN"}',
+        },
+      )
+      irc.answer = () => 'hang up'
+      assert.equal((await ping('irc', token)).json['errcode'], 'M_CONNECTION_FAILED')
+      irc.answer = () => ({ status: 200 })
+      for (const [id, as] of [
+        ['other', token],
+        ['irc', stage.alice],
+      ] as const) {
+        const refused = await ping(id, as)
+        assert.deepEqual([refused.status, refused.json['errcode']], [403, 'M_FORBIDDEN'])
+      }
+    })
+
+    it('notices at once that a room got an alias of its namespace, and lost it', async () => {
+      const { irc } = stage
+      const roomId = await stage.makeRoom()
+      await stage.say(roomId, 'nameless')
+      const alias = `${V3}/directory/room/${encodeURIComponent('#_irc_named:test.example')}`
+      await stage.callAs('@_irc_bot:test.example', 'PUT', alias, { room_id: roomId })
+      await stage.say(roomId, 'named')
+      await irc.until(() => bodiesOf(irc.events()).includes('named'))
+      await stage.callAs('@_irc_bot:test.example', 'DELETE', alias)
+      await stage.say(roomId, 'nameless again')
+      await stage.joinGhost('witness', roomId)
+      await irc.until(() => irc.events().some(({ state_key: key }) => key === '@_irc_witness:test.example'))
+      assert.equal(bodiesOf(irc.events()).filter((body) => String(body).includes('nameless')).length, 0)
+    })
+
+    it('wants the rooms of whom a changed registration names, from the next start on', async () => {
+      const { irc } = stage
+      const roomId = await stage.makeRoom()
+      await stage.say(roomId, 'unheard')
+      await stage.restart({ namespaces: { users: [{ regex: '@alice:.*' }] } })
+      await stage.say(roomId, 'heard')
+      await irc.until(() => bodiesOf(irc.events()).includes('heard'))
+      await stage.restart({ namespaces: { users: [], rooms: [{ regex: roomId }] } })
+      const other = await stage.makeRoom()
+      await stage.say(other, 'unheard again')
+      await stage.say(roomId, 'heard by its id')
+      await irc.until(() => bodiesOf(irc.events()).includes('heard by its id'))
+      const heard = bodiesOf(irc.events()).filter((body) => String(body).includes('heard'))
+      assert.deepEqual(heard, ['heard', 'heard by its id'])
+    })
+
+    it('sends no ephemeral data to who did not ask', () => {
+      assert.deepEqual(stage.irc.ephemeral(), [])
+    })
+  })
+
+  describe(`ephemeral data for appservices, on ${driver.name}`, { skip: driver.skip }, () => {
+    let stage: Stage
+    before(async () => {
+      stage = await startStage(driver, { receive_ephemeral: true })
+    })
+    after(() => stage[Symbol.asyncDispose]())
+
+    it('tells of typing, receipts and presence in rooms of its users, and of private receipts of its users only', async () => {
+      const { irc } = stage
+      const [roomId, elsewhere] = [await stage.makeRoom(), await stage.makeRoom()]
+      const ghost = await stage.joinGhost('bob', roomId)
+      const eventId = await stage.say(roomId, 'read this')
+      await irc.until(() => bodiesOf(irc.events()).includes('read this'))
+      const alice = '@alice:test.example'
+      const typing = { typing: true, timeout: 30_000 }
+      for (const id of [elsewhere, roomId]) {
+        await stage.call('PUT', `${room(id)}/typing/${encodeURIComponent(alice)}`, typing)
+      }
+      const read = (type: string) => `${room(roomId)}/receipt/${type}/${encodeURIComponent(eventId)}`
+      await stage.call('POST', read('m.read.private'), {})
+      await stage.callAs(ghost, 'POST', read('m.read.private'), {})
+      await stage.call('POST', read('m.read'), {})
+      await stage.call('PUT', `${V3}/presence/${encodeURIComponent(alice)}/status`, {
+        presence: 'unavailable',
+      })
+      const of = (type: string) => irc.ephemeral().filter((event) => event['type'] === type)
+      const isComplete = () =>
+        of('m.typing').length > 0 &&
+        of('m.receipt').length > 1 &&
+        of('m.presence').some(({ content }) => (content as JsonObject)['presence'] === 'unavailable')
+      await irc.until(isComplete)
+      assert.deepEqual(of('m.typing'), [
+        { type: 'm.typing', room_id: roomId, content: { user_ids: [alice] } },
+      ])
+      const readers = of('m.receipt').map(({ content, room_id: id }) => {
+        assert.equal(id, roomId)
+        const [[type, users]] = Object.entries((content as Record<string, JsonObject>)[eventId]!) as [
+          [string, object],
+        ]
+        return [type, ...Object.keys(users)]
+      })
+      assert.deepEqual(readers, [
+        ['m.read.private', ghost],
+        ['m.read', alice],
+      ])
+      assert.ok(of('m.presence').every(({ sender }) => sender === alice || sender === ghost))
     })
   })
 }

@@ -4,6 +4,7 @@ import type { Database, Step } from '@causeway/store/db/database.ts'
 import { runCursor, type Cursor, type CursorEffects, type ReadEntries } from '@causeway/store/log/cursor.ts'
 import type { LogEntry, StoredEvent } from '@causeway/store/log/entry.ts'
 import type { Log } from '@causeway/store/log/log.ts'
+import { deleteAppserviceMembersOf } from '@causeway/store/tables/appservices.ts'
 import { listLogEventRows } from '@causeway/store/tables/events.ts'
 import type { Logger } from '../ops/log.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
@@ -86,6 +87,9 @@ class Dispatcher {
       entry.kind === 'event' && isShown(entry.event) ? [entry.event] : [],
     )
     const steps = events.length === 0 ? [] : await this.#dispatch(events, through)
+    // Of a purged room there may be members who were noted after its own rows had gone.
+    for (const entry of entries)
+      if (entry.kind === 'purge') steps.push(deleteAppserviceMembersOf(entry.roomNid))
     if (onEntry !== undefined) for (const entry of entries) onEntry(entry)
     return steps.length === 0 ? undefined : { steps }
   }

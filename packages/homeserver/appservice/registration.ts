@@ -59,10 +59,12 @@ export interface Appservice {
   readonly rateLimited: boolean
   /** Networks whose published rooms it keeps a directory of. */
   readonly protocols: readonly string[]
-  /** Typing, receipts, presence and to-device messages are pushed to it. */
+  /** Typing, receipts and presence are pushed to it. */
   readonly receivesEphemeral: boolean
   /** It asked under the name of before v1.13, and reads such data under that name. */
   readonly usesMsc2409: boolean
+  /** It asked for what encryption needs in transactions (MSC3202), which this server does not send. */
+  readonly wantsMsc3202: boolean
   /** Lives in this process: transactions go to a function instead of a URL. */
   readonly isInProcess: boolean
 }
@@ -149,6 +151,7 @@ export function parseRegistration(
     protocols: registration.protocols ?? [],
     receivesEphemeral: asked ?? false,
     usesMsc2409: usesMsc2409 && asked === true,
+    wantsMsc3202: registration['org.matrix.msc3202'] === true,
     isInProcess,
   }
 }

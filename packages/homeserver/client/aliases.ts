@@ -9,6 +9,7 @@ import { removeFromCanonicalAlias } from '../directory/remove-from-canonical-ali
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { findRoom } from '../rooms/load-head.ts'
+import type { RoomInfo } from '../rooms/stored-event.ts'
 import { isWorldReadable, maySendState } from '../rooms/newest-state.ts'
 import { resolveRoom } from './membership-endpoints.ts'
 import { v3 } from './paths.ts'
@@ -36,20 +37,25 @@ export const setRoomAlias = defineEndpoint({
     const { roomAlias } = params
     requireOwn(hs, roomAlias)
     checkAliasClaim(hs.appservices.registry, roomAlias, session.appserviceId)
-    await requireMember(hs, session, body.room_id)
+    const { roomNid } = await requireMember(hs, session, body.room_id)
     const step = insertAlias(roomAlias, body.room_id, session.userId)
     const result = await hs.log.append({ entries: [], steps: [step] })
-    if (result.ok) return {}
+    if (result.ok) {
+      hs.appservices.aliasesChanged(roomNid)
+      return {}
+    }
     throw new MatrixError('M_ROOM_IN_USE', `The alias ${roomAlias} is taken; choose another`, { status: 409 })
   },
 })
 
 /** Administrators and appservices name rooms that they are not in. */
-async function requireMember(hs: Homeserver, session: Session, roomId: RoomId): Promise<void> {
-  if ((await findRoom(hs.rooms, roomId)) === undefined) throw notFound('This server does not know this room')
-  if (session.isAdmin || session.appserviceId !== undefined) return
+async function requireMember(hs: Homeserver, session: Session, roomId: RoomId): Promise<RoomInfo> {
+  const room = await findRoom(hs.rooms, roomId)
+  if (room === undefined) throw notFound('This server does not know this room')
+  if (session.isAdmin || session.appserviceId !== undefined) return room
   const rooms = await hs.rooms.members.roomsOf(session.userId)
   if (!rooms.joined.has(roomId)) throw forbidden('You are not in this room; join it first')
+  return room
 }
 
 export const getRoomIdByAlias = defineEndpoint({
@@ -88,7 +94,9 @@ export const deleteRoomAlias = defineEndpoint({
       )
     const result = await hs.log.append({ entries: [], steps: [deleteAlias(roomAlias)] })
     if (!result.ok) throw notFound(`There is no alias ${roomAlias} on this server`)
-    if (room !== undefined) await removeFromCanonicalAlias(hs.rooms, room, roomAlias, session.userId)
+    if (room === undefined) return {}
+    hs.appservices.aliasesChanged(room.roomNid)
+    await removeFromCanonicalAlias(hs.rooms, room, roomAlias, session.userId)
     return {}
   },
 })
