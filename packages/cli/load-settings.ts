@@ -1,13 +1,21 @@
+import type { BridgesConfig } from '@causeway/bridges/config.ts'
 import { checkHomeserverConfig, type HomeserverConfig } from '@causeway/homeserver/config.ts'
+import { checkBridgesConfig } from './bridges/check-config.ts'
 import type { Terminal } from './command.ts'
 import { configSections } from './config/sections.ts'
 import { loadConfig, type LoadedConfig } from './config/load.ts'
 
 export interface Settings {
   readonly config: HomeserverConfig
+  readonly bridges: BridgesConfig
   readonly loaded: LoadedConfig
   /** The file that was read, if any. */
   readonly file: string | undefined
+}
+
+function checkAll(values: Record<string, unknown>): ReturnType<typeof checkBridgesConfig> {
+  const config = values as HomeserverConfig
+  return [...checkHomeserverConfig(config), ...checkBridgesConfig(values['bridges'] as BridgesConfig, config)]
 }
 
 /**
@@ -22,7 +30,8 @@ export function loadSettings(terminal: Pick<Terminal, 'environment' | 'folder'>,
     file,
     environment: terminal.environment,
     folder: terminal.folder,
-    check: (values) => checkHomeserverConfig(values as HomeserverConfig),
+    check: checkAll,
   })
-  return { config: loaded.values as HomeserverConfig, loaded, file }
+  const { values } = loaded
+  return { config: values as HomeserverConfig, bridges: values['bridges'] as BridgesConfig, loaded, file }
 }

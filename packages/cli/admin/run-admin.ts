@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { Type } from 'typebox'
-import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import { loadAdminCommands } from '@causeway/homeserver/admin/load-commands.ts'
+import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
+import { systemClock } from '@causeway/store/clock/system.ts'
+import { loadAllCommands } from '../bridges/load-commands.ts'
 import { propertiesOf, readArguments } from '../arguments.ts'
 import { UsageError, type Invocable, type Terminal } from '../command.ts'
 import { formatColumns, formatCommandHelp } from '../help.ts'
 import { loadSettings } from '../load-settings.ts'
 import { suggestion } from '../nearest.ts'
 import { AdminRefusal, callAdmin, type AdminTarget } from './call-admin.ts'
+import { followJob, isJob, wasGivenUp } from './follow-job.ts'
 import { formatResult } from './format-result.ts'
 
 type Commands = ReadonlyMap<string, Invocable>
@@ -20,6 +22,12 @@ const TRANSPORT = {
   url: Type.Optional(Type.String({ description: 'Address of the admin listener, instead of the socket' })),
   tokenFile: Type.Optional(Type.String({ description: 'File with the admin token, with --url' })),
   json: Type.Optional(Type.Boolean({ description: 'Print the answer as JSON' })),
+  wait: Type.Optional(
+    Type.Boolean({
+      description: 'Wait for the end of work that takes long; --no-wait does not',
+      default: true,
+    }),
+  ),
 }
 
 interface Transport {
@@ -27,6 +35,7 @@ interface Transport {
   readonly url?: string
   readonly tokenFile?: string
   readonly json?: boolean
+  readonly wait?: boolean
 }
 
 function formatOverview(commands: Commands): string {
@@ -76,7 +85,7 @@ async function give(
     terminal.out(formatCommandHelp(`admin ${name.replaceAll('-', ' ')}`, all))
     return 0
   }
-  const { config, url, tokenFile, json, ...input } = readArguments(all, argv) as Transport &
+  const { config, url, tokenFile, json, wait, ...input } = readArguments(all, argv) as Transport &
     Record<string, unknown>
   await readSecrets(terminal, command, input)
   const target = readTarget(terminal, {
@@ -84,16 +93,19 @@ async function give(
     ...(url && { url }),
     ...(tokenFile && { tokenFile }),
   })
-  const result = await callAdmin(target, name, input as JsonObject)
+  const answer = await callAdmin(target, name, input as JsonObject)
+  const show = (job: string): Promise<JsonValue> => callAdmin(target, 'job-show', { job })
+  const follows = wait !== false && name !== 'job-show' && isJob(answer)
+  const result = follows ? await followJob(terminal, answer, show, systemClock) : answer
   terminal.out(json === true ? `${JSON.stringify(result, undefined, 2)}\n` : formatResult(result))
-  return 0
+  return follows && wasGivenUp(result) ? 1 : 0
 }
 
 /** `causeway admin …`: reads the command's input here, has the running server carry it out, shows the answer. */
 export async function runAdmin(
   terminal: Terminal,
   argv: readonly string[],
-  load: () => Promise<Commands> = loadAdminCommands,
+  load: () => Promise<Commands> = loadAllCommands,
 ): Promise<number> {
   const commands = await load()
   const found = findCommand(commands, argv)

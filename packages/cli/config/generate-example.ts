@@ -41,7 +41,11 @@ function writeSection(key: string, schema: OptionSchema): string {
     for (const [name, child] of Object.entries(at.properties ?? {})) {
       if (child.description !== undefined)
         lines.push(wrap(child.description, indent).replaceAll(/^(\s*)# /gm, '#$1 ## '))
-      if (child.properties === undefined)
+      const [named] = Object.values(child.patternProperties ?? {})
+      if (named !== undefined) {
+        lines.push(`#${indent} ${name}:\n#${indent}   a-name:\n`)
+        write(named, `${indent}    `)
+      } else if (child.properties === undefined)
         lines.push(writeOption(name, child, indent).replace(/^(\s*)# /, '#$1 '))
       else {
         lines.push(`#${indent} ${name}:\n`)

@@ -17,6 +17,8 @@ export function readUnit(unit: 'bytes' | 'ms', value: unknown): number | undefin
   if (typeof value !== 'string') return undefined
   const [, digits = '', suffix = ''] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(value) ?? []
   if (digits === '') return undefined
+  // Nothing is nothing in every unit.
+  if (Number(digits) === 0 && suffix === '') return 0
   const lower = suffix.toLowerCase()
   const factor = unit === 'bytes' ? BYTES[lower.replace(/i?b$/, '')] : MILLISECONDS[lower]
   return factor === undefined ? undefined : Math.round(Number(digits) * factor)

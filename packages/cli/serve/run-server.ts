@@ -1,16 +1,20 @@
 import { isatty } from 'node:tty'
-import { Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
+import type { BridgesConfig } from '@causeway/bridges/config.ts'
+import type { BridgeRegistration } from '@causeway/bridges/core/appservice/registration.ts'
+import type { Hub } from '@causeway/bridges/core/hub.ts'
 import { ensureFirstAdminLink } from '@causeway/homeserver/accounts/first-admin.ts'
 import { startAdminListener } from '@causeway/homeserver/admin/listener.ts'
 import { publicBaseUrl } from '@causeway/homeserver/config.ts'
 import { createLogSink, type LogSink } from '@causeway/homeserver/ops/log-sink.ts'
 import { createLogger, type Logger } from '@causeway/homeserver/ops/log.ts'
-import { registerSources } from '@causeway/homeserver/ops/register-sources.ts'
 import { RequestTimes } from '@causeway/homeserver/ops/request-times.ts'
 import { startHomeserver, type RunningHomeserver } from '@causeway/homeserver/server.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
+import { loadAllCommands } from '../bridges/load-commands.ts'
 import type { Terminal } from '../command.ts'
 import type { Settings } from '../load-settings.ts'
+import { settleMemorySoon } from './settle-memory.ts'
 import { waitForStop } from './stop-signal.ts'
 
 const STDERR = 2
@@ -35,6 +39,27 @@ async function findObstacle({ db }: RunningHomeserver): Promise<string | undefin
   }
 }
 
+/** Loads the metrics library when somebody asks for metrics, once. */
+function createRegistry(
+  server: RunningHomeserver,
+  times: RequestTimes,
+  findHub: () => Hub | undefined,
+): () => Promise<Registry> {
+  let loading: Promise<Registry> | undefined
+  const load = async (): Promise<Registry> => {
+    const [{ Registry }, { registerSources }] = await Promise.all([
+      import('prom-client'),
+      import('@causeway/homeserver/ops/register-sources.ts'),
+    ])
+    const registry = new Registry()
+    registerSources(registry, { times, router: server.router, budget: server.hs.budget, db: server.db })
+    const hub = findHub()
+    if (hub !== undefined) (await import('./hub-metrics.ts')).registerHubMetrics(registry, hub.context)
+    return registry
+  }
+  return () => (loading ??= load())
+}
+
 /** What a person needs to know after the start, on standard output; the log goes to standard error. */
 function announce(
   terminal: Terminal,
@@ -53,30 +78,61 @@ function announce(
   )
 }
 
+/** Whether the operator named any network; without one nothing of the bridges is loaded. */
+function hasBridges({ irc }: BridgesConfig): boolean {
+  return Object.keys(irc.servers).length > 0
+}
+
+/** The hub runs in this process where the configuration names a network; its code is loaded only then. */
+async function joinHub(settings: Settings): Promise<{
+  readonly registrations: readonly BridgeRegistration[]
+  start(server: RunningHomeserver, log: Logger): Promise<Hub | undefined>
+}> {
+  const { bridges } = settings
+  if (!hasBridges(bridges)) return { registrations: [], start: async () => undefined }
+  const { registrationOf, startHub } = await import('./start-hub.ts')
+  const registration = registrationOf(settings)
+  return {
+    registrations: [registration],
+    start: (server, log) => startHub(bridges, { server, registration, log }),
+  }
+}
+
 /** Runs the server until a signal or a failing database ends it; answers the exit code. */
 export async function runServer(terminal: Terminal, settings: Settings): Promise<number> {
   const { log, sink } = openLog(settings)
-  const registry = new Registry()
   const times = new RequestTimes()
   const stopping = waitForStop(sink, systemClock)
+  const bridges = await joinHub(settings)
   const server = await startHomeserver(settings.config, {
     clock: systemClock,
     random: systemRandom,
     logger: log,
     observe: times.observe,
     onFailure: (error) => stopping.fail(error),
+    appservices: bridges.registrations,
   })
+  let hub: Hub | undefined
   try {
-    registerSources(registry, { times, router: server.router, budget: server.hs.budget, db: server.db })
-    const options = { hs: server.hs, registry, findObstacle: () => findObstacle(server) }
+    hub = await bridges.start(server, log)
+    const loadCommands = (): ReturnType<typeof loadAllCommands> => loadAllCommands(() => hub?.context)
+    const options = {
+      hs: server.hs,
+      loadRegistry: createRegistry(server, times, () => hub),
+      findObstacle: () => findObstacle(server),
+      loadCommands,
+    }
     await using _admin = await startAdminListener(options)
     announce(terminal, settings, server, await ensureFirstAdminLink(server.hs))
+    settleMemorySoon(systemClock)
     log.info('ready', { urls: server.urls, server_name: settings.config.server_name, node: process.version })
     const reason = await stopping.reason
     if (reason instanceof Error) log.error('stopping: the database failed', { error: reason })
     else log.info('stopping', { signal: reason })
     return reason instanceof Error ? 1 : 0
   } finally {
+    // The hub first: it still writes down what reached it, and says goodbye on its networks.
+    await hub?.stop().catch((error: unknown) => log.error('the bridges did not stop in order', { error }))
     await server.stop()
     log.info('stopped')
     sink.flush()

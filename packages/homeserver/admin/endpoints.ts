@@ -4,14 +4,19 @@ import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { compileCheck } from '../http/check.ts'
 import { HttpResponse, defineEndpoint, type AnyEndpoint, type EndpointAuth } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
-import type { CommandActor } from './command.ts'
-import { loadAdminCommands } from './load-commands.ts'
+import type { AnyAdminCommand, CommandActor } from './command.ts'
 
 /** Says whether the server can serve: undefined when it can, else a sentence. */
 export type ReadinessCheck = () => Promise<string | undefined>
 
+/** Finds the commands that may be given, by name. */
+export type LoadCommands = () => Promise<ReadonlyMap<string, AnyAdminCommand>>
+
+/** The metrics library is loaded at the first scrape: many servers are never scraped. */
+export type LoadRegistry = () => Promise<Registry>
+
 /** `/metrics` and `/health`: for probes and scrapers, which carry no token. */
-export function operationEndpoints(registry: Registry, findObstacle: ReadinessCheck): AnyEndpoint[] {
+export function operationEndpoints(loadRegistry: LoadRegistry, findObstacle: ReadinessCheck): AnyEndpoint[] {
   const ready = async (): Promise<HttpResponse> => {
     const obstacle = await findObstacle()
     if (obstacle === undefined) return new HttpResponse({ status: 200, body: { ready: true } })
@@ -23,12 +28,11 @@ export function operationEndpoints(registry: Registry, findObstacle: ReadinessCh
       method: 'GET',
       path: '/metrics',
       auth: 'none',
-      run: async () =>
-        new HttpResponse({
-          status: 200,
-          headers: { 'content-type': registry.contentType },
-          body: await registry.metrics(),
-        }),
+      run: async () => {
+        const registry = await loadRegistry()
+        const headers = { 'content-type': registry.contentType }
+        return new HttpResponse({ status: 200, headers, body: await registry.metrics() })
+      },
     }),
     defineEndpoint({
       operation: 'live',
@@ -49,7 +53,7 @@ export function operationEndpoints(registry: Registry, findObstacle: ReadinessCh
 }
 
 /** `POST /commands/<name>` with the command's input: runs it and answers `{ result }`. */
-export function commandEndpoints(auth: EndpointAuth, actor: CommandActor): AnyEndpoint[] {
+export function commandEndpoints(auth: EndpointAuth, actor: CommandActor, load: LoadCommands): AnyEndpoint[] {
   return [
     defineEndpoint({
       operation: 'adminCommand',
@@ -60,7 +64,7 @@ export function commandEndpoints(auth: EndpointAuth, actor: CommandActor): AnyEn
       body: jsonObject,
       maxBodyBytes: 1024 * 1024,
       run: async (hs, { params, body }) => {
-        const command = (await loadAdminCommands()).get(params.name)
+        const command = (await load()).get(params.name)
         if (command === undefined) throw notFound(`There is no admin command "${params.name}"`)
         compileCheck(command.input, 'body')(body)
         hs.logger.info('admin command', { command: params.name, actor: actor.name, input: body })

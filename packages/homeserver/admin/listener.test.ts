@@ -52,7 +52,7 @@ it('serves metrics, health and commands on a socket that only its owner may open
   const state: { obstacle?: string } = {}
   await using _ = await startAdminListener({
     hs: homeserver({}),
-    registry,
+    loadRegistry: async () => registry,
     findObstacle: async () => state.obstacle,
   })
   assert.equal(statSync(join(folder, 'a.sock')).mode & 0o777, 0o600)
@@ -71,7 +71,11 @@ it('serves metrics, health and commands on a socket that only its owner may open
 it('takes commands over TCP only with the token', async () => {
   const port = await freePort()
   const hs = homeserver({ port, token: 'correct horse' })
-  await using _ = await startAdminListener({ hs, registry, findObstacle: async () => undefined })
+  await using _ = await startAdminListener({
+    hs,
+    loadRegistry: async () => registry,
+    findObstacle: async () => undefined,
+  })
   const over = { socketPath: undefined, host: '127.0.0.1', port, method: 'POST' }
   assert.equal((await call('/commands/x', over, '{}')).status, 401)
   assert.equal(
@@ -87,7 +91,7 @@ it('without a token there are no commands over TCP', async () => {
   const port = await freePort()
   await using _ = await startAdminListener({
     hs: homeserver({ port }),
-    registry,
+    loadRegistry: async () => registry,
     findObstacle: async () => undefined,
   })
   const got = await call(

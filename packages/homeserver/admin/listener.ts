@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Registry } from 'prom-client'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { Homeserver } from '../homeserver.ts'
@@ -9,12 +8,21 @@ import type { AnyEndpoint, Session } from '../http/endpoint.ts'
 import { startListeners, type ListenAddress, type Listeners } from '../http/listen.ts'
 import { RateLimiter, type RateLimits } from '../http/rate-limit.ts'
 import { Router } from '../http/router.ts'
-import { commandEndpoints, operationEndpoints, type ReadinessCheck } from './endpoints.ts'
+import {
+  commandEndpoints,
+  operationEndpoints,
+  type LoadCommands,
+  type LoadRegistry,
+  type ReadinessCheck,
+} from './endpoints.ts'
+import { loadAdminCommands } from './load-commands.ts'
 
 export interface AdminListenerOptions {
   readonly hs: Homeserver
-  readonly registry: Registry
+  readonly loadRegistry: LoadRegistry
   readonly findObstacle: ReadinessCheck
+  /** The commands that may be given; default: those of the homeserver. */
+  readonly loadCommands?: LoadCommands
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
@@ -71,18 +79,18 @@ async function open(router: Router, address: ListenAddress, hs: Homeserver): Pro
  * health over TCP where a port is configured, and commands there only with a token.
  */
 export async function startAdminListener(options: AdminListenerOptions): Promise<AsyncDisposable> {
-  const { hs, registry, findObstacle } = options
+  const { hs, loadRegistry, findObstacle, loadCommands = loadAdminCommands } = options
   const { socket, host, port, token } = hs.config.admin
   const stack = new AsyncDisposableStack()
-  const operations = operationEndpoints(registry, findObstacle)
+  const operations = operationEndpoints(loadRegistry, findObstacle)
   const local = createRouter(
     options,
-    [...operations, ...commandEndpoints('none', { name: 'socket' })],
+    [...operations, ...commandEndpoints('none', { name: 'socket' }, loadCommands)],
     nobody,
   )
   stack.use(await open(local, { path: socket, mode: 0o600 }, hs))
   if (port !== undefined) {
-    const commands = token === undefined ? [] : commandEndpoints('admin', { name: 'token' })
+    const commands = token === undefined ? [] : commandEndpoints('admin', { name: 'token' }, loadCommands)
     const check = token === undefined ? nobody : tokenCheck(hs, token)
     const remote = createRouter(options, [...operations, ...commands], check)
     try {
