@@ -80,6 +80,8 @@ async function runTests(patterns: readonly string[]): Promise<boolean> {
     WITHOUT_WARNINGS,
     '--test',
     '--test-timeout=1200000',
+    // Clients that are not ours leave timers behind; everything of ours is disposed of by the tests themselves.
+    '--test-force-exit',
     `--test-concurrency=${process.env['CAUSEWAY_TEST_CONCURRENCY'] ?? '2'}`,
     '--test-reporter=./scripts/test-reporter.ts',
     '--test-reporter-destination=stdout',
