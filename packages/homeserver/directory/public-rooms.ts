@@ -72,6 +72,7 @@ class DirectoryCache implements PublicRooms {
       return
     }
     for (const entry of entries) {
+      if (entry.kind === 'purge') this.changed()
       if (entry.kind !== 'event' || entry.event.stateKey === undefined) continue
       const { type, roomNid } = entry.event
       // A new room may have been listed in the same commit.

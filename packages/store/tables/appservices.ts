@@ -75,6 +75,11 @@ export function deleteAppserviceMember(roomNid: number, appserviceNid: number, u
   }
 }
 
+/** Of a purged room. */
+export function deleteAppserviceMembersOf(roomNid: number): Statement {
+  return { sql: 'DELETE FROM appservice_members WHERE room_nid = ?', params: [roomNid] }
+}
+
 export function deleteAppserviceMembers(appserviceNid: number): Statement {
   return { sql: 'DELETE FROM appservice_members WHERE appservice_nid = ?', params: [appserviceNid] }
 }

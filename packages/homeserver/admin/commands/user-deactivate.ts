@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { findOpenJob } from '@causeway/store/tables/jobs.ts'
 import { deactivateAccount } from '../../accounts/deactivate.ts'
 import { defineAdminCommand } from '../command.ts'
+import { viewJob } from '../job-view.ts'
 import { readLocalUser, userOption } from '../local-user.ts'
 
 export const command = defineAdminCommand({
@@ -19,6 +20,6 @@ export const command = defineAdminCommand({
     const userId = readLocalUser(hs, user)
     await deactivateAccount(hs, userId, erase)
     const job = erase ? await findOpenJob(hs.db, 'erase_user', userId) : undefined
-    return { user_id: userId, deactivated: true, ...(job === undefined ? {} : { job: job.id }) }
+    return { user_id: userId, deactivated: true, ...(job === undefined ? {} : viewJob(job)) }
   },
 })

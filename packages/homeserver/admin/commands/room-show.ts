@@ -1,0 +1,35 @@
+import { Type } from 'typebox'
+import { listAliases } from '@causeway/store/tables/aliases.ts'
+import { isPublished } from '@causeway/store/tables/directory.ts'
+import { countEventsOfRoom } from '@causeway/store/tables/overview.ts'
+import { defineAdminCommand } from '../command.ts'
+import { describeState } from '../describe-room.ts'
+import { readRoom, roomOption } from '../local-room.ts'
+
+export const command = defineAdminCommand({
+  usage: '<room>',
+  summary: 'Show what this server knows of a room',
+  input: Type.Object({ room: roomOption }),
+  run: async (hs, { room: text }) => {
+    const room = await readRoom(hs, text)
+    const [state, counts, local, aliases, published, events] = await Promise.all([
+      describeState(hs, room),
+      hs.rooms.members.counts(room.roomNid),
+      hs.rooms.members.localMembers(room.roomNid),
+      listAliases(hs.db, room.roomId),
+      isPublished(hs.db, room.roomNid),
+      countEventsOfRoom(hs.db, room.roomNid),
+    ])
+    return {
+      room_id: room.roomId,
+      version: room.rules.version,
+      ...state,
+      joined: counts.joined,
+      from_here: local.size,
+      invited: counts.invited,
+      aliases,
+      in_directory: published,
+      events,
+    }
+  },
+})
