@@ -21,6 +21,8 @@ export interface LinkOptions {
   readonly mode: 'relay' | 'puppets'
   /** When people of the network appear in the room: once they speak, or all of them at once. */
   readonly membership: 'lazy' | 'eager'
+  /** Since when messages cross: what was said before stays where it was said. */
+  readonly liveTs?: number
   /** Set while leaving. */
   readonly leaving?: { readonly by: string; readonly removeGhosts: boolean }
 }

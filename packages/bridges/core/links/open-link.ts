@@ -30,7 +30,7 @@ export async function goLive(hub: HubContext, link: Link, consent: ChannelConsen
     ...{ linkNid: nid, ts: hub.clock.now(), side: 'remote', answer: 'agreed' },
     ...consent,
   })
-  const live = await hub.links.advance(link, 'live', link.options, [step])
+  const live = await hub.links.advance(link, 'live', { ...link.options, liveTs: hub.clock.now() }, [step])
   if (live.state !== 'live') return
   hub.log.info('a room and a channel are linked', { roomId, channel: portal.name, server: portal.server })
   const isShown = await showBridgeState(hub, live, true)

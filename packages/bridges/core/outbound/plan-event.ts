@@ -70,9 +70,14 @@ function toPortal(link: Link, kind: PortalKind): Planned {
   return { lane: portalLane(link.portal.nid), portalNid: link.portal.nid, kind }
 }
 
+/** Whether a link was live when an event was sent: nobody agreed to anything before. */
+function isLiveFor({ state, options }: Link, { origin_server_ts: sentTs }: MatrixEvent): boolean {
+  return state === 'live' && sentTs >= (options.liveTs ?? 0)
+}
+
 /** Every live portal of the room except the one it came from. */
 function targets(event: MatrixEvent, { links, ghostIds }: PlanContext, isGhost: boolean): Link[] {
-  const live = links.filter((link) => link.state === 'live')
+  const live = links.filter((link) => isLiveFor(link, event))
   if (!isGhost) return live
   const origin = event.content[ORIGIN_KEY]
   const ghost = ghostIds.parse(event.sender)

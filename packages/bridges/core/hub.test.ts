@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
+import type { Database } from '@causeway/store/db/database.ts'
+import { openDatabase } from '@causeway/store/db/open.ts'
+import { FakeNetwork } from '../conformance/fake-network.ts'
+import type { FakeNetworkOptions } from '../conformance/fake-network.ts'
+import { MemoryHomeserver } from '../conformance/memory-homeserver.ts'
+import { createMortality, mortal, mortalDatabase, mortalNetwork } from '../conformance/mortal.ts'
+import type { Mortality } from '../conformance/mortal.ts'
+import { createGhostIds } from './ghost-ids.ts'
+import { startHub } from './hub.ts'
+import type { Hub } from './hub.ts'
+import type { HubSettings } from './hub-context.ts'
+
+const ROOM = '!room:example.org'
+const ALICE = '@alice:example.org'
+const DAY = 86_400_000
+
+const settings: HubSettings = {
+  ...{ mediaLinkMs: DAY, lateAfterMs: DAY, expiresAfterMs: DAY, rememberMs: DAY, consentMs: DAY },
+  ...{ botName: 'Bridge', sealKey: new Uint8Array(32) },
+}
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+interface Stage extends AsyncDisposable {
+  readonly db: Database
+  readonly homeserver: MemoryHomeserver
+  readonly network: FakeNetwork
+  /** Starts a hub on it; with a mortality, one that can end at any moment. */
+  start(death?: { mortality: Mortality; commit: number; when: 'before' | 'after' }): Promise<Hub>
+}
+
+async function setTheStage(options: FakeNetworkOptions = {}): Promise<Stage> {
+  const signer = { serverName: 'example.org', keyId: 'ed25519:1', privateKey: new Uint8Array(32) }
+  const db = await openDatabase(
+    { kind: 'sqlite', path: ':memory:' },
+    { clock: systemClock, random: systemRandom, signer },
+  )
+  const homeserver = new MemoryHomeserver(ROOM, [ALICE, '@carol:example.org'], () => systemClock.now())
+  const network = new FakeNetwork(options)
+  network.enter('#c', 'Bob')
+  const ghostIds = createGhostIds('_x_', 'example.org')
+  const deps = { ghostIds, settings, clock: systemClock, random: systemRandom, log: silent }
+  return {
+    db,
+    homeserver,
+    network,
+    start: (death) => {
+      if (death === undefined)
+        return startHub({ ...deps, db, port: homeserver.port(), networks: [network.attach()] })
+      const { mortality, commit, when } = death
+      return startHub({
+        ...{ ...deps, db: mortalDatabase(db, mortality, commit, when) },
+        port: mortal(homeserver.port(), mortality),
+        networks: [mortalNetwork(network.attach(), mortality)],
+      })
+    },
+    [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
+  }
+}
+
+/** Lets everything happen that has a cause: pushes, lanes, deliveries, and what these give rise to. */
+async function settle(hub: Hub, { homeserver }: Stage): Promise<void> {
+  for (let round = 0; round < 6; round++) {
+    await homeserver.push((txnId, events) => hub.handleTransaction(txnId, events))
+    await hub.settle()
+  }
+}
+
+async function linked(stage: Stage, more = ''): Promise<Hub> {
+  const hub = await stage.start()
+  stage.homeserver.say(ROOM, ALICE, `!fake link local #c ${more}`)
+  await settle(hub, stage)
+  return hub
+}
+
+describe('a hub', () => {
+  test('carries messages both ways, once and in order, and its own words never back', async () => {
+    await using stage = await setTheStage()
+    const { homeserver, network } = stage
+    const hub = await linked(stage)
+    for (let n = 0; n < 20; n++) {
+      homeserver.say(ROOM, ALICE, `from matrix ${n}`)
+      network.say('#c', 'Bob', `from afar ${n}`)
+    }
+    await settle(hub, stage)
+    const expected = Array.from({ length: 20 }, (_, n) => `<alice> from matrix ${n}`)
+    assert.deepEqual(
+      network.texts('#c').filter((text) => text.includes('from matrix')),
+      expected,
+    )
+    assert.deepEqual(
+      homeserver.ghostBodies(),
+      Array.from({ length: 20 }, (_, n) => `from afar ${n}`),
+    )
+    assert.ok(!network.texts('#c').some((text) => text.includes('> from afar')))
+    await hub.stop()
+  })
+
+  test('has no effect when a transaction, or an event in another one, comes again', async () => {
+    await using stage = await setTheStage()
+    const hub = await linked(stage)
+    const eventId = stage.homeserver.say(ROOM, ALICE, 'once')
+    const event = stage.homeserver.events.find((one) => one.event_id === eventId)
+    for (const txnId of ['t1', 't1', 't2']) {
+      await hub.handleTransaction(txnId, [event])
+      await hub.settle()
+    }
+    assert.equal(stage.network.texts('#c').filter((text) => text === '<alice> once').length, 1)
+    await hub.stop()
+  })
+
+  test('takes anything for a transaction without failing', async () => {
+    await using stage = await setTheStage()
+    const hub = await linked(stage)
+    const base = {
+      event_id: '$x',
+      room_id: ROOM,
+      sender: ALICE,
+      type: 'm.room.message',
+      origin_server_ts: systemClock.now(),
+    }
+    const bad = [null, 7, 'x', [], {}, { ...base, content: null }, { ...base, content: { body: { a: 1 } } }]
+    const odd = [
+      'm.reaction',
+      'm.room.redaction',
+      'm.room.member',
+      'm.room.topic',
+      'm.sticker',
+      'm.poll.start',
+    ].map((type, n) => ({
+      ...base,
+      type,
+      event_id: `$odd${n}`,
+      content: { 'm.relates_to': 7, topic: [], membership: 3 },
+    }))
+    await hub.handleTransaction('bad', [...bad, ...odd])
+    await hub.settle()
+    stage.homeserver.say(ROOM, ALICE, 'still alive')
+    await settle(hub, stage)
+    assert.ok(stage.network.texts('#c').includes('<alice> still alive'))
+    await hub.stop()
+  })
+
+  test('withdraws what was not sent yet', async () => {
+    let isAway = true
+    await using stage = await setTheStage({
+      fate: (text) =>
+        isAway && text.includes('alice') ? { kind: 'retry', reason: 'away', afterMs: 20 } : undefined,
+    })
+    const hub = await linked(stage)
+    stage.homeserver.say(ROOM, ALICE, 'first')
+    const regretted = stage.homeserver.say(ROOM, ALICE, 'regretted')
+    stage.homeserver.say(ROOM, ALICE, 'last')
+    await settle(hub, stage)
+    stage.homeserver.redact(ROOM, ALICE, regretted)
+    await settle(hub, stage)
+    isAway = false
+    hub.context.wake('portal:1')
+    await settle(hub, stage)
+    assert.deepEqual(
+      stage.network.texts('#c').filter((text) => text.startsWith('<')),
+      ['<alice> first', '<alice> last'],
+    )
+    await hub.stop()
+  })
+
+  test('tells once that several messages may not have arrived, and sends none of them again', async () => {
+    await using stage = await setTheStage({
+      fate: (text) => (text.includes('lost') ? { kind: 'uncertain', reason: 'the line broke' } : undefined),
+    })
+    const hub = await linked(stage)
+    for (const n of [1, 2, 3]) stage.homeserver.say(ROOM, ALICE, `lost ${n}`)
+    stage.homeserver.say(ROOM, ALICE, 'kept')
+    await settle(hub, stage)
+    assert.ok(stage.network.texts('#c').includes('<alice> kept'), 'the lane goes on')
+    await systemClock.sleep(1_700)
+    const told = stage.homeserver.botNotices().filter((body) => body.startsWith('⚠'))
+    assert.deepEqual(told, ['⚠ 3 messages, this being the first, may not have reached #c: the line broke.'])
+    await hub.stop()
+    const again = await stage.start()
+    await settle(again, stage)
+    assert.ok(!stage.network.texts('#c').some((text) => text.includes('lost')))
+    await again.stop()
+  })
+
+  test('ends a link on demand: nothing crosses, ghosts are gone, and the channel is free again', async () => {
+    await using stage = await setTheStage()
+    const { homeserver, network } = stage
+    const hub = await linked(stage)
+    network.say('#c', 'Bob', 'hello')
+    await settle(hub, stage)
+    assert.equal(homeserver.membership(ROOM, '@_x_fake_local_bob:example.org'), 'join')
+    network.say('#c', 'Bob', '!unbridge')
+    await systemClock.sleep(20)
+    await settle(hub, stage)
+    assert.ok(network.texts('#c').includes('Bob: that is for channel operators to decide.'))
+    network.say('#c', 'opBob', '!unbridge')
+    await systemClock.sleep(20)
+    await settle(hub, stage)
+    assert.equal(homeserver.membership(ROOM, '@_x_fake_local_bob:example.org'), 'leave')
+    homeserver.say(ROOM, ALICE, 'anybody there?')
+    network.say('#c', 'Bob', 'nobody')
+    await settle(hub, stage)
+    assert.ok(!network.texts('#c').some((text) => text.includes('anybody')))
+    assert.ok(!homeserver.ghostBodies().includes('nobody'))
+    homeserver.say(ROOM, ALICE, '!fake link local #c')
+    await settle(hub, stage)
+    homeserver.say(ROOM, ALICE, 'again')
+    await settle(hub, stage)
+    assert.ok(network.texts('#c').includes('<alice> again'))
+    await hub.stop()
+  })
+
+  test('shows everybody of a channel where that is wanted, and who leaves, leaves', async () => {
+    await using stage = await setTheStage()
+    const { homeserver, network } = stage
+    const hub = await linked(stage, 'eager')
+    network.enter('#c', 'Dora')
+    await settle(hub, stage)
+    assert.equal(homeserver.membership(ROOM, '@_x_fake_local_bob:example.org'), 'join')
+    assert.equal(homeserver.membership(ROOM, '@_x_fake_local_dora:example.org'), 'join')
+    network.exit('#c', 'Bob')
+    await settle(hub, stage)
+    assert.equal(homeserver.membership(ROOM, '@_x_fake_local_bob:example.org'), 'leave')
+    await hub.stop()
+  })
+})
+
+describe('a hub that is killed', () => {
+  const SAID = Array.from({ length: 6 }, (_, n) => `word ${n}`)
+
+  /** What it must be, whenever the end came. */
+  function check({ network, homeserver }: Stage, uncertain: number): void {
+    const arrived = network.texts('#c').filter((text) => text.startsWith('<alice> word'))
+    assert.equal(new Set(arrived).size, arrived.length, 'nothing is said twice')
+    assert.deepEqual(arrived, [...arrived].toSorted(), 'in order')
+    const missing = SAID.filter((text) => !arrived.includes(`<alice> ${text}`))
+    assert.ok(missing.length <= uncertain, `${missing.join()} missing, ${uncertain} marked as uncertain`)
+    const bodies = homeserver.ghostBodies()
+    assert.equal(new Set(bodies).size, bodies.length, 'nothing appears twice')
+    assert.deepEqual(bodies, [...bodies].toSorted())
+  }
+
+  for (const when of ['before', 'after'] as const) {
+    test(`just ${when} any of its commits says nothing twice and loses nothing silently`, async () => {
+      let lastReached = 0
+      for (let commit = 1; ; commit++) {
+        await using stage = await setTheStage()
+        const first = await linked(stage)
+        await first.stop()
+        const mortality = createMortality()
+        const hub = await Promise.race([stage.start({ mortality, commit, when }), mortality.ended])
+        for (const text of SAID) stage.homeserver.say(ROOM, ALICE, text)
+        if (hub !== undefined) {
+          const pushed = stage.homeserver.push((txnId, events) => hub.handleTransaction(txnId, events), 2)
+          for (const n of [0, 1, 2, 3]) stage.network.say('#c', 'Bob', `answer ${n}`)
+          await Promise.race([pushed.then(() => hub.settle()), mortality.ended])
+        }
+        const isOver = !mortality.isDead
+        mortality.die()
+        await Promise.all(mortality.underWay)
+        const second = await stage.start()
+        await settle(second, stage)
+        const rows = await stage.db.query<{ n: number }>(
+          "SELECT COUNT(*) AS n FROM bridge_outbox WHERE state = 'uncertain'",
+          [],
+        )
+        check(stage, rows[0]!.n)
+        assert.ok(rows[0]!.n <= 1, 'at most what was under way is uncertain')
+        await second.stop()
+        if (isOver) break
+        lastReached = commit
+      }
+      assert.ok(lastReached > 10, `only ${lastReached} commits were cut`)
+    })
+  }
+})
