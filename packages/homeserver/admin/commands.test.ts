@@ -28,7 +28,7 @@ for (const driver of await findServerDrivers()) {
         topic: 'and dolphins',
         room_alias_name: 'whales',
       })
-      roomId = String(made['room_id'])
+      roomId = made['room_id'] as string
       await call(bob, 'POST', `/join/${encodeURIComponent(roomId)}`, {})
       await say(bob, 'hello')
     })
@@ -155,14 +155,14 @@ for (const driver of await findServerDrivers()) {
       assert.equal((await giveObject('job-show', { job: purging['job']! }))['state'], 'done')
       assert.deepEqual(await giveList('room-list'), [])
       assert.deepEqual(await giveList('job-list'), [])
-      const kinds = (await giveList('job-list', { finished: true })).map(({ kind }) => kind)
+      const kinds = (await giveList('job-list', { finished: true })).map(({ kind }) => kind as string)
       assert.deepEqual(kinds.toSorted(), ['collect_state', 'purge_room', 'redact_user'])
       await refused(give('job-show', { job: 'none' }), 'M_NOT_FOUND', /no job/)
     })
 
     it('erase with an account what the person left', async () => {
       const made = await call(bob, 'POST', '/createRoom', { preset: 'public_chat', name: 'Secrets' })
-      roomId = String(made['room_id'])
+      roomId = made['room_id'] as string
       await call(alice, 'POST', `/join/${encodeURIComponent(roomId)}`, {})
       const { event_id: eventId } = await say(bob, 'what I leave')
       await uploadFor(server, bob, 'a picture', { contentType: 'image/png', filename: 'x.png' })

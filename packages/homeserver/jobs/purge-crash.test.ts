@@ -60,7 +60,7 @@ for (const driver of await findTestDrivers()) {
       }
       let kills = 0
       // The first write of each run is the runner's own; the others are portions, and a few of them are lost.
-      while (!(await runAndKill(target.config, 7 + (kills % 5)))) {
+      while (!(await runAndKill(target.config, 5 + (kills % 3)))) {
         kills++
         assert.ok(kills < 40, 'it gets further each time')
       }

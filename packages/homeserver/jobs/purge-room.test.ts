@@ -5,7 +5,7 @@ import { fillTables, findLeftovers, type Subject } from '@causeway/store/erasure
 import type { TableErasure } from '@causeway/store/erasure/rules.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
 import { insertAlias, listAliases } from '@causeway/store/tables/aliases.ts'
-import { findJob } from '@causeway/store/tables/jobs.ts'
+import { findJob, insertJob, saveJobProgress } from '@causeway/store/tables/jobs.ts'
 import { findRoom, getRoomByNid } from '../rooms/load-head.ts'
 import { changeMembership } from '../rooms/membership.ts'
 import { findEvent } from '../rooms/read-events.ts'
@@ -108,6 +108,30 @@ for (const driver of await findTestDrivers()) {
       for (const eventId of ids) assert.equal(await findEvent(engine, eventId), undefined)
       const rows = await engine.db.query('SELECT nid FROM events WHERE room_nid = ?', [gone.roomNid])
       assert.deepEqual(rows, [])
+    })
+
+    it('never deletes rows of a room that is in use, whatever it finds written about itself', async () => {
+      await using target = await driver.create()
+      await using fixture = await openJobs(target.config)
+      const { engine, jobs } = fixture
+      const roomId = await newRoom(engine)
+      const message = await say(engine, roomId, 'mine')
+      const { roomNid } = (await findRoom(engine, roomId))!
+      const written = async (phase: string): Promise<string> => {
+        const id = `job-${phase}`
+        const row = { id, kind: 'purge_room', subject: `!old-${phase}`, input: {}, createdTs: 1 }
+        const progress = saveJobProgress(id, { phase, roomNid, table: '' }, 1)
+        await engine.db.commit({ entries: [], steps: [insertJob(row), progress] })
+        jobs.wake()
+        await jobs.idle()
+        return (await findJob(engine.db, id))!.finishedTs === 0 ? 'open' : 'finished'
+      }
+      // The last write of a purge came through, and then the number was given to this room.
+      assert.equal(await written('deleted'), 'finished')
+      assert.equal(await written('deleting'), 'open')
+      assert.equal((await findEvent(engine, message))?.content['body'], 'mine')
+      const rows = await engine.db.query('SELECT nid FROM events WHERE room_nid = ?', [roomNid])
+      assert.ok(rows.length > 5)
     })
 
     it('two at once are one job', async () => {

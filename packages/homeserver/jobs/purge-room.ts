@@ -4,7 +4,7 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { PURGE_STAGES, purgePortion, type PurgedRoom } from '@causeway/store/erasure/statements.ts'
 import type { JobRecord } from '@causeway/store/tables/jobs.ts'
-import { deletePurgedRoom } from '@causeway/store/tables/purged-rooms.ts'
+import { deletePurgedRoom, requirePurged } from '@causeway/store/tables/purged-rooms.ts'
 import { listLocalMembers } from '@causeway/store/tables/rooms.ts'
 import { closeRoom } from '../rooms/close-room.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
@@ -20,9 +20,12 @@ const PORTION = 1_000
 /** Members who leave at the same time; their writes share commits. */
 const LEAVE_AT_ONCE = 8
 
-/** How far a purge has got: first people leave, then the room is closed, then its rows go. */
+/**
+ * How far a purge has got: first people leave, then the room is closed, then its rows go. `deleted` is written
+ * with the last of them: from then on the number may be that of another room.
+ */
 interface PurgeProgress {
-  readonly phase: 'leaving' | 'deleting'
+  readonly phase: 'leaving' | 'deleting' | 'deleted'
   /** People of this server who left for it. */
   readonly left: number
   readonly roomNid: number
@@ -62,6 +65,7 @@ export function purgeRoomKind(engine: RoomEngine): JobKind {
     name: KIND,
     async run(work) {
       const progress = { ...BEGINNING, ...(work.progress as Partial<PurgeProgress>) }
+      if (progress.phase === 'deleted') return
       const roomId = work.subject as RoomId
       const closed =
         progress.phase === 'leaving'
@@ -151,7 +155,7 @@ async function deleteRows(
     // By now the id may be that of another room.
     if (stage.rule.by === 'room_id' && (await findRoom(engine, room.roomId as RoomId)) !== undefined) continue
     for (;;) {
-      const steps = purgePortion(stage, room, PORTION)
+      const steps = [requirePurged(room.roomNid), ...purgePortion(stage, room, PORTION)]
       // The rows of this portion are counted with the next one: their number is known only by then.
       const result = await work.save(toJson({ ...closed, table: stage.table, rows }), steps)
       const gone = result.rows.get(steps.length - 1)?.length ?? 0
@@ -160,5 +164,5 @@ async function deleteRows(
     }
   }
   forgetRoom(engine, { roomId: room.roomId as RoomId, roomNid: room.roomNid })
-  await work.save(toJson({ ...closed, table: '', rows }), [deletePurgedRoom(room.roomNid)])
+  await work.save(toJson({ ...closed, phase: 'deleted', table: '', rows }), [deletePurgedRoom(room.roomNid)])
 }

@@ -23,6 +23,16 @@ export function renameForPurge(roomNid: number, version: number): Statement {
   }
 }
 
+/** Refuses the write unless the number is that of a room under purge: rows of another room must never go. */
+export function requirePurged(roomNid: number): Statement {
+  return {
+    sql: 'SELECT 1 AS one FROM rooms WHERE nid = ? AND room_id = ?',
+    params: [roomNid, `purged:${roomNid}`],
+    expectRows: 1,
+    returning: true,
+  }
+}
+
 /** The end of a purge: from now on the number may be used again. */
 export function deletePurgedRoom(roomNid: number): Statement {
   return { sql: 'DELETE FROM rooms WHERE nid = ? AND room_id = ?', params: [roomNid, `purged:${roomNid}`] }
