@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Compile } from 'typebox/schema'
 import { fillDefaults } from './defaults.ts'
 import { applyEnvironment, readEnvironment, type EnvironmentOption } from './environment.ts'
 import {
@@ -112,7 +112,7 @@ function validate(sections: ConfigSections, schema: OptionSchema, values: unknow
   const compiled = Compile(Type.Object({ ...sections }))
   const seen = new Set<string>()
   const problems: ConfigProblem[] = []
-  for (const error of compiled.Errors(values)) {
+  for (const error of compiled.Errors(values)[1]) {
     const path = error.instancePath
       .split('/')
       .slice(1)

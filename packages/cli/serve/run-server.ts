@@ -40,19 +40,16 @@ async function findObstacle({ db }: RunningHomeserver): Promise<string | undefin
 }
 
 /** Loads the metrics library when somebody asks for metrics, once. */
-function createRegistry(
+function lateRegistry(
   server: RunningHomeserver,
   times: RequestTimes,
   findHub: () => Hub | undefined,
 ): () => Promise<Registry> {
   let loading: Promise<Registry> | undefined
   const load = async (): Promise<Registry> => {
-    const [{ Registry }, { registerSources }] = await Promise.all([
-      import('prom-client'),
-      import('@causeway/homeserver/ops/register-sources.ts'),
-    ])
-    const registry = new Registry()
-    registerSources(registry, { times, router: server.router, budget: server.hs.budget, db: server.db })
+    const { createRegistry } = await import('@causeway/homeserver/ops/register-sources.ts')
+    const { router, hs, db } = server
+    const registry = createRegistry({ times, router, budget: hs.budget, db })
     const hub = findHub()
     if (hub !== undefined) (await import('./hub-metrics.ts')).registerHubMetrics(registry, hub.context)
     return registry
@@ -118,7 +115,7 @@ export async function runServer(terminal: Terminal, settings: Settings): Promise
     const loadCommands = (): ReturnType<typeof loadAllCommands> => loadAllCommands(() => hub?.context)
     const options = {
       hs: server.hs,
-      loadRegistry: createRegistry(server, times, () => hub),
+      loadRegistry: lateRegistry(server, times, () => hub),
       findObstacle: () => findObstacle(server),
       loadCommands,
     }

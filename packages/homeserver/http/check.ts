@@ -1,5 +1,5 @@
 import type { TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Compile } from 'typebox/schema'
 import { badJson, invalidParam, missingParam } from '@causeway/matrix/errors/matrix-error.ts'
 
 /** Throws a MatrixError that names the field at fault unless `value` is what the schema wants. */
@@ -64,6 +64,6 @@ function toError(source: ValueSource, fault: Fault): Error {
 export function compileCheck(schema: TSchema, source: ValueSource): Check {
   const compiled = Compile(schema)
   return (value) => {
-    if (!compiled.Check(value)) throw toError(source, describeFault(compiled.Errors(value)))
+    if (!compiled.Check(value)) throw toError(source, describeFault(compiled.Errors(value)[1]))
   }
 }

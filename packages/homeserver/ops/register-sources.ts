@@ -1,4 +1,4 @@
-import type { Registry } from 'prom-client'
+import { Registry } from 'prom-client'
 import type { CacheFigures } from '@causeway/store/cache/lru.ts'
 import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { CommitStats } from '@causeway/store/db/commit-queue.ts'
@@ -13,6 +13,16 @@ export interface MetricSources {
   readonly router: Pick<Router, 'waiting'>
   readonly budget: Pick<MemoryBudget, 'figures'>
   readonly db: { readonly stats: CommitStats }
+}
+
+/**
+ * A registry with every metric of the homeserver. Whoever wants the library loaded late imports this module late:
+ * in a bundle, a late import of the library itself (CommonJS) has no named exports.
+ */
+export function createRegistry(sources: MetricSources): Registry {
+  const registry = new Registry()
+  registerSources(registry, sources)
+  return registry
 }
 
 /** Registers every metric of the homeserver with the registry that its owner serves. */
