@@ -1,6 +1,7 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { registerUser } from './matrix-client.ts'
 import type { TestUser } from './matrix-client.ts'
+import { textOf } from './text-of.ts'
 
 /** An event as a client gets it. */
 export interface SeenEvent {
@@ -115,7 +116,7 @@ export async function matrixPerson(base: string, localpart: string): Promise<Mat
     bodies: (roomId) =>
       timeline(roomId)
         .filter(({ type, sender }) => type === 'm.room.message' && sender !== user.userId)
-        .map(({ content }) => String(content['body'])),
+        .map(({ content }) => textOf(content['body'])),
     waitFor,
     waitForText: (roomId, body, ms) =>
       waitFor(roomId, `“${body}”`, ({ content }) => content['body'] === body, ms),

@@ -2,17 +2,16 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { ensurePythonVenv, type PythonVenv } from '../../scripts/python-venv.ts'
 
 const run = promisify(execFile)
-/** Where the tests keep a Synapse of their own, once it is installed there. */
-const OWN_ENVIRONMENT = path.join(import.meta.dirname, '../../.cache/synapse')
+const SYNAPSE = 'matrix-synapse==1.163.2'
 /** Synapse on two busy cores. */
 const START_MS = 90_000
 
@@ -43,28 +42,13 @@ async function hasSynapse(python: string): Promise<boolean> {
   )
 }
 
-async function findPython(): Promise<string | undefined> {
+/** A Python with Synapse: the one that `SYNAPSE_PYTHON` names, or one of the tests' own, made on first use. */
+export async function ensureSynapse(): Promise<PythonVenv> {
   const named = process.env['SYNAPSE_PYTHON']
-  const candidates = named === undefined ? [path.join(OWN_ENVIRONMENT, 'bin/python'), 'python3'] : [named]
-  for (const python of candidates) if (await hasSynapse(python)) return python
-  return undefined
-}
-
-/** Installs a Synapse for the tests where none is found; its python, or why there is none. */
-export async function ensureSynapse(): Promise<{ readonly python: string } | SynapseAbsent> {
-  const found = await findPython()
-  if (found !== undefined) return { python: found }
-  const named = process.env['SYNAPSE_PYTHON']
-  if (named !== undefined) return { skip: `SYNAPSE_PYTHON names ${named}, which has no Synapse` }
-  try {
-    if (!existsSync(OWN_ENVIRONMENT)) await run('python3', ['-m', 'venv', OWN_ENVIRONMENT])
-    await run(path.join(OWN_ENVIRONMENT, 'bin/pip'), ['install', '--quiet', 'matrix-synapse'], {
-      timeout: 600_000,
-    })
-  } catch (cause) {
-    return { skip: `Synapse is not installed and could not be: ${(cause as Error).message.slice(0, 300)}` }
-  }
-  return { python: path.join(OWN_ENVIRONMENT, 'bin/python') }
+  if (named === undefined) return ensurePythonVenv('synapse', [SYNAPSE])
+  return (await hasSynapse(named))
+    ? { python: named }
+    : { skip: `SYNAPSE_PYTHON names ${named}, which has no Synapse` }
 }
 
 /** A port of loopback that is free at this moment. */
