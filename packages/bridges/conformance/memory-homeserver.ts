@@ -1,6 +1,7 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { MatrixPortError } from '../core/matrix-port.ts'
 import type { MatrixEvent, MatrixPort } from '../core/matrix-port.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 
 /**
  * What the hub may expect of a homeserver, in memory: idempotent transaction ids, memberships, and transactions that
@@ -36,13 +37,13 @@ export class MemoryHomeserver {
   ghostBodies(): string[] {
     return this.events
       .filter(({ type, sender }) => type === 'm.room.message' && sender.startsWith('@_x_'))
-      .map(({ content }) => String(content['body']))
+      .map(({ content }) => textOf(content['body']))
   }
 
   botNotices(): string[] {
     return this.events
       .filter(({ type, sender }) => type === 'm.room.message' && sender === this.botUserId)
-      .map(({ content }) => String(content['body']))
+      .map(({ content }) => textOf(content['body']))
   }
 
   membership(roomId: string, userId: string): string | undefined {

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import type { MatrixPerson } from '@causeway/testkit/matrix-person.ts'
 import { HOSTS, hubLog, linkedRoom, roomWithBot, startWorld } from './world.ts'
 import type { World } from './world.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 
 /** Waits for the bot's next answer to what was just written, as its reply. */
 async function command(person: MatrixPerson, roomId: string, text: string): Promise<string> {
@@ -11,12 +12,12 @@ async function command(person: MatrixPerson, roomId: string, text: string): Prom
     const relation = content['m.relates_to'] as { 'm.in_reply_to'?: { event_id?: string } } | undefined
     return relation?.['m.in_reply_to']?.event_id === eventId
   })
-  return String(answer.content['body'])
+  return textOf(answer.content['body'])
 }
 
 async function connected(person: MatrixPerson, roomId: string, channel: string): Promise<void> {
   const says = `Connected with ${channel} on `
-  await person.waitFor(roomId, says, ({ content }) => String(content['body']).startsWith(says))
+  await person.waitFor(roomId, says, ({ content }) => textOf(content['body']).startsWith(says))
 }
 
 const STATE_KEY = (server: string, channel: string): string =>
@@ -113,7 +114,7 @@ for (const kind of HOSTS) {
       assert.match(await command(alice, roomId, '!irc unlink keep-ghosts'), /^Leaving #no/)
       await bob.waitFor('part', (data) => data['nick'] === 'hub')
       await alice.waitFor(roomId, 'the end', ({ content }) =>
-        /^No longer connected/.test(String(content['body'])),
+        textOf(content['body']).startsWith('No longer connected'),
       )
       assert.ok(
         (await alice.joined(roomId)).some((id) => id.includes('_bobno:')),

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import type { MatrixPerson, SeenEvent } from '@causeway/testkit/matrix-person.ts'
 import { HOSTS, hubLog, linkedRoom, startWorld } from './world.ts'
 import type { World } from './world.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 
 function becomes(person: MatrixPerson, roomId: string, nick: string, membership: string): Promise<SeenEvent> {
   return person.waitFor(
@@ -75,7 +76,7 @@ for (const kind of HOSTS) {
             roomId,
             'carol leaving',
             ({ content, state_key: key }) =>
-              key?.includes(`_caro${n}:`) === true && String(content['reason']).includes('bye'),
+              key?.includes(`_caro${n}:`) === true && textOf(content['reason']).includes('bye'),
           )
           await carol.quit()
           bob.raw(`TOPIC ${channel} :all about ${n}`)
@@ -160,11 +161,11 @@ for (const kind of HOSTS) {
         bob.raw(`MODE ${channel} +b ${nick}!*@*`)
         bob.raw(`KICK ${channel} ${nick} :out`)
         await alice.waitFor(roomId, 'the room being told', ({ content }) =>
-          String(content['body']).startsWith(`${dora.userId}: Banned from ${channel} by bb${server}`),
+          textOf(content['body']).startsWith(`${dora.userId}: Banned from ${channel} by bb${server}`),
         )
         await dora.say(roomId, 'second')
         await alice.waitFor(roomId, 'the refusal', ({ content }) =>
-          /This message did not reach #ban/.test(String(content['body'])),
+          /This message did not reach #ban/.test(textOf(content['body'])),
         )
         await alice.say(roomId, 'third')
         await bob.waitFor('message', (data) => data['message'] === 'third', 20_000)

@@ -4,6 +4,7 @@ import type { TestIrcClient } from '@causeway/testkit/irc/irc-client.ts'
 import type { MatrixPerson } from '@causeway/testkit/matrix-person.ts'
 import { HOSTS, hubLog, linkedRoom, startWorld } from './world.ts'
 import type { World } from './world.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 
 const PNG = Uint8Array.from(
   Buffer.from(
@@ -18,7 +19,7 @@ interface Scene extends AsyncDisposable {
   readonly roomId: string
   readonly channel: string
   /** What bob reads next from the Matrix side that fits. */
-  bobReads(text: string): Promise<Record<string, unknown>>
+  readonly bobReads: (text: string) => Promise<Record<string, unknown>>
 }
 
 for (const kind of HOSTS) {
@@ -86,12 +87,12 @@ for (const kind of HOSTS) {
           await alice.send(roomId, { msgtype: 'm.notice', body: 'beep' })
           await bob.waitFor(
             'message',
-            (data) => data['type'] === 'notice' && /beep$/.test(String(data['message'])),
+            (data) => data['type'] === 'notice' && String(data['message']).endsWith('beep'),
           )
 
           bob.say(channel, 'hi \x02there\x02 https://example.org/x')
           const said = await alice.waitForText(roomId, 'hi there https://example.org/x')
-          assert.match(String(said.content['formatted_body']), /hi <strong>there<\/strong> <a href="https:/)
+          assert.match(textOf(said.content['formatted_body']), /hi <strong>there<\/strong> <a href="https:/)
           assert.match(said.sender, new RegExp(`^@_bridge_irc_${server}_bobrelay`))
           bob.action(channel, 'waves back')
           assert.equal((await alice.waitForText(roomId, 'waves back')).content['msgtype'], 'm.emote')
@@ -99,7 +100,7 @@ for (const kind of HOSTS) {
           assert.equal((await alice.waitForText(roomId, 'boop')).content['msgtype'], 'm.notice')
           const bodies = alice
             .timeline(roomId)
-            .filter(({ content }) => /hello|waves$|beep/.test(String(content['body'])))
+            .filter(({ content }) => /hello|waves$|beep/.test(textOf(content['body'])))
           assert.equal(bodies.filter(({ sender }) => sender !== alice.userId).length, 0, 'nothing echoes')
         },
       )
@@ -170,7 +171,7 @@ for (const kind of HOSTS) {
           )
           bob.say(channel, 'alice: thanks', { '+draft/reply': id })
           const thanks = await alice.waitFor(roomId, 'thanks', ({ content }) =>
-            String(content['body']).endsWith('thanks'),
+            textOf(content['body']).endsWith('thanks'),
           )
           assert.deepEqual(thanks.content['m.relates_to'], { 'm.in_reply_to': { event_id: replyId } })
         } else {
@@ -190,7 +191,7 @@ for (const kind of HOSTS) {
         const first = await bobReads('here I am')
         bob.say(channel, `${String(first['nick'])}: good to see you`)
         const rung = await alice.waitFor(roomId, 'the mention', ({ content }) =>
-          String(content['body']).includes('good to see you'),
+          textOf(content['body']).includes('good to see you'),
         )
         assert.deepEqual(rung.content['m.mentions'], { user_ids: [alice.userId] })
         await alice.send(roomId, {

@@ -17,6 +17,7 @@ import type { BridgeRegistration } from '../core/appservice/registration.ts'
 import type { IrcServerOptions } from '../networks/irc/server-options.ts'
 import { startStandalone } from '../standalone.ts'
 import type { Standalone, StandaloneOptions } from '../standalone.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 
 /** A homeserver that the hub serves from outside, by the Application Service API. */
 export interface Host extends AsyncDisposable {
@@ -206,7 +207,7 @@ export async function linkedRoom(
   const roomId = await roomWithBot(person, botId, options)
   await person.say(roomId, `!irc link ${where}`)
   await person.waitFor(roomId, 'the link', ({ content }) =>
-    String(content['body']).startsWith('Connected with'),
+    textOf(content['body']).startsWith('Connected with'),
   )
   return roomId
 }
