@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { ensurePythonVenv, type PythonVenv } from '../../scripts/python-venv.ts'
+import { ensurePythonVenv, type PythonVenv } from './python-venv.ts'
 
 const run = promisify(execFile)
 const SYNAPSE = 'matrix-synapse==1.163.2'

@@ -6,7 +6,7 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { startCauseway } from '@causeway/testkit/causeway.ts'
 import { registerUser, type TestUser } from '@causeway/testkit/matrix-client.ts'
 import { startSdkClient, type SdkClient } from '@causeway/testkit/sdk-client.ts'
-import { ensurePythonVenv } from '../../scripts/python-venv.ts'
+import { ensurePythonVenv } from '@causeway/testkit/python-venv.ts'
 import { startNioPerson, type NioEvent, type NioPerson, type NioView } from './nio/person.ts'
 
 const PASSWORD = 'a long enough password'
