@@ -10,6 +10,7 @@ import type { HubContext, HubLog, HubSettings, Numbers } from './hub-context.ts'
 import { Inbound } from './inbound/inbound.ts'
 import { receiveRemoteCommand } from './links/remote-command.ts'
 import { LinkRegistry } from './links/registry.ts'
+import type { Link } from './links/registry.ts'
 import { startUnlink } from './links/unlink.ts'
 import { startMaintenance } from './maintenance.ts'
 import { MatrixPortError } from './matrix-port.ts'
@@ -93,17 +94,33 @@ async function endLost(hub: HubContext, portal: Portal, reason: string): Promise
   await startUnlink(hub, link, { side: 'remote', by: `${portal.name}: ${reason}`, removeGhosts: true })
 }
 
-/** Channels of links that were there before are entered again; the networks do so in their own time. */
+const REOPEN_MS = 60_000
+
+/** Enters the channel of a link that was there before. That it cannot be entered now is no reason to give it up. */
+async function reopen(hub: HubContext, { nid, portal }: Link): Promise<void> {
+  const link = hub.links.ofPortal(portal.nid)
+  const isWanted = link?.nid === nid && ['consenting', 'live', 'paused'].includes(link.state)
+  if (!isWanted || hub.signal.aborted) return
+  const result = await hub.networks.get(portal.network)?.open(portal, link.options)
+  if (result?.kind !== 'refused') return
+  hub.log.warn('a linked channel cannot be entered; trying again', {
+    channel: portal.name,
+    reason: result.reason,
+  })
+  hub.clock.setTimeout(() => void reopenLater(hub, link), REOPEN_MS, { unref: true })
+}
+
+function reopenLater(hub: HubContext, link: Link): Promise<void> {
+  return reopen(hub, link).catch((error: unknown) =>
+    hub.log.error('a channel could not be entered', { error }),
+  )
+}
+
+/** The networks enter the channels in their own time. */
 async function openAll(hub: HubContext): Promise<void> {
   for (const link of hub.links.all()) {
     await hub.ghosts.members(link.portal.nid)
-    if (!['consenting', 'live', 'paused'].includes(link.state)) continue
-    const opening = hub.networks.get(link.portal.network)?.open(link.portal, link.options)
-    opening
-      ?.then(async (result) => {
-        if (result.kind === 'refused') await endLost(hub, link.portal, result.reason)
-      })
-      .catch((error: unknown) => hub.log.error('a channel could not be entered', { error }))
+    void reopenLater(hub, link)
   }
 }
 

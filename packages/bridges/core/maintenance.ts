@@ -29,17 +29,12 @@ export async function runMaintenance(hub: HubContext): Promise<void> {
 
 /** Runs it every hour until the hub stops. */
 export function startMaintenance(hub: HubContext): void {
-  const arm = (): void => {
-    const timer = hub.clock.setTimeout(
-      () => {
-        runMaintenance(hub)
-          .catch((error: unknown) => hub.log.error('cleaning up after the bridges failed', { error }))
-          .finally(() => void (hub.signal.aborted || arm()))
-      },
-      EVERY_MS,
-      { unref: true },
-    )
-    hub.signal.addEventListener('abort', () => timer.cancel(), { once: true })
+  const run = (): void => {
+    if (hub.signal.aborted) return
+    runMaintenance(hub)
+      .catch((error: unknown) => hub.log.error('cleaning up after the bridges failed', { error }))
+      .finally(arm)
   }
+  const arm = (): void => void hub.clock.setTimeout(run, EVERY_MS, { unref: true })
   arm()
 }

@@ -41,8 +41,7 @@ export class TroubleReporter {
     }
     if (this.#gathered.size >= MAX_PORTALS) return
     this.#gathered.set(key, { first: trouble, count: 1, last: trouble })
-    const timer = clock.setTimeout(() => void this.#tell(key), GATHER_MS, { unref: true })
-    signal.addEventListener('abort', () => timer.cancel(), { once: true })
+    clock.setTimeout(() => void (signal.aborted || this.#tell(key)), GATHER_MS, { unref: true })
   }
 
   async #tell(key: string): Promise<void> {

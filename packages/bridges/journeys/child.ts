@@ -20,11 +20,12 @@ export async function startHubChild(options: StandaloneOptions): Promise<HubChil
   let log = ''
   child.stderr.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-20_000)))
   const exited = once(child, 'exit')
+  const reap = (): void => void child.kill('SIGKILL')
   const kill = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
     await exited
+    process.off('exit', reap)
   }
-  const reap = (): void => void child.kill('SIGKILL')
   process.on('exit', reap)
   await Promise.race([
     once(createInterface({ input: child.stdout }), 'line'),
@@ -35,9 +36,6 @@ export async function startHubChild(options: StandaloneOptions): Promise<HubChil
   return {
     kill,
     log: () => log,
-    [Symbol.asyncDispose]: async () => {
-      await kill()
-      process.off('exit', reap)
-    },
+    [Symbol.asyncDispose]: kill,
   }
 }

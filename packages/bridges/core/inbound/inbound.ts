@@ -106,7 +106,7 @@ export class Inbound {
       try {
         const page = await listInbox(db, portalNid, PAGE)
         if (page.length === 0 && this.#running.get(portalNid) === false) break
-        for (const record of page) if (!signal.aborted) await this.#deliver(record)
+        await this.#deliverAll(page)
         pauseMs = PAUSE_MS
       } catch (error) {
         // Nothing overtakes it: the channel's order is the room's.
@@ -119,9 +119,26 @@ export class Inbound {
     this.#tellIdle()
   }
 
-  /** Brings one into the room. Throws where it has to be tried again. */
-  async #deliver(record: InboxRecord): Promise<void> {
-    const { db, links, log } = this.#hub
+  /** One after another; that one is over is written while the next is under way, since repeating it has no effect. */
+  async #deliverAll(records: readonly InboxRecord[]): Promise<void> {
+    let writing: Promise<unknown> = Promise.resolve()
+    try {
+      for (const record of records) {
+        if (this.#hub.signal.aborted) break
+        const steps = await this.#deliver(record)
+        await writing
+        writing = this.#hub.db.commit({ entries: [], steps })
+        // Its failure is met by the next await.
+        writing.catch(() => undefined)
+      }
+    } finally {
+      await writing
+    }
+  }
+
+  /** Brings one into the room; returns the steps that say so. Throws where it has to be tried again. */
+  async #deliver(record: InboxRecord): Promise<readonly Step[]> {
+    const { links, log } = this.#hub
     const link = links.ofPortal(record.portalNid)
     let steps: readonly Step[] = []
     let state: 'done' | 'refused' = 'done'
@@ -136,6 +153,6 @@ export class Inbound {
       log.warn('the homeserver refused what came from a network', { error, room: link?.roomId })
       state = 'refused'
     }
-    await db.commit({ entries: [], steps: [...steps, endInbox(record.nid, state)] })
+    return [...steps, endInbox(record.nid, state)]
   }
 }

@@ -10,12 +10,11 @@ import type {
   Speaker,
 } from '../../core/network.ts'
 import { channelKey } from './channel-names.ts'
-import { foldCase } from './client/casemap.ts'
+import { ChannelPeople, hasChannel } from './channel-people.ts'
 import { IrcClient } from './client/client.ts'
 import type { JoinOutcome } from './client/client.ts'
-import type { IrcEvent, Member } from './client/events.ts'
+import type { IrcEvent } from './client/events.ts'
 import { createIrcConnection } from './connection.ts'
-import type { Person } from './from-irc.ts'
 import { observeEvent } from './observe.ts'
 import type { Observed } from './observe.ts'
 import { PuppetPool } from './puppets.ts'
@@ -46,6 +45,7 @@ export class IrcServer {
   readonly #deps: IrcServerDeps
   readonly #bot: IrcClient
   readonly #puppets: PuppetPool
+  readonly #people: ChannelPeople
   /** By `channelKey`. */
   readonly #entries = new Map<string, Entry>()
   #observed: Observed | undefined
@@ -62,8 +62,10 @@ export class IrcServer {
       ...(options.timing && { timing: options.timing }),
       onEvent: (event) => this.#onEvent(event),
     })
-    const fold = (nick: string): string => this.#fold(nick)
+    const fold = (nick: string): string => this.#people.fold(nick)
     this.#puppets = new PuppetPool({ options, clock, random, onFault, fold, findAccount: deps.findAccount })
+    const { name: server } = options
+    this.#people = new ChannelPeople({ bot: this.#bot, puppets: this.#puppets, people: deps.people, server })
   }
 
   start(sink: RemoteSink): void {
@@ -84,12 +86,12 @@ export class IrcServer {
   async open(portal: Portal): Promise<OpenResult> {
     const key = channelKey(portal.name)
     if (!this.#entries.has(key)) this.#entries.set(key, { portal, reconcile: undefined, rejoin: undefined })
-    if (this.#isIn(portal)) {
+    if (this.#people.isIn(portal)) {
       this.#announce(portal)
-      return { kind: 'open', isDeserted: this.#isDeserted(portal) }
+      return { kind: 'open', isDeserted: this.#people.isDeserted(portal) }
     }
     const outcome = await this.#bot.join(portal.name)
-    if (outcome.kind === 'joined') return { kind: 'open', isDeserted: this.#isDeserted(portal) }
+    if (outcome.kind === 'joined') return { kind: 'open', isDeserted: this.#people.isDeserted(portal) }
     if (outcome.kind !== 'refused') return { kind: 'waiting', reason: 'the server cannot be reached' }
     this.#forget(portal)
     return { kind: 'refused', reason: outcome.reason === '' ? `refused (${outcome.code})` : outcome.reason }
@@ -97,7 +99,7 @@ export class IrcServer {
 
   async close(portal: Portal, reason: string): Promise<void> {
     if (!this.#forget(portal)) return
-    const leaving = [...this.#puppets.clients(), this.#bot].filter((client) => this.#has(client, portal))
+    const leaving = [...this.#puppets.clients(), this.#bot].filter((client) => hasChannel(client, portal))
     await Promise.all(leaving.map((client) => client.part(portal.name, reason)))
   }
 
@@ -107,13 +109,14 @@ export class IrcServer {
     { mode }: LinkOptions,
   ): Promise<ConnectionResult> {
     const away = { kind: 'retry', reason: 'the server cannot be reached', afterMs: AWAY_PAUSE_MS } as const
-    if (!this.#isIn(portal)) return away
+    if (!this.#people.isIn(portal)) return away
     if (speaker === undefined || speaker.isGhost || mode === 'relay')
       return this.#speak(portal, speaker, undefined)
     const found = await this.#puppets.connect(speaker)
     if (found.kind === 'refused') return found
-    if (found.kind === 'relay') return this.#isIn(portal) ? this.#speak(portal, speaker, undefined) : away
-    if (this.#has(found.client, portal)) return this.#speak(portal, speaker, found.client)
+    if (found.kind === 'relay')
+      return this.#people.isIn(portal) ? this.#speak(portal, speaker, undefined) : away
+    if (hasChannel(found.client, portal)) return this.#speak(portal, speaker, found.client)
     const joined = await found.client.join(portal.name)
     return this.#afterJoin(portal, speaker, found.client, joined)
   }
@@ -141,7 +144,7 @@ export class IrcServer {
   describe(portal: Portal): string {
     if (this.#bot.state !== 'registered') return 'not connected'
     const people = this.#bot.members(portal.name).length
-    if (!this.#isIn(portal)) return `connected as ${this.#bot.nick}, but not in the channel`
+    if (!this.#people.isIn(portal)) return `connected as ${this.#bot.nick}, but not in the channel`
     return `connected as ${this.#bot.nick}, ${people} people there, ${this.#puppets.size} connections of our own`
   }
 
@@ -161,8 +164,8 @@ export class IrcServer {
       relayFor: own === undefined ? speaker : undefined,
       isBot: own === undefined,
       options: this.#deps.options,
-      nickOf: (userId) => this.#nickOf(portal, userId),
-      isOperator: () => this.#isOperator(portal.name, this.#bot.nick),
+      nickOf: (userId) => this.#people.nickOf(portal, userId),
+      isOperator: () => this.#people.isOperator(portal.name, this.#bot.nick),
     })
     return { kind: 'ready', connection }
   }
@@ -196,8 +199,8 @@ export class IrcServer {
   }
 
   #announce(portal: Portal): void {
-    for (const { nick } of this.#others(portal)) {
-      this.#sink?.receive(portal, { type: 'join', person: { id: this.#fold(nick), name: nick } })
+    for (const { nick } of this.#people.others(portal)) {
+      this.#sink?.receive(portal, { type: 'join', person: { id: this.#people.fold(nick), name: nick } })
     }
   }
 
@@ -206,8 +209,10 @@ export class IrcServer {
     entry.reconcile = this.#deps.clock.setTimeout(() => {
       entry.reconcile = undefined
       // Away again: the next names begin the wait anew.
-      if (!this.#isIn(entry.portal)) return
-      const members = this.#others(entry.portal).map(({ nick }) => ({ id: this.#fold(nick), name: nick }))
+      if (!this.#people.isIn(entry.portal)) return
+      const members = this.#people
+        .others(entry.portal)
+        .map(({ nick }) => ({ id: this.#people.fold(nick), name: nick }))
       this.#sink?.receive(entry.portal, { type: 'members', members })
     }, this.#deps.options.absenceMs)
   }
@@ -215,12 +220,12 @@ export class IrcServer {
   #observe(sink: RemoteSink): Observed {
     return {
       sink,
-      fold: (nick) => this.#fold(nick),
+      fold: (nick) => this.#people.fold(nick),
       portalOf: (channel) => this.#entries.get(channelKey(channel))?.portal,
-      ownerOf: (nick) => (this.#isBot(nick) ? '' : this.#puppets.ownerOf(nick)?.userId),
-      personOf: (channel, nick) => this.#personOf(channel, nick),
-      isOperator: (channel, nick) => this.#isOperator(channel, nick),
-      ownMembers: (channel) => this.#ownMembers(channel),
+      ownerOf: (nick) => (this.#people.isBot(nick) ? '' : this.#puppets.ownerOf(nick)?.userId),
+      personOf: (channel, nick) => this.#people.personOf(channel, nick),
+      isOperator: (channel, nick) => this.#people.isOperator(channel, nick),
+      ownMembers: (channel) => this.#people.ownMembers(channel),
       learnNick: (userId, nick) => this.#puppets.learnNick(userId, nick),
       reconcileLater: (portal) => {
         const entry = this.#entries.get(channelKey(portal.name))
@@ -233,69 +238,6 @@ export class IrcServer {
     const entry = this.#entries.get(channelKey(portal.name))
     if (entry !== undefined) cancelTimers(entry)
     return this.#entries.delete(channelKey(portal.name))
-  }
-
-  #fold(name: string): string {
-    return foldCase(this.#bot.isupport?.caseMapping ?? 'rfc1459', name)
-  }
-
-  #isBot(nick: string): boolean {
-    return this.#bot.nick !== '' && this.#fold(nick) === this.#fold(this.#bot.nick)
-  }
-
-  #has(client: IrcClient, { name }: Portal): boolean {
-    const key = channelKey(name)
-    return client.channels.some((channel) => channelKey(channel) === key)
-  }
-
-  #isIn(portal: Portal): boolean {
-    return this.#bot.state === 'registered' && this.#has(this.#bot, portal)
-  }
-
-  /** People of the channel who are neither the bot nor speak through us. */
-  #others({ name }: Portal): Member[] {
-    return this.#bot
-      .members(name)
-      .filter(({ nick }) => !this.#isBot(nick) && this.#puppets.ownerOf(nick) === undefined)
-  }
-
-  /** Nobody there to ask: the channel came into being when the bot entered it, which made the bot its operator. */
-  #isDeserted(portal: Portal): boolean {
-    return this.#others(portal).length === 0 && this.#isOperator(portal.name, this.#bot.nick)
-  }
-
-  #isOperator(channel: string, nick: string): boolean {
-    const prefixes = this.#bot.isupport?.prefixes ?? []
-    const upToOperator = prefixes.slice(0, prefixes.findIndex(({ mode }) => mode === 'o') + 1)
-    const member = this.#bot.findMember(channel, nick)
-    return member !== undefined && upToOperator.some(({ symbol }) => member.ranks.includes(symbol))
-  }
-
-  #personOf(channel: string, nick: string): Person | undefined {
-    const owner = this.#puppets.ownerOf(nick)
-    if (owner !== undefined) return { userId: owner.userId, label: owner.displayName }
-    const member = this.#bot.findMember(channel, nick)
-    if (member === undefined || this.#isBot(nick)) return undefined
-    const person = { id: this.#fold(nick), name: member.nick }
-    const userId = this.#deps.people.userIdOf(this.#deps.options.name, person)
-    return userId === undefined ? undefined : { userId, label: member.nick }
-  }
-
-  #nickOf({ name }: Portal, userId: string): string | undefined {
-    const own = this.#puppets.nickOf(userId)
-    if (own !== undefined) return own
-    const id = this.#deps.people.remoteIdOf(this.#deps.options.name, userId)
-    if (id === undefined) return undefined
-    return this.#bot.findMember(name, id)?.nick ?? id
-  }
-
-  #ownMembers(channel: string): { userId: string; mask: string }[] {
-    return this.#bot.members(channel).flatMap(({ nick, user, host }) => {
-      const owner = this.#puppets.ownerOf(nick)
-      return owner === undefined
-        ? []
-        : [{ userId: owner.userId, mask: `${nick}!${user ?? '*'}@${host ?? '*'}` }]
-    })
   }
 }
 
