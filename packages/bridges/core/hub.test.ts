@@ -3,6 +3,8 @@ import { describe, test } from 'node:test'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { openDatabase } from '@causeway/store/db/open.ts'
+import type { DatabaseConfig } from '@causeway/store/db/open.ts'
+import { sharedPostgres } from '@causeway/testkit/postgres.ts'
 import { FakeNetwork } from '../conformance/fake-network.ts'
 import type { FakeNetworkOptions } from '../conformance/fake-network.ts'
 import { MemoryHomeserver } from '../conformance/memory-homeserver.ts'
@@ -31,12 +33,12 @@ interface Stage extends AsyncDisposable {
   start(death?: { mortality: Mortality; commit: number; when: 'before' | 'after' }): Promise<Hub>
 }
 
-async function setTheStage(options: FakeNetworkOptions = {}): Promise<Stage> {
+async function setTheStage(
+  options: FakeNetworkOptions = {},
+  database: DatabaseConfig = { kind: 'sqlite', path: ':memory:' },
+): Promise<Stage> {
   const signer = { serverName: 'example.org', keyId: 'ed25519:1', privateKey: new Uint8Array(32) }
-  const db = await openDatabase(
-    { kind: 'sqlite', path: ':memory:' },
-    { clock: systemClock, random: systemRandom, signer },
-  )
+  const db = await openDatabase(database, { clock: systemClock, random: systemRandom, signer })
   const homeserver = new MemoryHomeserver(ROOM, [ALICE, '@carol:example.org'], () => systemClock.now())
   const network = new FakeNetwork(options)
   network.enter('#c', 'Bob')
@@ -226,6 +228,34 @@ describe('a hub', () => {
     assert.equal(homeserver.membership(ROOM, '@_x_fake_local_bob:example.org'), 'leave')
     await hub.stop()
   })
+})
+
+test('a hub keeps its state in PostgreSQL as well: linked, spoken, restarted, ended', async (t) => {
+  const server = await sharedPostgres()
+  if ('skip' in server) return t.skip(server.skip)
+  await using stage = await setTheStage({}, { kind: 'postgres', url: await server.createDatabase() })
+  const { homeserver, network } = stage
+  const first = await linked(stage, 'eager')
+  homeserver.say(ROOM, ALICE, 'one')
+  network.say('#c', 'Bob', 'two')
+  await settle(first, stage)
+  await first.stop()
+  homeserver.say(ROOM, ALICE, 'three')
+  const hub = await stage.start()
+  await settle(hub, stage)
+  network.say('#c', 'Bob', 'four')
+  homeserver.say(ROOM, ALICE, '!fake status')
+  await settle(hub, stage)
+  assert.deepEqual(
+    network.texts('#c').filter((text) => text.startsWith('<')),
+    ['<alice> one', '<alice> three'],
+  )
+  assert.deepEqual(homeserver.ghostBodies(), ['two', 'four'])
+  assert.match(homeserver.botNotices().at(-1)!, /^#c on local: live, relay, eager; connected; 0 waiting$/)
+  homeserver.say(ROOM, ALICE, '!fake unlink')
+  await settle(hub, stage)
+  assert.equal(homeserver.membership(ROOM, '@_x_fake_local_bob:example.org'), 'leave')
+  await hub.stop()
 })
 
 describe('a hub that is killed', () => {
