@@ -190,6 +190,23 @@ async function sendStubbornly({ aliceUser, roomId }: World, body: string): Promi
 }
 
 /**
+ * Bob leaves and enters the channel while nobody else is there, which makes him its operator: after a restart of the
+ * IRC server that may have become whoever was faster.
+ */
+async function reenterAlone({ bob }: World): Promise<void> {
+  for (const gone of ['hub', 'alice']) await bob.waitFor('quit', ({ nick }) => nick === gone)
+  const lists = (): number => bob.seen.filter(({ type }) => type === 'userlist').length
+  const before = lists()
+  bob.raw(`PART ${CHANNEL}`)
+  bob.raw(`JOIN ${CHANNEL}`)
+  const isOperator = ({ users }: Record<string, unknown>): boolean =>
+    (users as { nick: string; modes: string[] }[]).some(
+      ({ nick, modes }) => nick === bob.nick && modes.includes('o'),
+    )
+  await bob.waitFor('userlist', (data) => lists() > before && isOperator(data))
+}
+
+/**
  * Both sides talk while our process is killed and started again. Out: every message was acknowledged, so that each is
  * in the channel once and in order; only the one on its way in that very moment may be lost, and then the room is
  * told. In: what was said while the bridge was away is not heard by anybody who is away; all else is there once.
@@ -207,6 +224,7 @@ async function killInMidFlow(world: World): Promise<void> {
   await aliceReads(world, /^in [2-9]\d$/)
   await server.kill()
   bob.say(CHANNEL, 'nobody hears this')
+  await reenterAlone(world)
   await server.start()
   await bob.waitFor('join', () => bots() > before, 60_000)
   for (let index = LINES / 2; index < LINES; index++) bob.say(CHANNEL, `in ${index}`)
@@ -230,9 +248,8 @@ async function killInMidFlow(world: World): Promise<void> {
     'order out',
   )
   assert.equal(new Set(out).size, out.length, 'nothing twice out')
-  const notices = bodies.filter((body) => /may not have reached|did not reach/.test(body))
   assert.ok(out.length >= LINES - 1, `lost on the way out: ${LINES - out.length}`)
-  if (out.length < LINES) assert.equal(notices.length, 1, 'the room is told')
+  if (out.length < LINES) await aliceReads(world, /^⚠ This message may not have reached #maps/)
 
   const heardIn = numbersIn(bodies, 'in')
   assert.deepEqual(
