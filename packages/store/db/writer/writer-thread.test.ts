@@ -30,7 +30,8 @@ it('the death of the writer thread rejects every commit that waits, and every la
     onFailure: (error) => failures.push(error.message),
   }))
   assert.equal((await queue.commit({ entries: [entry()], steps: [] })).ok, true)
-  const slow = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT COUNT(*) FROM n`
+  // A thread ends only between statements: long enough to be caught in one, short enough to wait for.
+  const slow = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000000) SELECT COUNT(*) FROM n`
   const stuck = Array.from({ length: 3 }, () =>
     queue.commit({ entries: [], steps: [{ sql: slow, params: [] }] }),
   )
