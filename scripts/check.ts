@@ -78,6 +78,7 @@ async function runTests(patterns: readonly string[]): Promise<boolean> {
     patterns.length > 0 ? patterns : ['packages/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts']
   const args = [
     WITHOUT_WARNINGS,
+    '--import=./scripts/test-setup.ts',
     '--test',
     '--test-timeout=1200000',
     // Clients that are not ours leave timers behind; everything of ours is disposed of by the tests themselves.
