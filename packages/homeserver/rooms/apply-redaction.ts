@@ -4,7 +4,7 @@ import { packStateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { findEventRows } from '@causeway/store/tables/events.ts'
 import type { RoomEngine } from './engine.ts'
-import { redactionTarget } from './redaction.ts'
+import { redactedBy } from './redaction.ts'
 import { stateOf, type NewEvent, type RoomWrite } from './room-write.ts'
 import { redactRow, type RedactedEvent } from './redact-stored.ts'
 import { pduOfRow } from './stored-event.ts'
@@ -17,7 +17,7 @@ import { pduOfRow } from './stored-event.ts'
  * https://spec.matrix.org/v1.19/client-server-api/#redactions
  */
 export async function addRedaction(engine: RoomEngine, write: RoomWrite, redaction: NewEvent): Promise<void> {
-  const target = redactionTarget(redaction.roomEvent)
+  const target = redactedBy(write.head.rules, redaction.roomEvent)
   if (target === undefined) return
   const row = (await findEventRows(engine.db, [target]))[0]
   if (row === undefined || row.room_nid !== write.head.roomNid) return

@@ -8,8 +8,9 @@ import { keyInsert } from '@causeway/store/state/keys.ts'
 import type { RoomEngine } from './engine.ts'
 import { formatHead } from './head.ts'
 import { relationOf } from './relation.ts'
-import { redactionTarget } from './redaction.ts'
+import { redactedBy } from './redaction.ts'
 import { unreadSteps } from '../unread/event-steps.ts'
+import type { RoomInfo } from './stored-event.ts'
 import { lasting, type NewEvent, type RoomWrite } from './room-write.ts'
 
 /** What goes into the log together with the events: the answer to an idempotent request, an alias, … */
@@ -37,7 +38,7 @@ export function persistEvents(
 ): PendingWrite {
   const { head } = write
   const isNewRoom = head.version === 0
-  const steps: Step[] = write.events.flatMap((event, index) => eventSteps(engine, head.roomNid, event, index))
+  const steps: Step[] = write.events.flatMap((event, index) => eventSteps(engine, head, event, index))
   steps.push(
     ...write.newNodes.map((node) => nodeInsert(head.roomNid, node)),
     ...write.newKeys.map((key) => keyInsert(head.roomNid, key)),
@@ -123,7 +124,12 @@ function advanceHead(write: RoomWrite): void {
   for (const [key, entry] of write.state) head.state.set(key, entry)
 }
 
-function eventSteps(engine: RoomEngine, roomNid: number, event: NewEvent, index: number): Step[] {
+function eventSteps(
+  engine: RoomEngine,
+  { roomNid, rules }: RoomInfo,
+  event: NewEvent,
+  index: number,
+): Step[] {
   const { stored, roomEvent } = event
   const unsigned = { head: roomEvent.head, tail: roomEvent.tail, signed: roomEvent.signed }
   const nid = { position: index }
@@ -157,7 +163,7 @@ function eventSteps(engine: RoomEngine, roomNid: number, event: NewEvent, index:
     ]
     steps.push({ into: RELATIONS, values: row })
   }
-  const redacts = redactionTarget(event.roomEvent)
+  const redacts = redactedBy(rules, event.roomEvent)
   if (redacts !== undefined) steps.push({ into: REDACTIONS, values: [nid, roomNid, redacts] })
   if (stored.type === 'm.room.member' && stored.stateKey !== undefined) {
     steps.push(

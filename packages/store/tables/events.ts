@@ -126,21 +126,6 @@ export function listLogEventRows(
   )
 }
 
-/** How many events after `after` count as unread under the default push rules: answered from the index alone. */
-export async function countNotifying(
-  db: Database,
-  roomNid: number,
-  after: number,
-  upTo: number,
-  notifiesFlag: number,
-): Promise<number> {
-  const rows = await db.query<{ n: number }>(
-    `SELECT count(*) AS n FROM events WHERE room_nid = ? AND nid > ? AND nid <= ? AND (flags & ?) = ?`,
-    [roomNid, after, upTo, notifiesFlag + HIDDEN, notifiesFlag],
-  )
-  return rows[0]?.n ?? 0
-}
-
 /** The redaction that removed an event's content, or undefined. The oldest wins. */
 export async function findRedactionOf(db: Database, eventId: string): Promise<number | undefined> {
   const rows = await db.query<{ event_nid: number }>(
