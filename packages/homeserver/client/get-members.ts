@@ -36,7 +36,7 @@ async function rootAt(
   const place = parsePaginationToken(token)
   if (place > access.upTo) return access.stateRoot
   const before = await newestAt(engine, access.room, place - 1)
-  if (before !== undefined) return before.stateRoot
+  if (before !== undefined) return before.roomRoot
   const range = { after: place - 1, before: access.upTo + 1, backwards: false, limit: 20 }
   const first = await listTimeline(engine, access.room, range)
   const own = first.find((event) => event.type === 'm.room.member' && event.stateKey === userId)

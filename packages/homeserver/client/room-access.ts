@@ -41,7 +41,7 @@ export async function requireAccess(
 
 async function currentAccess(engine: RoomEngine, room: RoomInfo, membership: string): Promise<RoomAccess> {
   const newest = await newestAt(engine, room, END - 1)
-  return { room, membership, stateRoot: newest?.stateRoot ?? 0, upTo: END - 1 }
+  return { room, membership, stateRoot: newest?.roomRoot ?? 0, upTo: END - 1 }
 }
 
 /** Those who left see the room as it was when they did; those who were never in it (declined invites) nothing. */

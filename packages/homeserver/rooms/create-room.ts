@@ -67,6 +67,7 @@ async function beginRoom(engine: RoomEngine, input: CreateRoomInput): Promise<Ro
     // Node and event number 0 mean "none".
     next: { node: 1, key: 0, event: 1 },
     state: new Map(),
+    entries: new Map(),
     nodes: createNodeOverlay(engine.nodes, roomNid),
     keys: createKeyOverlay(engine.keys, roomNid),
   }

@@ -7,7 +7,7 @@ import { findStateEventRows } from '@causeway/store/tables/events.ts'
 import type { RoomEngine } from './engine.ts'
 import type { RoomHead } from './head.ts'
 import type { StateEntry } from './state-entry.ts'
-import { roomEventOfRow, toStoredEvent, type RoomInfo } from './stored-event.ts'
+import { placeOfRow, roomEventOfRow, toStoredEvent, type RoomInfo } from './stored-event.ts'
 
 interface Reader extends Pick<RoomEngine, 'db' | 'stateEntries'> {
   readonly nodes: NodeSource
@@ -16,15 +16,7 @@ interface Reader extends Pick<RoomEngine, 'db' | 'stateEntries'> {
 
 function entryOfRow(room: RoomInfo, row: EventRow): StateEntry {
   const roomEvent = roomEventOfRow(room, row)
-  const stored = toStoredEvent(room, roomEvent, {
-    nid: row.nid,
-    depth: row.depth,
-    stateRoot: row.state_root,
-    stateBefore: row.state_before,
-    stateNid: row.state_nid,
-    flags: row.flags,
-  })
-  return { roomEvent, stored }
+  return { roomEvent, stored: toStoredEvent(room, roomEvent, placeOfRow(row)) }
 }
 
 /** State events by their numbers within the room: cached ones from memory, the others in one query. */

@@ -1,4 +1,5 @@
 import type { Bus } from '@causeway/store/bus/local.ts'
+import { memberChangesOf } from '@causeway/store/log/member-changes.ts'
 import type { RoomEngine } from './engine.ts'
 import { forgetRoom } from './forget-room.ts'
 
@@ -18,7 +19,7 @@ export function followLog(engine: RoomEngine, bus: Bus): void {
       engine.ignored.apply(entry)
       if (entry.kind === 'purge') forgetRoom(engine, entry)
       if (entry.kind !== 'event') continue
-      engine.members.apply(entry.event)
+      for (const change of memberChangesOf(entry)) engine.members.apply(change)
       engine.related.apply(entry.event)
     }
   })

@@ -11,6 +11,8 @@ import type { StateEntry } from './state-entry.ts'
 export interface Extremity {
   readonly eventId: EventId
   readonly depth: number
+  /** Root of the state after it, on its branch. */
+  readonly root: number
   /** Room versions 1 and 2: its reference hash, which those who point at it must name. */
   readonly hash?: string
 }
@@ -33,6 +35,8 @@ export interface RoomHead {
   next: StateNumbers
   /** Current state as far as it was asked for; null: known to be absent. */
   readonly state: Map<StateKey, StateEntry | null>
+  /** State events of writes that are not committed yet, by their number. */
+  readonly entries: Map<number, StateEntry>
   /** State nodes of writes that are not committed yet, over the stored ones. */
   readonly nodes: NodeOverlay
   /** The same for interned state keys. */
@@ -46,7 +50,8 @@ export interface StateNumbers {
 }
 
 interface StoredHead {
-  readonly e: readonly (readonly [string, number, string?])[]
+  /** Id, depth, reference hash (versions 1 and 2; else 0), root where it is not `r`. */
+  readonly e: readonly (readonly [string, number, (string | 0)?, number?])[]
   readonly r: number
   readonly n: readonly [number, number, number]
 }
@@ -54,8 +59,12 @@ interface StoredHead {
 /** The JSON kept in the room's row. Short keys: it is rewritten with every commit that touches the room. */
 export function formatHead(head: Pick<RoomHead, 'extremities' | 'stateRoot' | 'next'>): string {
   const stored: StoredHead = {
-    e: head.extremities.map(({ eventId, depth, hash }) =>
-      hash === undefined ? [eventId, depth] : [eventId, depth, hash],
+    e: head.extremities.map(({ eventId, depth, hash, root }) =>
+      root !== head.stateRoot
+        ? [eventId, depth, hash ?? 0, root]
+        : hash === undefined
+          ? [eventId, depth]
+          : [eventId, depth, hash],
     ),
     r: head.stateRoot,
     n: [head.next.node, head.next.key, head.next.event],
@@ -74,13 +83,14 @@ export function parseHead(row: RoomRow, overlays: Pick<RoomHead, 'nodes' | 'keys
     roomNid: row.nid,
     rules,
     version: row.version,
-    extremities: stored.e.map(([id, depth, hash]) => {
-      const extremity = { eventId: id as EventId, depth }
-      return hash === undefined ? extremity : { ...extremity, hash }
+    extremities: stored.e.map(([id, depth, hash, root]) => {
+      const extremity = { eventId: id as EventId, depth, root: root ?? stored.r }
+      return typeof hash === 'string' ? { ...extremity, hash } : extremity
     }),
     stateRoot: stored.r,
     next: { node: stored.n[0], key: stored.n[1], event: stored.n[2] },
     state: new Map(),
+    entries: new Map(),
     ...overlays,
   }
 }

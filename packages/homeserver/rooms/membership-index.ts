@@ -3,7 +3,7 @@ import type { Membership } from '@causeway/matrix/event-auth/membership.ts'
 import type { Cache } from '@causeway/store/cache/lru.ts'
 import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { Database } from '@causeway/store/db/database.ts'
-import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import type { CurrentMembership } from '@causeway/store/log/member-changes.ts'
 import { createSingleFlight } from '@causeway/store/cache/single-flight.ts'
 import { countMembers, listLocalMembers, listMembershipsOfUser } from '@causeway/store/tables/rooms.ts'
 
@@ -63,7 +63,7 @@ export interface RoomMemberCounts {
 
 /**
  * Who is where, in memory for the users and rooms in use, loaded from `memberships` and kept true by the
- * log: `apply` is called for every committed event, in order, before anybody is told of it.
+ * log: `apply` is called for every committed change, in order, before anybody is told of it.
  */
 export interface MembershipIndex {
   /** Every room a user has or had a membership in. */
@@ -75,7 +75,7 @@ export interface MembershipIndex {
   counts(roomNid: number): Promise<RoomMemberCounts>
   /** Whether both are joined to a room of ours, now. */
   shareRoom(a: UserId, b: UserId): Promise<boolean>
-  apply(event: StoredEvent): void
+  apply(change: CurrentMembership): void
   /** Forgets everything: the log ran ahead of what could be followed. */
   clear(): void
   /** A room was purged: nobody is or was in it. */
@@ -137,8 +137,7 @@ interface IndexCaches {
 }
 
 /** What a committed membership event changes in the caches. Only what they hold. */
-function applyToCaches(caches: IndexCaches, event: StoredEvent, userId: UserId): void {
-  const membership = event.content['membership'] as Membership
+function applyToCaches(caches: IndexCaches, { userId, membership, event }: CurrentMembership): void {
   const { roomId, roomNid } = event
   const rooms = caches.users.peek(userId)
   if (rooms !== undefined) {
@@ -191,9 +190,8 @@ export function createMembershipIndex(
     localMembers: locals.get,
     counts: counts.get,
     shareRoom: async (a, b) => shareAny(await users.get(a), await users.get(b)),
-    apply(event) {
-      if (event.type !== 'm.room.member' || event.stateKey === undefined) return
-      const userId = event.stateKey as UserId
+    apply(change) {
+      const { userId, event } = change
       users.touch(userId)
       counts.touch(event.roomNid)
       if (!isLocal(userId)) {
@@ -202,7 +200,7 @@ export function createMembershipIndex(
         return
       }
       locals.touch(event.roomNid)
-      applyToCaches(caches, event, userId)
+      applyToCaches(caches, change)
     },
     clear() {
       for (const cache of [caches.users, caches.locals, caches.counts]) cache.clear()

@@ -20,7 +20,7 @@ export async function readNewestState(
   const range = { after: BEGINNING, before: END, backwards: true, limit: 1 }
   const newest = (await listTimeline(engine, room, range))[0]
   if (newest === undefined) return names.map(() => undefined)
-  return readStateKeysAt(engine, room, newest.stateRoot, names)
+  return readStateKeysAt(engine, room, newest.roomRoot, names)
 }
 
 /** Whether anybody may read a room without being in it. */

@@ -1,16 +1,12 @@
 import type { CommitResult, Step, Write, WriteValue } from '@causeway/store/db/database.ts'
 import type { EventEntry, LogEntry } from '@causeway/store/log/entry.ts'
-import type { Membership } from '@causeway/matrix/event-auth/membership.ts'
-import { EVENTS, REDACTIONS, RELATIONS, STATE_EVENTS } from '@causeway/store/tables/events.ts'
-import { MEMBERSHIPS, ROOMS } from '@causeway/store/tables/rooms.ts'
+import { ROOMS } from '@causeway/store/tables/rooms.ts'
 import { nodeInsert } from '@causeway/store/state/node-source.ts'
 import { keyInsert } from '@causeway/store/state/keys.ts'
 import type { RoomEngine } from './engine.ts'
+import { eventSteps } from './event-steps.ts'
 import { formatHead } from './head.ts'
-import { relationOf } from './relation.ts'
-import { redactedBy } from './redaction.ts'
-import { unreadSteps } from '../unread/event-steps.ts'
-import type { RoomInfo } from './stored-event.ts'
+import { memberChangeSteps } from './member-steps.ts'
 import { lasting, type NewEvent, type RoomWrite } from './room-write.ts'
 
 /** What goes into the log together with the events: the answer to an idempotent request, an alias, … */
@@ -38,12 +34,7 @@ export function persistEvents(
 ): PendingWrite {
   const { head } = write
   const isNewRoom = head.version === 0
-  const steps: Step[] = write.events.flatMap((event, index) => eventSteps(engine, head, event, index))
-  steps.push(
-    ...write.newNodes.map((node) => nodeInsert(head.roomNid, node)),
-    ...write.newKeys.map((key) => keyInsert(head.roomNid, key)),
-    ...write.steps,
-  )
+  const steps = stepsOf(engine, write)
   const companionSteps = steps.length
   steps.push(...(companions.steps ?? []))
   advanceHead(write)
@@ -53,14 +44,10 @@ export function persistEvents(
       values: [head.roomNid, head.roomId, head.rules.version, head.version, formatHead(head)],
     })
   }
-  const events: EventEntry[] = write.events.map(({ stored }) => ({
-    kind: 'event',
-    position: 0,
-    roomId: head.roomId,
-    event: stored,
-  }))
+  const events = logEntries(write)
   const logWrite: Write = {
     entries: [...events, ...(companions.entries ?? [])],
+    historical: write.events.length - events.length,
     steps,
     heads: isNewRoom
       ? []
@@ -76,6 +63,39 @@ export function persistEvents(
   return { settled: settle(engine, write, engine.log.append(logWrite)), companionSteps }
 }
 
+function stepsOf(engine: RoomEngine, write: RoomWrite): Step[] {
+  const { roomNid } = write.head
+  const numbers = numberEvents(write.events)
+  return [
+    ...write.events.flatMap((event, index) => eventSteps(engine, write, event, numbers[index]!)),
+    ...memberChangeSteps(engine, write, numbers),
+    ...write.newNodes.map((node) => nodeInsert(roomNid, node)),
+    ...write.newKeys.map((key) => keyInsert(roomNid, key)),
+    ...write.steps,
+  ]
+}
+
+/** What each event's number will be: known only at commit. */
+function numberEvents(events: readonly NewEvent[]): WriteValue[] {
+  let position = 0
+  let historical = 0
+  return events.map(({ place }) =>
+    place === 'log' ? { position: position++ } : { historical: historical++ },
+  )
+}
+
+function logEntries({ events, head, memberChanges }: RoomWrite): EventEntry[] {
+  const told = events.filter(({ place }) => place === 'log')
+  return told.map(({ stored }, index) => ({
+    kind: 'event',
+    position: 0,
+    roomId: head.roomId,
+    event: stored,
+    // What branches made of the members is told once, with the last event.
+    ...(memberChanges === undefined ? {} : { memberChanges: index === told.length - 1 ? memberChanges : [] }),
+  }))
+}
+
 /** Keeps the head from being shed until the write is durable, and drops it when the write came to nothing. */
 async function settle(
   engine: RoomEngine,
@@ -86,32 +106,33 @@ async function settle(
   const busy = engine.busyHeads.get(head.roomId) ?? { head, writes: 0 }
   busy.writes++
   engine.busyHeads.set(head.roomId, busy)
-  let ok = false
+  let result: CommitResult | undefined
   try {
-    const result = await appended
-    ok = result.ok
+    result = await appended
     return result
   } finally {
+    const ok = result?.ok === true
     busy.writes--
     const isCurrent = engine.busyHeads.get(head.roomId) === busy
     if (isCurrent && (busy.writes === 0 || !ok)) engine.busyHeads.delete(head.roomId)
-    if (ok) remember(engine, write)
+    if (result?.ok === true) remember(engine, write, result.historical)
     else if (engine.heads.peek(head.roomId) === head) engine.heads.delete(head.roomId)
   }
 }
 
 /** What is committed may be cached; before, its numbers might be handed out a second time. */
-function remember(engine: RoomEngine, write: RoomWrite): void {
+function remember(engine: RoomEngine, write: RoomWrite, historical: readonly number[]): void {
   write.head.nodes.settle(write.newNodes)
   write.head.keys.settle(write.newKeys)
+  const outside = write.events.filter(({ place }) => place === 'history')
+  for (const [index, { stored }] of outside.entries()) stored.nid = historical[index]!
   for (const { stored } of write.redacted) engine.log.ring.replaceEvent(stored)
   for (const { stored, roomEvent } of [...write.events, ...write.redacted]) {
     engine.events.set(stored.eventId, stored)
-    if (stored.stateNid !== 0)
-      engine.stateEntries.set(`${stored.roomNid}:${stored.stateNid}`, {
-        stored,
-        roomEvent: lasting(roomEvent),
-      })
+    if (stored.stateNid === 0) continue
+    const entry = { stored, roomEvent: lasting(roomEvent) }
+    engine.stateEntries.set(`${stored.roomNid}:${stored.stateNid}`, entry)
+    write.head.entries.delete(stored.stateNid)
   }
 }
 
@@ -122,65 +143,4 @@ function advanceHead(write: RoomWrite): void {
   head.stateRoot = write.stateRoot
   head.next = write.next
   for (const [key, entry] of write.state) head.state.set(key, entry)
-}
-
-function eventSteps(
-  engine: RoomEngine,
-  { roomNid, rules }: RoomInfo,
-  event: NewEvent,
-  index: number,
-): Step[] {
-  const { stored, roomEvent } = event
-  const unsigned = { head: roomEvent.head, tail: roomEvent.tail, signed: roomEvent.signed }
-  const nid = { position: index }
-  const steps: Step[] = [
-    {
-      into: EVENTS,
-      values: [
-        nid,
-        stored.eventId,
-        roomNid,
-        stored.depth,
-        stored.stateRoot,
-        stored.stateBefore,
-        stored.flags,
-        stored.stateNid,
-        unsigned,
-      ],
-    },
-  ]
-  if (stored.stateNid !== 0) steps.push({ into: STATE_EVENTS, values: [roomNid, stored.stateNid, nid] })
-  const relation = stored.stateKey === undefined ? relationOf(stored.content) : undefined
-  if (relation !== undefined) {
-    const row: WriteValue[] = [
-      nid,
-      roomNid,
-      relation.parentEventId,
-      relation.relType,
-      stored.type,
-      stored.sender,
-      relation.key,
-    ]
-    steps.push({ into: RELATIONS, values: row })
-  }
-  const redacts = redactedBy(rules, event.roomEvent)
-  if (redacts !== undefined) steps.push({ into: REDACTIONS, values: [nid, roomNid, redacts] })
-  if (stored.type === 'm.room.member' && stored.stateKey !== undefined) {
-    steps.push(
-      membershipRow(engine, roomNid, stored.stateKey, stored.content['membership'] as Membership, nid),
-    )
-  }
-  steps.push(...unreadSteps(stored, nid, engine.serverName, event.replaced?.stored.content['membership']))
-  return steps
-}
-
-function membershipRow(
-  engine: RoomEngine,
-  roomNid: number,
-  userId: string,
-  membership: Membership,
-  nid: WriteValue,
-): Step {
-  const isLocal = userId.endsWith(`:${engine.serverName}`) ? 1 : 0
-  return { into: MEMBERSHIPS, values: [userId, roomNid, membership, nid, isLocal, 0] }
 }

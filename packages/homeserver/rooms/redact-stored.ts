@@ -10,7 +10,7 @@ import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
 import type { EventRow } from '@causeway/store/tables/events.ts'
 import { sha256 } from '../crypto/sha256.ts'
 import type { RoomEngine } from './engine.ts'
-import { pduOfRow, toStoredEvent, type RoomInfo } from './stored-event.ts'
+import { pduOfRow, placeOfRow, toStoredEvent, type RoomInfo } from './stored-event.ts'
 
 /** An event in its redacted form. */
 export interface RedactedEvent {
@@ -27,14 +27,7 @@ export function redactRow(room: RoomInfo, row: EventRow): RedactedEvent & { read
   const flags = (row.flags | EventFlag.redacted) & ~EventFlag.notifies
   const json = new TextEncoder().encode(canonicalJson(pdu, room.rules.strictCanonicalJson))
   const roomEvent = toRoomEvent(room.rules, pdu, sha256, row.event_id as EventId)
-  const stored = toStoredEvent(room, roomEvent, {
-    nid: row.nid,
-    depth: row.depth,
-    stateRoot: row.state_root,
-    stateBefore: row.state_before,
-    stateNid: row.state_nid,
-    flags,
-  })
+  const stored = toStoredEvent(room, roomEvent, { ...placeOfRow(row), flags })
   const steps = [
     { sql: 'UPDATE events SET json = ?, flags = ? WHERE nid = ?', params: [json, flags, row.nid] },
     ...redactSteps({ roomNid: row.room_nid, nid: row.nid }),

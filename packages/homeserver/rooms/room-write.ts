@@ -3,8 +3,8 @@ import type { BuiltEvent, EventDraft as MatrixDraft } from '@causeway/matrix/eve
 import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
 import type { NewNode } from '@causeway/store/state/apply.ts'
-import type { Step } from '@causeway/store/db/database.ts'
-import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import type { Step, UnsignedPdu } from '@causeway/store/db/database.ts'
+import type { MemberChange, StoredEvent } from '@causeway/store/log/entry.ts'
 import type { AuthState } from '@causeway/matrix/event-auth/auth-state.ts'
 import type { RedactedEvent } from './redact-stored.ts'
 import type { RoomEngine } from './engine.ts'
@@ -38,10 +38,19 @@ export interface EventDraft {
 
 /** An event of this write, with all that is stored of it. */
 export interface NewEvent {
-  readonly roomEvent: BuiltEvent
+  readonly roomEvent: RoomEvent
+  /** The event as it is stored: to be signed by the writer, or signed already. */
+  readonly json: UnsignedPdu | Uint8Array
   readonly stored: StoredEvent
+  /** Of a state event: its auth events, by their numbers among the room's state events. */
+  readonly auth: readonly number[]
   /** What a state event replaced. */
   readonly replaced: StateEntry | undefined
+  /**
+   * `log`: the next position, to be told to everybody. `history`: the next number of the decreasing sequence, which
+   * no reader of the log sees (back-filled, held for reference, refused).
+   */
+  readonly place: 'log' | 'history'
 }
 
 /**
@@ -61,6 +70,11 @@ export interface RoomWrite {
   readonly redacted: RedactedEvent[]
   readonly newNodes: NewNode[]
   readonly steps: Step[]
+  /**
+   * What the write makes of the room's members, when its events do not tell that themselves (see
+   * `EventEntry.memberChanges`); undefined as long as they do.
+   */
+  memberChanges: readonly MemberChange[] | undefined
 }
 
 /** Starts a write at the room's head. Only inside the room's queue. */
@@ -76,6 +90,7 @@ export function beginWrite(head: RoomHead): RoomWrite {
     redacted: [],
     newNodes: [],
     steps: [],
+    memberChanges: undefined,
   }
 }
 
@@ -126,9 +141,12 @@ export async function appendEvent(
 ): Promise<NewEvent> {
   const { rules } = write.head
   const authEvents = new Map<StateKey, RoomEvent>()
+  const auth: number[] = []
   for (const [type, stateKey] of selectAuthEvents(rules, draft)) {
     const entry = await stateOf(engine, write, type, stateKey)
-    if (entry !== undefined) authEvents.set(packStateKey(type, stateKey), entry.roomEvent)
+    if (entry === undefined) continue
+    authEvents.set(packStateKey(type, stateKey), entry.roomEvent)
+    auth.push(entry.stored.stateNid)
   }
   const depth = 1 + Math.max(0, ...write.extremities.map((extremity) => extremity.depth))
   const roomEvent = ready ?? buildDraft(engine, write, draft, depth, [...authEvents.values()])
@@ -139,7 +157,7 @@ export async function appendEvent(
   }
   const verdict = authorizeEvent(rules, roomEvent, state, verifySignature)
   if (!verdict.ok) throw forbidden(verdict.reason)
-  return addEvent(engine, write, roomEvent, depth)
+  return addEvent(engine, write, roomEvent, { depth, auth })
 }
 
 function buildDraft(
@@ -172,7 +190,7 @@ async function addEvent(
   engine: RoomEngine,
   write: RoomWrite,
   roomEvent: BuiltEvent,
-  depth: number,
+  { depth, auth }: { depth: number; auth: readonly number[] },
 ): Promise<NewEvent> {
   const stateBefore = write.stateRoot
   const isState = roomEvent.pdu.state_key !== undefined
@@ -185,19 +203,27 @@ async function addEvent(
     nid: 0,
     depth,
     stateRoot: write.stateRoot,
+    roomRoot: write.stateRoot,
     stateBefore,
     stateNid,
     flags: timelineFlags(roomEvent.pdu),
   })
-  if (isState)
-    write.state.set(packStateKey(stored.type, stored.stateKey!), { roomEvent: lasting(roomEvent), stored })
+  if (isState) holdState(write, { roomEvent: lasting(roomEvent), stored })
   const hash = write.head.rules.referencePairs
     ? { hash: referenceHash(write.head.rules, roomEvent.pdu, sha256) }
     : {}
-  write.extremities = [{ eventId: roomEvent.eventId, depth, ...hash }]
-  const event: NewEvent = { roomEvent, stored, replaced }
+  write.extremities = [{ eventId: roomEvent.eventId, depth, root: write.stateRoot, ...hash }]
+  const { head: start, tail, signed } = roomEvent
+  const json = { head: start, tail, signed }
+  const event: NewEvent = { roomEvent, json, stored, auth, replaced, place: 'log' }
   write.events.push(event)
   return event
+}
+
+/** Makes a state event of this write what the next events are authorised against. */
+function holdState(write: RoomWrite, entry: StateEntry): void {
+  write.state.set(packStateKey(entry.stored.type, entry.stored.stateKey!), entry)
+  write.head.entries.set(entry.stored.stateNid, entry)
 }
 
 async function setState(write: RoomWrite, roomEvent: RoomEvent, stateNid: number): Promise<void> {

@@ -20,6 +20,7 @@ export interface EventPlace {
   readonly nid: number
   readonly depth: number
   readonly stateRoot: number
+  readonly roomRoot: number
   readonly stateBefore: number
   readonly stateNid: number
   readonly flags: number
@@ -33,6 +34,19 @@ export function pduOfRow(row: EventRow): Pdu {
 /** A row as authorisation and resolution see it. */
 export function roomEventOfRow(room: RoomInfo, row: EventRow): RoomEvent {
   return toRoomEvent(room.rules, pduOfRow(row), sha256, row.event_id as EventId)
+}
+
+/** Where a stored event stands. */
+export function placeOfRow(row: EventRow): EventPlace {
+  return {
+    nid: row.nid,
+    depth: row.depth,
+    stateRoot: row.state_root,
+    roomRoot: row.room_root === 0 ? row.state_root : row.room_root,
+    stateBefore: row.state_before,
+    stateNid: row.state_nid,
+    flags: row.flags,
+  }
 }
 
 /** An event as readers see it. */
@@ -50,6 +64,7 @@ export function toStoredEvent(room: RoomInfo, event: RoomEvent, place: EventPlac
     originServerTs: pdu.origin_server_ts,
     depth: place.depth,
     stateRoot: place.stateRoot,
+    roomRoot: place.roomRoot,
     stateBefore: place.stateBefore,
     stateNid: place.stateNid,
     flags: place.flags,
@@ -59,14 +74,7 @@ export function toStoredEvent(room: RoomInfo, event: RoomEvent, place: EventPlac
 
 /** A row as readers see it. */
 export function storedEventOfRow(room: RoomInfo, row: EventRow): StoredEvent {
-  return toStoredEvent(room, roomEventOfRow(room, row), {
-    nid: row.nid,
-    depth: row.depth,
-    stateRoot: row.state_root,
-    stateBefore: row.state_before,
-    stateNid: row.state_nid,
-    flags: row.flags,
-  })
+  return toStoredEvent(room, roomEventOfRow(room, row), placeOfRow(row))
 }
 
 /** The user a membership event is about. */

@@ -1,6 +1,7 @@
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import type { LogEntry } from '@causeway/store/log/entry.ts'
+import { memberChangesOf } from '@causeway/store/log/member-changes.ts'
 import type { Log } from '@causeway/store/log/log.ts'
 import type { Bus } from '@causeway/store/bus/local.ts'
 import type { MembershipIndex } from '../rooms/membership-index.ts'
@@ -73,8 +74,8 @@ function concerned(
 ): void {
   if (entry.kind === 'event' || entry.kind === 'receipt' || entry.kind === 'purge') {
     registry.byRoom.get(entry.roomId)?.forEach(wake)
-    if (entry.kind === 'event' && entry.event.type === 'm.room.member')
-      wakeOne(registry, entry.event.stateKey, wake)
+    if (entry.kind === 'event')
+      for (const { userId } of memberChangesOf(entry)) wakeOne(registry, userId, wake)
     return
   }
   wakeOne(registry, entry.userId, wake)

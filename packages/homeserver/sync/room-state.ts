@@ -24,12 +24,20 @@ export async function readSyncState(
   if (filter.isEmpty || !filter.passesRoom(room.roomId)) return []
   const engine = ctx.hs.rooms
   const lazy = filter.lazyLoadMembers
-  const entries =
+  const to = timeline.branched ? timeline.endRoot : timeline.startRoot
+  const found =
     sinceRoot === undefined
-      ? await wholeState(engine, room, timeline.startRoot, lazy)
-      : await changedState(engine, room, sinceRoot, timeline.startRoot)
+      ? await wholeState(engine, room, to, lazy)
+      : await changedState(engine, room, sinceRoot, to)
+  const entries = timeline.branched ? notIn(timeline, found) : found
   const members = lazy ? await membersFor(ctx, room, timeline, entries, sinceRoot === undefined) : []
   return [...entries, ...members].filter(({ stored }) => filter.passes(stored))
+}
+
+/** What the timeline does not tell itself. */
+function notIn({ events }: Timeline, entries: readonly StateEntry[]): StateEntry[] {
+  const told = new Set(events.map(({ event }) => event.eventId))
+  return entries.filter(({ stored }) => !told.has(stored.eventId))
 }
 
 async function wholeState(

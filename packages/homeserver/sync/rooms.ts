@@ -12,7 +12,7 @@ import { formatPaginationToken } from './pagination-token.ts'
 import { readSyncState } from './room-state.ts'
 import { readSummary } from './room-summary.ts'
 import type { RoomExtras } from './room-extras.ts'
-import { newestAt, readTimeline, type Timeline } from './timeline.ts'
+import { newestAt, readTimeline, roomRootBefore, type Timeline } from './timeline.ts'
 
 /** The `rooms` of a sync response, as JSON texts by room. */
 export interface RoomSections {
@@ -142,8 +142,10 @@ async function rootAtSince(
   recent: readonly StoredEvent[] | undefined,
   timeline: Timeline,
 ): Promise<number> {
-  if (recent !== undefined) return recent[0]?.stateBefore ?? timeline.startRoot
-  return (await newestAt(ctx.hs.rooms, room, ctx.since!.position))?.stateRoot ?? 0
+  const first = recent?.[0]
+  if (first !== undefined) return roomRootBefore(ctx.hs.rooms, room, first)
+  if (recent !== undefined) return timeline.startRoot
+  return (await newestAt(ctx.hs.rooms, room, ctx.since!.position))?.roomRoot ?? 0
 }
 
 async function timelineJson(

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { BEGINNING, isShown, listTimeline } from '../rooms/read-events.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
@@ -16,6 +16,8 @@ export interface Timeline {
   readonly startRoot: number
   /** Root of the room's state at the end. */
   readonly endRoot: number
+  /** Branches of the graph met in it, so that what it says in turn does not add up to the state at its end. */
+  readonly branched: boolean
 }
 
 /** Events of a timeline when the filter says nothing. */
@@ -56,8 +58,9 @@ export async function readTimeline(
     events,
     limited: wanted.length > limit,
     before: first?.nid ?? input.upTo + 1,
-    startRoot: first?.stateBefore ?? end?.stateRoot ?? 0,
-    endRoot: end?.stateRoot ?? 0,
+    startRoot: (first && (await roomRootBefore(engine, room, first))) ?? end?.roomRoot ?? 0,
+    endRoot: end?.roomRoot ?? 0,
+    branched: events.some(({ event }) => (event.flags & EventFlag.branched) !== 0),
   }
 }
 
@@ -107,6 +110,16 @@ async function readBack(
     if ((await choose(ctx, room, events, allVisible)).length > limit) break
   }
   return events.reverse()
+}
+
+/** Root of the room's current state just before an event: the state before it, unless it came by another branch. */
+export async function roomRootBefore(
+  engine: RoomEngine,
+  room: RoomInfo,
+  event: StoredEvent,
+): Promise<number> {
+  if ((event.flags & EventFlag.branched) === 0) return event.stateBefore
+  return (await newestAt(engine, room, event.nid - 1))?.roomRoot ?? event.stateBefore
 }
 
 /** The last event of a room at a position. */

@@ -27,6 +27,7 @@ export const coreTables: ErasureList = {
       state_before: 'none',
       flags: 'none',
       state_nid: 'none',
+      room_root: 'none',
       json: 'content',
     },
     purge: deleteRows('room_nid', 'nid'),
@@ -46,7 +47,7 @@ export const coreTables: ErasureList = {
     purge: deleteRows('room_nid', 'node_nid'),
   },
   state_events: {
-    columns: { room_nid: 'room_nid', state_nid: 'none', event_nid: 'event_nid' },
+    columns: { room_nid: 'room_nid', state_nid: 'none', event_nid: 'event_nid', auth: 'none' },
     purge: deleteRows('room_nid', 'state_nid'),
     redact: { event_nid: keep('a redacted event is state as before') },
   },

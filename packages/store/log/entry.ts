@@ -1,5 +1,6 @@
 import type { DeviceId, EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { Membership } from '@causeway/matrix/event-auth/membership.ts'
 
 /**
  * What the log holds, as it is kept in the in-memory ring. Each kind has its table, from which another
@@ -21,6 +22,21 @@ export interface EventEntry {
   position: number
   readonly roomId: RoomId
   readonly event: StoredEvent
+  /**
+   * What this event made of the room's members, where that is not what it says itself: branches of the graph met,
+   * or an event lost against another. Absent: an `m.room.member` event changes its own user's membership, any
+   * other nobody's. See `memberChangesOf`.
+   */
+  readonly memberChanges?: readonly MemberChange[]
+}
+
+/** A user's current membership in a room became another one. */
+export interface MemberChange {
+  readonly userId: UserId
+  readonly before: Membership | undefined
+  readonly membership: Membership
+  /** The membership event in force; the one that was in force when there is none any more. */
+  readonly event: StoredEvent
 }
 
 /** An event as the rooms engine keeps and hands it out. Immutable but for `nid`, which the commit fills in. */
@@ -39,6 +55,8 @@ export interface StoredEvent {
   readonly depth: number
   /** Root of the room's state after this event; 0 when not known (outlier). */
   readonly stateRoot: number
+  /** Root of the room's current state once the event was accepted: `stateRoot`, unless branches met here. */
+  readonly roomRoot: number
   /** Root before it; the same as `stateRoot` unless this is a state event. */
   readonly stateBefore: number
   /** The event's number among the room's state events; 0 for other events. */
@@ -58,6 +76,10 @@ export const EventFlag = {
   notifies: 16,
   /** A relation that is not shown as a message of its own (edit, reaction). */
   hasRelations: 32,
+  /** The state before it is not the room's current state before it: it came by another branch of the graph. */
+  branched: 64,
+  /** When it came, events that it points at were missing: history has a gap before it. */
+  gapBefore: 128,
 } as const
 
 export interface ReceiptEntry {

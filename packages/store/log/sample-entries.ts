@@ -21,6 +21,7 @@ export function sampleEvent(room: number, position = 0, size = 20): EventEntry {
       originServerTs: 1,
       depth: 1,
       stateRoot: 1,
+      roomRoot: 1,
       stateBefore: 1,
       stateNid: 0,
       flags: 0,

@@ -100,10 +100,10 @@ async function readRoots(
   limit: number,
 ): Promise<{ roots: number[]; last: number | undefined }> {
   const rows = await db.query(
-    'SELECT nid, state_root, state_before FROM events WHERE room_nid = ? AND nid > ? ORDER BY nid LIMIT ?',
+    'SELECT nid, state_root, state_before, room_root FROM events WHERE room_nid = ? AND nid > ? ORDER BY nid LIMIT ?',
     [roomNid, after, limit],
   )
-  const roots = rows.flatMap((row) => [Number(row['state_root']), Number(row['state_before'])])
+  const roots = rows.flatMap((row) => [row['state_root'], row['state_before'], row['room_root']].map(Number))
   return { roots, last: rows.length === 0 ? undefined : Number(rows.at(-1)!['nid']) }
 }
 

@@ -72,7 +72,7 @@ export function listStateEventRows(
   range: { readonly after: number; readonly upTo: number; readonly limit: number },
 ): Promise<EventRow[]> {
   return db.queryLarge<EventRow>(
-    `SELECT nid, event_id, room_nid, depth, state_root, state_before, flags, state_nid, json FROM events
+    `SELECT nid, event_id, room_nid, depth, state_root, state_before, flags, state_nid, room_root, json FROM events
      WHERE room_nid IN (?int[]) AND nid > ? AND nid <= ? AND (flags & 7) = 0 AND state_nid <> 0
      ORDER BY nid LIMIT ?`,
     [roomNids, range.after, range.upTo, range.limit],

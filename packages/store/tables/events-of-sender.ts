@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts'
 import type { EventRow } from './events.ts'
 
-const COLUMNS = 'nid, event_id, room_nid, depth, state_root, state_before, flags, state_nid, json'
+const COLUMNS = 'nid, event_id, room_nid, depth, state_root, state_before, flags, state_nid, room_root, json'
 
 /** Whether the bytes of an event contain a text. */
 const CONTAINS = { sqlite: 'instr(json, ?) > 0', postgres: 'position(? in json) > 0' } as const

@@ -10,10 +10,11 @@ export interface EventRow extends Row {
   state_before: number
   flags: number
   state_nid: number
+  room_root: number
   json: Uint8Array
 }
 
-const COLUMNS = 'nid, event_id, room_nid, depth, state_root, state_before, flags, state_nid, json'
+const COLUMNS = 'nid, event_id, room_nid, depth, state_root, state_before, flags, state_nid, room_root, json'
 /** Outlier, rejected, soft-failed: kept, but never part of a timeline. */
 const HIDDEN = 7
 
@@ -28,6 +29,7 @@ export const EVENTS: TableShape = {
     { name: 'state_before', type: 'int' },
     { name: 'flags', type: 'int' },
     { name: 'state_nid', type: 'int' },
+    { name: 'room_root', type: 'int' },
     { name: 'json', type: 'bytes' },
   ],
 }
@@ -38,6 +40,7 @@ export const STATE_EVENTS: TableShape = {
     { name: 'room_nid', type: 'int' },
     { name: 'state_nid', type: 'int' },
     { name: 'event_nid', type: 'int' },
+    { name: 'auth', type: 'bytes' },
   ],
 }
 

@@ -8,6 +8,7 @@ export interface RelatedRow extends Row {
   room_nid: number
   depth: number
   state_root: number
+  room_root: number
   state_before: number
   flags: number
   state_nid: number
@@ -35,7 +36,8 @@ export interface RelationScope {
 const EDITS = 8
 /** References listed for each event, the newest of them. */
 const REFERENCES = 200
-const PLACE = 'e.nid, e.event_id, e.room_nid, e.depth, e.state_root, e.state_before, e.flags, e.state_nid'
+const PLACE =
+  'e.nid, e.event_id, e.room_nid, e.depth, e.state_root, e.state_before, e.flags, e.state_nid, e.room_root'
 
 /**
  * The newest edits (by any of `editors`) and references of several events in one query, newest first.

@@ -1,0 +1,57 @@
+import { deleteRows, each, keep, type ErasureList } from './rules.ts'
+
+/** Rooms that are shared with other servers. */
+export const federationRoomTables: ErasureList = {
+  backward_extremities: {
+    columns: { room_nid: 'room_nid', event_id: 'event_id', child_nid: 'event_nid', child_depth: 'none' },
+    purge: deleteRows('room_nid', 'event_id'),
+    redact: each(['event_id', 'child_nid'], keep('where a gap is does not change by a redaction')),
+  },
+  room_servers: {
+    columns: {
+      room_nid: 'room_nid',
+      server_name: 'none',
+      joined: 'none',
+      from_nid: 'event_nid',
+      until_nid: 'event_nid',
+    },
+    purge: deleteRows('room_nid', 'server_name'),
+    redact: each(['from_nid', 'until_nid'], keep('redaction keeps the membership')),
+  },
+  inbound_pdus: {
+    columns: {
+      room_id: 'room_id',
+      event_id: 'event_id',
+      origin: 'none',
+      depth: 'none',
+      json: 'content',
+      received_ts: 'none',
+      attempts: 'none',
+    },
+    purge: deleteRows('room_id', 'event_id'),
+    erase: { json: keep('waits for minutes at most; then it is an event and erased as one') },
+    redact: each(
+      ['event_id', 'json'],
+      keep('not an event yet; a redaction on record applies when it is one'),
+    ),
+  },
+  stripped_states: {
+    columns: { room_nid: 'room_nid', user_id: 'user_id', state: 'content' },
+    purge: deleteRows('room_nid', 'user_id'),
+    erase: { user_id: deleteRows('user_id', 'room_nid') },
+  },
+  partial_rooms: {
+    columns: {
+      room_nid: 'room_nid',
+      room_id: 'room_id',
+      event_id: 'event_id',
+      event_nid: 'event_nid',
+      servers: 'none',
+      members_known: 'none',
+      started_ts: 'none',
+      attempts: 'none',
+    },
+    purge: deleteRows('room_nid', 'room_nid'),
+    redact: each(['event_id', 'event_nid'], keep('the join event by which the rest is asked for')),
+  },
+}

@@ -1,0 +1,67 @@
+import type { Database, Row, Statement, TableShape } from '../db/database.ts'
+
+/** A PDU that was acknowledged to its sender and waits for events that have to be fetched first. */
+export interface InboundPduRow extends Row {
+  room_id: string
+  event_id: string
+  origin: string
+  depth: number
+  json: Uint8Array
+  received_ts: number
+  attempts: number
+}
+
+const COLUMNS = 'room_id, event_id, origin, depth, json, received_ts, attempts'
+
+export const INBOUND_PDUS: TableShape = {
+  name: 'inbound_pdus',
+  columns: [
+    { name: 'room_id', type: 'text' },
+    { name: 'event_id', type: 'text' },
+    { name: 'origin', type: 'text' },
+    { name: 'depth', type: 'int' },
+    { name: 'json', type: 'bytes' },
+    { name: 'received_ts', type: 'int' },
+    { name: 'attempts', type: 'int' },
+  ],
+  onConflict: { key: ['room_id', 'event_id'], action: 'ignore' },
+}
+
+/** What waits for a room, parents before children as far as their senders are honest. */
+export function listInboundPdus(db: Database, roomId: string, limit: number): Promise<InboundPduRow[]> {
+  return db.query<InboundPduRow>(
+    `SELECT ${COLUMNS} FROM inbound_pdus WHERE room_id = ? ORDER BY attempts, depth, event_id LIMIT ?`,
+    [roomId, limit],
+  )
+}
+
+/** Rooms for which anything waits: what is taken up again after a start. */
+export async function listInboundRooms(db: Database): Promise<string[]> {
+  const rows = await db.queryLarge<{ room_id: string }>('SELECT DISTINCT room_id FROM inbound_pdus', [])
+  return rows.map((row) => row.room_id)
+}
+
+/** How many wait for a room: what a stranger may make us keep is bounded by it. */
+export async function countInboundPdus(db: Database, roomId: string): Promise<number> {
+  const rows = await db.query<{ count: number }>(
+    'SELECT COUNT(*) AS count FROM inbound_pdus WHERE room_id = ?',
+    [roomId],
+  )
+  return Number(rows[0]?.count ?? 0)
+}
+
+/** It is part of the room now, or was given up. */
+export function deleteInboundPdu(roomId: string, eventId: string): Statement {
+  return {
+    sql: 'DELETE FROM inbound_pdus WHERE room_id = ? AND event_id = ?',
+    params: [roomId, eventId],
+  }
+}
+
+/** One more attempt came to nothing. */
+export function countAttempt(roomId: string, eventId: string): Statement {
+  return {
+    sql: 'UPDATE inbound_pdus SET attempts = attempts + 1 WHERE room_id = ? AND event_id = ?',
+    params: [roomId, eventId],
+  }
+}

@@ -1,0 +1,62 @@
+import type { Database, Row, Statement, TableShape, WriteValue } from '../db/database.ts'
+
+/** Another server in a room, as long as it is or was there. */
+export interface RoomServerRow extends Row {
+  room_nid: number
+  server_name: string
+  joined: number
+  from_nid: number
+  until_nid: number
+}
+
+/** For rooms that come whole (a join of ours); single changes are `serverCameIn` and `serverWentOut`. */
+export const ROOM_SERVERS: TableShape = {
+  name: 'room_servers',
+  columns: [
+    { name: 'room_nid', type: 'int' },
+    { name: 'server_name', type: 'text' },
+    { name: 'joined', type: 'int' },
+    { name: 'from_nid', type: 'int' },
+    { name: 'until_nid', type: 'int' },
+  ],
+  onConflict: { key: ['room_nid', 'server_name'], action: 'replace' },
+}
+
+/** A user of the server has joined the room. @param nid of the event that says so */
+export function serverCameIn(roomNid: number, serverName: string, nid: WriteValue): Statement {
+  return {
+    sql: `INSERT INTO room_servers (room_nid, server_name, joined, from_nid, until_nid) VALUES (?, ?, 1, ?, 0)
+       ON CONFLICT (room_nid, server_name) DO UPDATE SET
+         joined = room_servers.joined + 1,
+         from_nid = CASE WHEN room_servers.joined = 0 THEN excluded.from_nid ELSE room_servers.from_nid END,
+         until_nid = 0`,
+    params: [roomNid, serverName, nid],
+  }
+}
+
+/** A user of the server is not joined any more. @param nid of the event that says so */
+export function serverWentOut(roomNid: number, serverName: string, nid: WriteValue): Statement {
+  return {
+    sql: `UPDATE room_servers SET joined = joined - 1,
+         until_nid = CASE WHEN joined = 1 THEN ? ELSE until_nid END
+       WHERE room_nid = ? AND server_name = ? AND joined > 0`,
+    params: [nid, roomNid, serverName],
+  }
+}
+
+/** Every other server that is or was in a room. */
+export function listRoomServers(db: Database, roomNid: number): Promise<RoomServerRow[]> {
+  return db.queryLarge<RoomServerRow>(
+    'SELECT room_nid, server_name, joined, from_nid, until_nid FROM room_servers WHERE room_nid = ?',
+    [roomNid],
+  )
+}
+
+/** The rooms in which a server has joined users, now. */
+export async function listRoomsOfServer(db: Database, serverName: string): Promise<number[]> {
+  const rows = await db.queryLarge<{ room_nid: number }>(
+    'SELECT room_nid FROM room_servers WHERE server_name = ? AND joined > 0',
+    [serverName],
+  )
+  return rows.map((row) => row.room_nid)
+}
