@@ -68,6 +68,7 @@ async function beginRoom(engine: RoomEngine, input: CreateRoomInput): Promise<Ro
     next: { node: 1, key: 0, event: 1 },
     state: new Map(),
     entries: new Map(),
+    pending: new Map(),
     nodes: createNodeOverlay(engine.nodes, roomNid),
     keys: createKeyOverlay(engine.keys, roomNid),
   }

@@ -9,7 +9,10 @@ import type { RoomHead } from './head.ts'
 import type { StateEntry } from './state-entry.ts'
 import { placeOfRow, roomEventOfRow, toStoredEvent, type RoomInfo } from './stored-event.ts'
 
-interface Reader extends Pick<RoomEngine, 'db' | 'stateEntries'> {
+/** Where state is read: what is stored, and for the writer of a room what its writes have not committed yet. */
+export interface Reader extends Pick<RoomEngine, 'db' | 'stateEntries'> {
+  /** State events that are not committed, by their number. */
+  readonly entries?: ReadonlyMap<number, StateEntry>
   readonly nodes: NodeSource
   readonly keys: KeySource
 }
@@ -17,6 +20,12 @@ interface Reader extends Pick<RoomEngine, 'db' | 'stateEntries'> {
 function entryOfRow(room: RoomInfo, row: EventRow): StateEntry {
   const roomEvent = roomEventOfRow(room, row)
   return { roomEvent, stored: toStoredEvent(room, roomEvent, placeOfRow(row)) }
+}
+
+/** What the writer of a room reads: with all that its writes have made so far. Only inside the room's queue. */
+export function readerOf(engine: Pick<RoomEngine, 'db' | 'stateEntries'>, head: RoomHead): Reader {
+  const { db, stateEntries } = engine
+  return { db, stateEntries, nodes: head.nodes, keys: head.keys, entries: head.entries }
 }
 
 /** State events by their numbers within the room: cached ones from memory, the others in one query. */
@@ -28,7 +37,7 @@ export async function readStateEntries(
   const found = new Map<number, StateEntry>()
   const missing: number[] = []
   for (const stateNid of stateNids) {
-    const entry = engine.stateEntries.get(`${room.roomNid}:${stateNid}`)
+    const entry = engine.entries?.get(stateNid) ?? engine.stateEntries.get(`${room.roomNid}:${stateNid}`)
     if (entry === undefined) missing.push(stateNid)
     else found.set(stateNid, entry)
   }
@@ -83,9 +92,7 @@ export async function readCurrentState(
   const mapKey = packStateKey(type, stateKey)
   const known = head.state.get(mapKey)
   if (known !== undefined) return known ?? undefined
-  // State that a write has not committed yet is in `head.state`, so that what is missing there is stored.
-  const reader = { ...engine, nodes: head.nodes, keys: head.keys }
-  const entry = await readStateAt(reader, head, head.stateRoot, type, stateKey)
+  const entry = await readStateAt(readerOf(engine, head), head, head.stateRoot, type, stateKey)
   head.state.set(mapKey, entry ?? null)
   return entry
 }

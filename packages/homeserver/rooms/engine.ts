@@ -15,6 +15,7 @@ import type { RoomHead } from './head.ts'
 import type { StateEntry } from './state-entry.ts'
 import type { RoomInfo } from './stored-event.ts'
 import { createIgnoredUsers, type IgnoredUsers } from './ignored-users.ts'
+import { weighAuthGraph, type RoomAuthGraph } from './state/auth-graph.ts'
 import { createLocalEchoes, type LocalEchoes } from './local-echoes.ts'
 import { createMembershipIndex, type MembershipIndex } from './membership-index.ts'
 import { createRelatedEvents, type RelatedEvents } from './related-events.ts'
@@ -43,6 +44,10 @@ export interface RoomEngine extends RoomDeps {
   readonly stateEntries: Cache<string, StateEntry>
   readonly nodes: NodeStore
   readonly keys: KeyStore
+  /** By room number. */
+  readonly authGraphs: Cache<number, RoomAuthGraph>
+  /** By room number and state roots: the root that they resolve to. */
+  readonly resolutions: Cache<string, number>
   readonly members: MembershipIndex
   readonly echoes: LocalEchoes
   readonly ignored: IgnoredUsers
@@ -79,6 +84,8 @@ export async function createRoomEngine(deps: RoomDeps): Promise<RoomEngine> {
     }),
     nodes: createNodeStore(deps.db, budget.cache({ name: 'state_nodes', share: 0.06, weigh: weighNode })),
     keys: createKeyStore(deps.db, budget.cache({ name: 'state_keys', share: 0.05, weigh: weighKey })),
+    authGraphs: budget.cache({ name: 'auth_graphs', share: 0.06, weigh: weighAuthGraph }),
+    resolutions: budget.cache({ name: 'resolutions', share: 0.01, weigh: () => 200 }),
     members: createMembershipIndex(deps.db, budget, (userId) => userId.endsWith(`:${deps.serverName}`)),
     echoes: createLocalEchoes(20_000),
     ignored: createIgnoredUsers(deps.db, budget),

@@ -23,4 +23,6 @@ export function forgetRoom(
   engine.stateEntries.deleteWhere((key) => key.startsWith(`${roomNid}:`))
   engine.nodes.forgetRoom(roomNid)
   engine.keys.forgetRoom(roomNid)
+  engine.authGraphs.delete(roomNid)
+  engine.resolutions.deleteWhere((key) => key.startsWith(`${roomNid}:`))
 }

@@ -5,6 +5,7 @@ import { findRoomVersion } from '@causeway/matrix/room-versions/rules.ts'
 import type { StateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import type { KeyOverlay } from '@causeway/store/state/keys.ts'
 import type { NodeOverlay } from '@causeway/store/state/node-source.ts'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import type { StateEntry } from './state-entry.ts'
 
 /** A newest event that no other event of the room points at yet. */
@@ -37,6 +38,8 @@ export interface RoomHead {
   readonly state: Map<StateKey, StateEntry | null>
   /** State events of writes that are not committed yet, by their number. */
   readonly entries: Map<number, StateEntry>
+  /** Events of writes that are not committed yet. */
+  readonly pending: Map<EventId, StoredEvent>
   /** State nodes of writes that are not committed yet, over the stored ones. */
   readonly nodes: NodeOverlay
   /** The same for interned state keys. */
@@ -91,6 +94,7 @@ export function parseHead(row: RoomRow, overlays: Pick<RoomHead, 'nodes' | 'keys
     next: { node: stored.n[0], key: stored.n[1], event: stored.n[2] },
     state: new Map(),
     entries: new Map(),
+    pending: new Map(),
     ...overlays,
   }
 }

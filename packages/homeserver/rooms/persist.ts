@@ -126,9 +126,11 @@ function remember(engine: RoomEngine, write: RoomWrite, historical: readonly num
   write.head.keys.settle(write.newKeys)
   const outside = write.events.filter(({ place }) => place === 'history')
   for (const [index, { stored }] of outside.entries()) stored.nid = historical[index]!
+  for (const [roots, root] of write.resolved) engine.resolutions.set(roots, root)
   for (const { stored } of write.redacted) engine.log.ring.replaceEvent(stored)
   for (const { stored, roomEvent } of [...write.events, ...write.redacted]) {
     engine.events.set(stored.eventId, stored)
+    write.head.pending.delete(stored.eventId)
     if (stored.stateNid === 0) continue
     const entry = { stored, roomEvent: lasting(roomEvent) }
     engine.stateEntries.set(`${stored.roomNid}:${stored.stateNid}`, entry)

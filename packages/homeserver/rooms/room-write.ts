@@ -2,8 +2,8 @@ import type { JsonObject, RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import type { BuiltEvent, EventDraft as MatrixDraft } from '@causeway/matrix/events/build.ts'
 import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
-import type { NewNode } from '@causeway/store/state/apply.ts'
-import type { Step, UnsignedPdu } from '@causeway/store/db/database.ts'
+import type { NewNode, StateChange } from '@causeway/store/state/apply.ts'
+import type { Step, UnsignedPdu, WriteValue } from '@causeway/store/db/database.ts'
 import type { MemberChange, StoredEvent } from '@causeway/store/log/entry.ts'
 import type { AuthState } from '@causeway/matrix/event-auth/auth-state.ts'
 import type { RedactedEvent } from './redact-stored.ts'
@@ -62,14 +62,16 @@ export interface RoomWrite {
   extremities: readonly Extremity[]
   stateRoot: number
   next: StateNumbers
-  /** State that this write changes, over `head.state`. */
-  readonly state: Map<StateKey, StateEntry>
+  /** State that this write changes, over `head.state`; null: it is gone. */
+  readonly state: Map<StateKey, StateEntry | null>
   readonly newKeys: NewKey[]
   readonly events: NewEvent[]
   /** Older events that this write redacts, in their new form. */
   readonly redacted: RedactedEvent[]
   readonly newNodes: NewNode[]
   readonly steps: Step[]
+  /** Resolutions that this write made; others may use them once their nodes are stored. */
+  readonly resolved: Map<string, number>
   /**
    * What the write makes of the room's members, when its events do not tell that themselves (see
    * `EventEntry.memberChanges`); undefined as long as they do.
@@ -90,6 +92,7 @@ export function beginWrite(head: RoomHead): RoomWrite {
     redacted: [],
     newNodes: [],
     steps: [],
+    resolved: new Map(),
     memberChanges: undefined,
   }
 }
@@ -101,7 +104,9 @@ export async function stateOf(
   type: string,
   stateKey: string,
 ): Promise<StateEntry | undefined> {
-  return write.state.get(packStateKey(type, stateKey)) ?? readCurrentState(engine, write.head, type, stateKey)
+  const own = write.state.get(packStateKey(type, stateKey))
+  if (own !== undefined) return own ?? undefined
+  return readCurrentState(engine, write.head, type, stateKey)
 }
 
 /**
@@ -217,27 +222,46 @@ async function addEvent(
   const json = { head: start, tail, signed }
   const event: NewEvent = { roomEvent, json, stored, auth, replaced, place: 'log' }
   write.events.push(event)
+  write.head.pending.set(stored.eventId, stored)
   return event
 }
 
 /** Makes a state event of this write what the next events are authorised against. */
-function holdState(write: RoomWrite, entry: StateEntry): void {
+export function holdState(write: RoomWrite, entry: StateEntry): void {
   write.state.set(packStateKey(entry.stored.type, entry.stored.stateKey!), entry)
   write.head.entries.set(entry.stored.stateNid, entry)
 }
 
 async function setState(write: RoomWrite, roomEvent: RoomEvent, stateNid: number): Promise<void> {
   const keyNid = await internKey(write, roomEvent.pdu.type, roomEvent.pdu.state_key!)
-  let nextNode = write.next.node
-  const { nodes, roomNid } = write.head
-  const changed = await applyChanges(nodes, roomNid, write.stateRoot, [[keyNid, stateNid]], () => nextNode++)
-  nodes.add(changed.newNodes)
-  write.stateRoot = changed.root
-  write.newNodes.push(...changed.newNodes)
-  write.next = { ...write.next, node: nextNode, event: stateNid + 1 }
+  write.next = { ...write.next, event: stateNid + 1 }
+  write.stateRoot = await changeRoot(write, write.stateRoot, [[keyNid, stateNid]])
 }
 
-async function internKey(write: RoomWrite, type: string, stateKey: string): Promise<number> {
+/** A state with changes applied: a new root, whose new nodes are part of the write. */
+export async function changeRoot(
+  write: RoomWrite,
+  root: number,
+  changes: readonly StateChange[],
+): Promise<number> {
+  let nextNode = write.next.node
+  const { nodes, roomNid } = write.head
+  const changed = await applyChanges(nodes, roomNid, root, changes, () => nextNode++)
+  nodes.add(changed.newNodes)
+  write.newNodes.push(...changed.newNodes)
+  write.next = { ...write.next, node: nextNode }
+  return changed.root
+}
+
+/** What an event of this write will be numbered with: known only at commit. */
+export function numberOf({ events }: RoomWrite, event: NewEvent): WriteValue {
+  const at = events.findIndex(({ stored }) => stored.eventId === event.stored.eventId)
+  const before = events.slice(0, at).filter(({ place }) => place === events[at]!.place).length
+  return events[at]!.place === 'log' ? { position: before } : { historical: before }
+}
+
+/** The number of a state key, a new one where the room never had it. */
+export async function internKey(write: RoomWrite, type: string, stateKey: string): Promise<number> {
   let nextKey = write.next.key
   const { keys, roomNid } = write.head
   const { keyNids, newKeys } = await internKeys(keys, roomNid, [{ type, stateKey }], () => nextKey++)

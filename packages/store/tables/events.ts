@@ -1,4 +1,4 @@
-import type { Database, Row, TableShape } from '../db/database.ts'
+import type { Database, Insert, Row, TableShape, WriteValue } from '../db/database.ts'
 
 /** One row of `events`, columns as in the schema. */
 export interface EventRow extends Row {
@@ -73,6 +73,20 @@ export const CLIENT_TRANSACTIONS: TableShape = {
     { name: 'response', type: 'text' },
     { name: 'created_ts', type: 'int' },
   ],
+}
+
+const EVENT_REJECTIONS: TableShape = {
+  name: 'event_rejections',
+  columns: [
+    { name: 'event_nid', type: 'int' },
+    { name: 'room_nid', type: 'int' },
+    { name: 'reason', type: 'text' },
+  ],
+}
+
+/** Why an event was refused, for whoever asks later. */
+export function noteRejection(roomNid: number, nid: WriteValue, reason: string): Insert {
+  return { into: EVENT_REJECTIONS, values: [nid, roomNid, reason] }
 }
 
 /** Events by id, in no particular order; ids we do not hold are left out. */

@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts'
+import type { Database, Row } from '../db/database.ts'
 
 /** Numbers of all state keys of a room but its members': what a client that loads members lazily is told. */
 export async function listNonMemberKeys(db: Database, roomNid: number): Promise<number[]> {
@@ -17,4 +17,22 @@ export async function listMemberKeys(db: Database, roomNid: number): Promise<num
     [roomNid],
   )
   return rows.map((row) => row.key_nid)
+}
+
+/** A state event of a room by its number, and what permits it. */
+export interface AuthEdgesRow extends Row {
+  state_nid: number
+  event_id: string
+  flags: number
+  /** Numbers of state events (see `rooms/auth-nids.ts`); null where they are only in the event. */
+  auth: Uint8Array | null
+}
+
+/** The auth edges of a room's state events from a number on, in order: no event is read. */
+export function listAuthEdges(db: Database, roomNid: number, after: number): Promise<AuthEdgesRow[]> {
+  return db.queryLarge<AuthEdgesRow>(
+    `SELECT s.state_nid, e.event_id, e.flags, s.auth FROM state_events s JOIN events e ON e.nid = s.event_nid
+     WHERE s.room_nid = ? AND s.state_nid > ? ORDER BY s.state_nid`,
+    [roomNid, after],
+  )
 }

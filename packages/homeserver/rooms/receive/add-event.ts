@@ -1,0 +1,194 @@
+import { packStateKey } from '@causeway/matrix/event-auth/state-key.ts'
+import type { Verdict } from '@causeway/matrix/event-auth/auth-state.ts'
+import type { EventId } from '@causeway/matrix/ids/ids.ts'
+import { referenceHash } from '@causeway/matrix/events/reference-hash.ts'
+import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
+import { noteRejection } from '@causeway/store/tables/events.ts'
+import { noteBackwardExtremity } from '@causeway/store/tables/backward-extremities.ts'
+import { sha256 } from '../../crypto/sha256.ts'
+import { readerOf, readStateAt } from '../current-state.ts'
+import type { RoomEngine } from '../engine.ts'
+import { timelineFlags } from '../flags.ts'
+import {
+  changeRoot,
+  holdState,
+  internKey,
+  lasting,
+  numberOf,
+  type NewEvent,
+  type RoomWrite,
+} from '../room-write.ts'
+import { resolveRoots } from '../state/resolve-roots.ts'
+import type { StateEntry } from '../state-entry.ts'
+import { toStoredEvent } from '../stored-event.ts'
+import { authIdsOf, authorizeAt, authorizeByOwnAuthEvents, type AuthEvents } from './auth-lookup.ts'
+import { advanceRoomState } from './room-state.ts'
+import type { VerifiedPdu } from './verify-pdus.ts'
+
+/** What is known of the events that a PDU points at. */
+export interface Parents {
+  readonly held: readonly StoredEvent[]
+  /** Those that could not be had, each with a root of the state after it as others told it. */
+  readonly missing: ReadonlyMap<EventId, number>
+}
+
+/** What became of a PDU. `soft-failed`: kept and not shown. Both refusals say why. */
+export type Acceptance =
+  | { readonly outcome: 'accepted'; readonly event: NewEvent }
+  | { readonly outcome: 'rejected' | 'soft-failed'; readonly event: NewEvent; readonly reason: string }
+
+/**
+ * Checks 4 to 6 on receipt, and the event's place in the room: state before and after it, forward extremities, the
+ * room's current state. Only inside the room's queue; needs every auth event that can be had.
+ * https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-a-pdu
+ */
+export async function addReceivedEvent(
+  engine: RoomEngine,
+  write: RoomWrite,
+  pdu: VerifiedPdu,
+  parents: Parents,
+  authEvents: AuthEvents,
+): Promise<Acceptance> {
+  const { event } = pdu
+  const stateBefore = await resolveRoots(engine, write, [
+    ...parents.held.map((parent) => parent.stateRoot),
+    ...parents.missing.values(),
+  ])
+  // 4. and 5.
+  const byOwn = authorizeByOwnAuthEvents(write.head.rules, event, authEvents)
+  const verdict = byOwn.ok ? await authorizeAt(engine, write, stateBefore, event) : byOwn
+  const place = { stateBefore, parents, authEvents }
+  if (!verdict.ok) return refuse(engine, write, pdu, place, 'rejected', verdict)
+  // 6.
+  const now: Verdict =
+    stateBefore === write.stateRoot ? verdict : await authorizeAt(engine, write, write.stateRoot, event)
+  if (!now.ok) return refuse(engine, write, pdu, place, 'soft-failed', now)
+  return { outcome: 'accepted', event: await accept(engine, write, pdu, place) }
+}
+
+interface Place {
+  readonly stateBefore: number
+  readonly parents: Parents
+  readonly authEvents: AuthEvents
+}
+
+/** Kept, since others point at it; not shown to anybody, no forward extremity, no part of the current state. */
+async function refuse(
+  engine: RoomEngine,
+  write: RoomWrite,
+  pdu: VerifiedPdu,
+  place: Place,
+  outcome: 'rejected' | 'soft-failed',
+  verdict: Verdict & { ok: false },
+): Promise<Acceptance> {
+  const flag = outcome === 'rejected' ? EventFlag.rejected : EventFlag.softFailed
+  const event = await buildNewEvent(engine, write, pdu, place, {
+    flag,
+    changesState: outcome === 'soft-failed',
+  })
+  write.events.push({ ...event, place: 'history' })
+  write.head.pending.set(event.stored.eventId, event.stored)
+  if (event.stored.stateNid !== 0) write.head.entries.set(event.stored.stateNid, entryOf(event))
+  write.steps.push(noteRejection(write.head.roomNid, numberOf(write, event), verdict.reason))
+  return { outcome, event, reason: verdict.reason }
+}
+
+async function accept(
+  engine: RoomEngine,
+  write: RoomWrite,
+  pdu: VerifiedPdu,
+  place: Place,
+): Promise<NewEvent> {
+  const branched = place.stateBefore !== write.stateRoot
+  const gap = place.parents.missing.size > 0
+  const flag = (branched ? EventFlag.branched : 0) | (gap ? EventFlag.gapBefore : 0)
+  const event = await buildNewEvent(engine, write, pdu, place, { flag, changesState: true })
+  const { stored } = event
+  if (stored.stateNid !== 0) write.head.entries.set(stored.stateNid, entryOf(event))
+  const prevIds = new Set(pdu.event.prevEventIds)
+  const others = write.extremities.filter(({ eventId }) => !prevIds.has(eventId))
+  const hash = write.head.rules.referencePairs
+    ? { hash: referenceHash(write.head.rules, pdu.event.pdu, sha256) }
+    : {}
+  write.extremities = [
+    ...others,
+    { eventId: stored.eventId, depth: stored.depth, root: stored.stateRoot, ...hash },
+  ]
+  if (!branched && others.length === 0) {
+    write.stateRoot = stored.stateRoot
+    if (stored.stateNid !== 0) holdState(write, entryOf(event))
+  } else {
+    const root = await resolveRoots(
+      engine,
+      write,
+      write.extremities.map((extremity) => extremity.root),
+    )
+    await advanceRoomState(engine, write, root)
+  }
+  const told: NewEvent = { ...event, stored: { ...stored, roomRoot: write.stateRoot } }
+  if (told.stored.stateNid !== 0) replaceEntry(write, told)
+  write.events.push(told)
+  write.head.pending.set(stored.eventId, told.stored)
+  for (const eventId of place.parents.missing.keys()) {
+    const child = { nid: numberOf(write, told), depth: stored.depth }
+    write.steps.push(noteBackwardExtremity(write.head.roomNid, eventId, child))
+  }
+  return told
+}
+
+/** The same event with its final form wherever it was put before that was known. */
+function replaceEntry(write: RoomWrite, event: NewEvent): void {
+  const { stateNid, type, stateKey } = event.stored
+  const entry = entryOf(event)
+  write.head.entries.set(stateNid, entry)
+  const key = packStateKey(type, stateKey!)
+  if (write.state.get(key)?.stored.eventId === event.stored.eventId) write.state.set(key, entry)
+}
+
+function entryOf(event: NewEvent): StateEntry {
+  return { roomEvent: lasting(event.roomEvent), stored: event.stored }
+}
+
+/** Numbers the event, works out the state after it, and everything that its row holds. */
+async function buildNewEvent(
+  engine: RoomEngine,
+  write: RoomWrite,
+  { event, json }: VerifiedPdu,
+  { stateBefore, parents, authEvents }: Place,
+  { flag, changesState }: { flag: number; changesState: boolean },
+): Promise<NewEvent> {
+  const { head } = write
+  const { type, state_key: stateKey } = event.pdu
+  let stateNid = 0
+  let stateRoot = stateBefore
+  let replaced: StateEntry | undefined
+  if (stateKey !== undefined) {
+    stateNid = write.next.event
+    write.next = { ...write.next, event: stateNid + 1 }
+    replaced = await readStateAt(readerOf(engine, head), head, stateBefore, type, stateKey)
+    const keyNid = await internKey(write, type, stateKey)
+    if (changesState) stateRoot = await changeRoot(write, stateBefore, [[keyNid, stateNid]])
+  }
+  const stored = toStoredEvent(head, event, {
+    nid: 0,
+    depth: depthOf(event.pdu.depth, parents, write),
+    stateRoot,
+    roomRoot: stateRoot,
+    stateBefore,
+    stateNid,
+    flags: timelineFlags(event.pdu) | flag,
+  })
+  const auth = authIdsOf(head.rules, event).flatMap((id) => authEvents.get(id)?.stored.stateNid ?? [])
+  return { roomEvent: event, json, stored, auth, replaced, place: 'log' }
+}
+
+/** How much deeper than anything we know an event after a gap may claim to be. */
+const MAX_LEAP = 100_000
+
+/** Ours: one more than the deepest parent; only where parents are missing the sender's word, within reason. */
+function depthOf(claimed: number, { held, missing }: Parents, write: RoomWrite): number {
+  const above = 1 + Math.max(0, ...held.map(({ depth }) => depth))
+  if (missing.size === 0) return above
+  const known = Math.max(above, ...write.extremities.map(({ depth }) => depth))
+  return Math.max(above, Math.min(claimed, known + MAX_LEAP))
+}
