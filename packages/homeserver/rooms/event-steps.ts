@@ -7,16 +7,15 @@ import { memberEventSteps } from './member-steps.ts'
 import { isShown } from './read-events.ts'
 import { redactedBy } from './redaction.ts'
 import { relationOf } from './relation.ts'
+import { renumberSteps } from './renumber.ts'
 import type { NewEvent, RoomWrite } from './room-write.ts'
 
 /** The rows of a new event, and of all that follows from it. @param nid its number, known only at commit */
 export function eventSteps(engine: RoomEngine, write: RoomWrite, event: NewEvent, nid: WriteValue): Step[] {
   const { roomNid, rules } = write.head
   const { stored } = event
-  const steps: Step[] = [eventRow(event, nid)]
-  if (stored.stateNid !== 0) {
-    steps.push({ into: STATE_EVENTS, values: [roomNid, stored.stateNid, nid, formatAuthNids(event.auth)] })
-  }
+  const steps: Step[] =
+    event.outlier === undefined ? eventRows(event, nid) : renumberSteps(event.outlier, event, nid)
   // What is only held, or was refused, says nothing to anybody.
   if (!isShown(stored)) return steps
   const relation = relationRow(event, nid)
@@ -27,6 +26,13 @@ export function eventSteps(engine: RoomEngine, write: RoomWrite, event: NewEvent
   if (write.memberChanges === undefined) steps.push(...memberEventSteps(engine, event, nid))
   steps.push(...unreadSteps(stored, nid, engine.serverName, event.replaced?.stored.content['membership']))
   return steps
+}
+
+function eventRows(event: NewEvent, nid: WriteValue): Step[] {
+  const { roomNid, stateNid } = event.stored
+  if (stateNid === 0) return [eventRow(event, nid)]
+  const ofState = { into: STATE_EVENTS, values: [roomNid, stateNid, nid, formatAuthNids(event.auth)] }
+  return [eventRow(event, nid), ofState]
 }
 
 function eventRow({ stored, json }: NewEvent, nid: WriteValue): Step {

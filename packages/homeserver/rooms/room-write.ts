@@ -51,6 +51,8 @@ export interface NewEvent {
    * no reader of the log sees (back-filled, held for reference, refused).
    */
   readonly place: 'log' | 'history'
+  /** The event as it was held until now, as an outlier: its row is kept and gets this place. */
+  readonly outlier?: StoredEvent | undefined
 }
 
 /**

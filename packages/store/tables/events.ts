@@ -152,6 +152,18 @@ export async function findRedactionOf(db: Database, eventId: string): Promise<nu
   return rows[0]?.event_nid
 }
 
+/** Of these events those that a redaction on record names: by id the oldest redaction's number. */
+export async function findRedactions(
+  db: Database,
+  eventIds: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await db.query<{ redacts: string; event_nid: number }>(
+    'SELECT redacts, MIN(event_nid) AS event_nid FROM redactions WHERE redacts IN (?text[]) GROUP BY redacts',
+    [eventIds],
+  )
+  return new Map(rows.map((row) => [row.redacts, Number(row.event_nid)]))
+}
+
 /** The stored answer to an idempotent request, if it was made before. */
 export async function findClientTransaction(db: Database, key: Uint8Array): Promise<string | undefined> {
   const rows = await db.query<{ response: string }>(

@@ -30,6 +30,8 @@ export interface Parents {
   readonly held: readonly StoredEvent[]
   /** Those that could not be had, each with a root of the state after it as others told it. */
   readonly missing: ReadonlyMap<EventId, number>
+  /** The event itself, where it was held without being part of the graph. */
+  readonly outlier?: StoredEvent | undefined
 }
 
 /** What became of a PDU. `soft-failed`: kept and not shown. Both refusals say why. */
@@ -153,7 +155,7 @@ function entryOf(event: NewEvent): StateEntry {
 async function buildNewEvent(
   engine: RoomEngine,
   write: RoomWrite,
-  { event, json }: VerifiedPdu,
+  { event, json, isRedacted }: VerifiedPdu,
   { stateBefore, parents, authEvents }: Place,
   { flag, changesState }: { flag: number; changesState: boolean },
 ): Promise<NewEvent> {
@@ -163,8 +165,8 @@ async function buildNewEvent(
   let stateRoot = stateBefore
   let replaced: StateEntry | undefined
   if (stateKey !== undefined) {
-    stateNid = write.next.event
-    write.next = { ...write.next, event: stateNid + 1 }
+    stateNid = parents.outlier?.stateNid ?? write.next.event
+    if (parents.outlier === undefined) write.next = { ...write.next, event: stateNid + 1 }
     replaced = await readStateAt(readerOf(engine, head), head, stateBefore, type, stateKey)
     const keyNid = await internKey(write, type, stateKey)
     if (changesState) stateRoot = await changeRoot(write, stateBefore, [[keyNid, stateNid]])
@@ -176,10 +178,10 @@ async function buildNewEvent(
     roomRoot: stateRoot,
     stateBefore,
     stateNid,
-    flags: timelineFlags(event.pdu) | flag,
+    flags: (isRedacted === true ? EventFlag.redacted : timelineFlags(event.pdu)) | flag,
   })
   const auth = authIdsOf(head.rules, event).flatMap((id) => authEvents.get(id)?.stored.stateNid ?? [])
-  return { roomEvent: event, json, stored, auth, replaced, place: 'log' }
+  return { roomEvent: event, json, stored, auth, replaced, place: 'log', outlier: parents.outlier }
 }
 
 /** How much deeper than anything we know an event after a gap may claim to be. */

@@ -14,6 +14,8 @@ export interface VerifiedPdu {
   readonly event: RoomEvent
   /** As it is stored: canonical, without `unsigned`, redacted where the content hash was wrong. */
   readonly json: Uint8Array
+  /** A redaction was here before it, and took effect. */
+  readonly isRedacted?: boolean
 }
 
 export type PduVerdict =

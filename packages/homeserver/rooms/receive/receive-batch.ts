@@ -1,0 +1,194 @@
+import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
+import type { Step } from '@causeway/store/db/database.ts'
+import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
+import { findRedactions } from '@causeway/store/tables/events.ts'
+import {
+  closeBackwardExtremity,
+  findBackwardExtremities,
+} from '@causeway/store/tables/backward-extremities.ts'
+import { MatrixError, notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import { addReceivedRedaction, redactOnArrival } from '../apply-redaction.ts'
+import type { RoomEngine } from '../engine.ts'
+import { findHead } from '../load-head.ts'
+import { persistEvents, type PendingWrite } from '../persist.ts'
+import { findEvents } from '../read-events.ts'
+import { redactedBy } from '../redaction.ts'
+import { beginWrite, type RoomWrite } from '../room-write.ts'
+import { throwIfCompanion } from '../write-to-room.ts'
+import { addReceivedEvent, type Parents } from './add-event.ts'
+import { authIdsOf, findAuthEvents } from './auth-lookup.ts'
+import { parentsFirst } from './parents-first.ts'
+import { tellMemberChanges } from './room-state.ts'
+import type { VerifiedPdu } from './verify-pdus.ts'
+
+/** What became of a received event. */
+export type Received =
+  | { readonly outcome: 'known' | 'accepted' }
+  | { readonly outcome: 'rejected' | 'soft-failed'; readonly reason: string }
+  /** Events that it refers to are not held: they have to be fetched first. */
+  | { readonly outcome: 'waiting'; readonly prevs: readonly EventId[]; readonly auths: readonly EventId[] }
+
+export interface BatchOptions {
+  /** Roots of the state after events that cannot be had, as others told it. */
+  readonly gapStates?: ReadonlyMap<EventId, number>
+  /** Goes into the same commit for each event that is dealt with. */
+  readonly done?: (eventId: EventId) => readonly Step[]
+}
+
+/** How often a batch is built anew when another write, refused before it, took its head along. */
+const ATTEMPTS = 5
+
+/**
+ * Takes verified events of one room in, parents first, in as few commits as can be, and resolves once they are
+ * durable. What cannot be placed yet is `waiting`; an event is never held up by another that is.
+ * Throws `M_NOT_FOUND` for a room that we do not know.
+ */
+export async function receiveBatch(
+  engine: RoomEngine,
+  roomId: RoomId,
+  pdus: readonly VerifiedPdu[],
+  options: BatchOptions = {},
+): Promise<Map<EventId, Received>> {
+  const results = new Map<EventId, Received>()
+  let rest: readonly VerifiedPdu[] = parentsFirst(pdus)
+  for (let attempt = 0; rest.length > 0 && attempt < ATTEMPTS;) {
+    const part = await engine.queue.serial(roomId, () => buildPart(engine, roomId, rest, options))
+    const committed = part.pending === undefined ? undefined : await part.pending.settled
+    if (committed?.ok === false) {
+      throwIfCompanion(committed, part.pending!)
+      attempt++
+      continue
+    }
+    for (const [eventId, received] of part.results) results.set(eventId, received)
+    rest = rest.slice(part.taken)
+  }
+  if (rest.length > 0) throw new MatrixError('M_UNKNOWN', 'The room is too busy; try again')
+  return results
+}
+
+interface Part {
+  readonly pending: PendingWrite | undefined
+  readonly results: Map<EventId, Received>
+  /** How many of the events were dealt with: a redaction waits for its target's commit. */
+  readonly taken: number
+}
+
+async function buildPart(
+  engine: RoomEngine,
+  roomId: RoomId,
+  pdus: readonly VerifiedPdu[],
+  options: BatchOptions,
+): Promise<Part> {
+  const head = await findHead(engine, roomId)
+  if (head === undefined) throw notFound(`This server does not know the room ${roomId}`)
+  const write = beginWrite(head)
+  const batch = await prepareBatch(engine, write, pdus)
+  const results = new Map<EventId, Received>()
+  const steps: Step[] = []
+  let taken = 0
+  for (const pdu of pdus) {
+    if (mustWaitForCommit(write, pdu)) break
+    const { eventId } = pdu.event
+    const received = await receiveOne(engine, write, batch, pdu, options)
+    results.set(eventId, received)
+    if (received.outcome !== 'waiting') steps.push(...(options.done?.(eventId) ?? []))
+    if (received.outcome !== 'waiting' && batch.gaps.has(eventId)) {
+      steps.push(closeBackwardExtremity(head.roomNid, eventId))
+    }
+    taken++
+  }
+  await tellMemberChanges(engine, write)
+  const pending =
+    write.events.length === 0 && steps.length === 0 ? undefined : persistEvents(engine, write, { steps })
+  return { pending, results, taken }
+}
+
+/** A redaction is applied to the row of its target, which has to be there. */
+function mustWaitForCommit(write: RoomWrite, { event }: VerifiedPdu): boolean {
+  const target = redactedBy(write.head.rules, event)
+  return target !== undefined && write.events.some(({ stored }) => stored.eventId === target)
+}
+
+/** What is looked up for all events of a batch at once. */
+interface Batch {
+  /** Events of the batch and their parents, as far as they are held. */
+  readonly held: Map<EventId, StoredEvent>
+  /** Events of the batch that close a gap. */
+  readonly gaps: ReadonlySet<string>
+  /** Numbers of redactions that came before their targets. */
+  readonly redactions: ReadonlyMap<string, number>
+}
+
+async function prepareBatch(
+  engine: RoomEngine,
+  { head }: RoomWrite,
+  pdus: readonly VerifiedPdu[],
+): Promise<Batch> {
+  const ids = pdus.map(({ event }) => event.eventId)
+  const named = new Set([...ids, ...pdus.flatMap(({ event }) => event.prevEventIds)])
+  const stored = [...named].filter((id) => !head.pending.has(id))
+  const [held, gaps, redactions] = await Promise.all([
+    findEvents(engine, stored),
+    findBackwardExtremities(engine.db, head.roomNid, ids),
+    findRedactions(engine.db, ids),
+  ])
+  return { held, gaps: new Set(gaps.keys()), redactions }
+}
+
+async function receiveOne(
+  engine: RoomEngine,
+  write: RoomWrite,
+  batch: Batch,
+  pdu: VerifiedPdu,
+  options: BatchOptions,
+): Promise<Received> {
+  const { event } = pdu
+  const known = findHeld(write, batch, event.eventId)
+  if (known !== undefined && isInGraph(known)) return { outcome: 'known' }
+  const parents = parentsOf(write, batch, pdu, options)
+  const authEvents = await findAuthEvents(engine, write, [event])
+  const prevs = event.prevEventIds.filter((id) => !parents.known.has(id))
+  const auths = authIdsOf(write.head.rules, event).filter((id) => !authEvents.has(id))
+  if (prevs.length > 0 || auths.length > 0) return { outcome: 'waiting', prevs, auths }
+  const redaction = batch.redactions.get(event.eventId)
+  const arrived = redaction === undefined ? pdu : await redactOnArrival(engine, write, pdu, redaction)
+  const acceptance = await addReceivedEvent(
+    engine,
+    write,
+    arrived,
+    { ...parents, outlier: known },
+    authEvents,
+  )
+  if (acceptance.outcome !== 'accepted') return { outcome: acceptance.outcome, reason: acceptance.reason }
+  if (event.pdu.type === 'm.room.redaction') await addReceivedRedaction(engine, write, acceptance.event)
+  return { outcome: 'accepted' }
+}
+
+function isInGraph({ flags }: StoredEvent): boolean {
+  return (flags & EventFlag.outlier) === 0
+}
+
+function findHeld({ head }: RoomWrite, { held }: Batch, eventId: EventId): StoredEvent | undefined {
+  const event = head.pending.get(eventId) ?? held.get(eventId)
+  return event?.roomId === head.roomId ? event : undefined
+}
+
+function parentsOf(
+  write: RoomWrite,
+  batch: Batch,
+  { event }: VerifiedPdu,
+  { gapStates }: BatchOptions,
+): Parents & { readonly known: ReadonlySet<EventId> } {
+  const held: StoredEvent[] = []
+  const missing = new Map<EventId, number>()
+  const known = new Set<EventId>()
+  for (const id of event.prevEventIds) {
+    const parent = findHeld(write, batch, id)
+    const root = gapStates?.get(id)
+    if (parent !== undefined && isInGraph(parent)) held.push(parent)
+    else if (root !== undefined) missing.set(id, root)
+    else continue
+    known.add(id)
+  }
+  return { held, missing, known }
+}
