@@ -18,6 +18,7 @@ import { throwIfCompanion } from '../write-to-room.ts'
 import { addReceivedEvent, type Parents } from './add-event.ts'
 import { authIdsOf, findAuthEvents } from './auth-lookup.ts'
 import { parentsFirst } from './parents-first.ts'
+import { rootOfEvents } from '../state/root-of-events.ts'
 import { tellMemberChanges } from './room-state.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
@@ -29,8 +30,8 @@ export type Received =
   | { readonly outcome: 'waiting'; readonly prevs: readonly EventId[]; readonly auths: readonly EventId[] }
 
 export interface BatchOptions {
-  /** Roots of the state after events that cannot be had, as others told it. */
-  readonly gapStates?: ReadonlyMap<EventId, number>
+  /** For events that cannot be had the state after them, as others told it: ids of events that are held. */
+  readonly gapStates?: ReadonlyMap<EventId, readonly EventId[]>
   /** Goes into the same commit for each event that is dealt with. */
   readonly done?: (eventId: EventId) => readonly Step[]
 }
@@ -145,7 +146,7 @@ async function receiveOne(
   const { event } = pdu
   const known = findHeld(write, batch, event.eventId)
   if (known !== undefined && isInGraph(known)) return { outcome: 'known' }
-  const parents = parentsOf(write, batch, pdu, options)
+  const parents = await parentsOf(engine, write, batch, pdu, options)
   const authEvents = await findAuthEvents(engine, write, [event])
   const prevs = event.prevEventIds.filter((id) => !parents.known.has(id))
   const auths = authIdsOf(write.head.rules, event).filter((id) => !authEvents.has(id))
@@ -173,20 +174,21 @@ function findHeld({ head }: RoomWrite, { held }: Batch, eventId: EventId): Store
   return event?.roomId === head.roomId ? event : undefined
 }
 
-function parentsOf(
+async function parentsOf(
+  engine: RoomEngine,
   write: RoomWrite,
   batch: Batch,
   { event }: VerifiedPdu,
   { gapStates }: BatchOptions,
-): Parents & { readonly known: ReadonlySet<EventId> } {
+): Promise<Parents & { readonly known: ReadonlySet<EventId> }> {
   const held: StoredEvent[] = []
   const missing = new Map<EventId, number>()
   const known = new Set<EventId>()
   for (const id of event.prevEventIds) {
     const parent = findHeld(write, batch, id)
-    const root = gapStates?.get(id)
+    const state = gapStates?.get(id)
     if (parent !== undefined && isInGraph(parent)) held.push(parent)
-    else if (root !== undefined) missing.set(id, root)
+    else if (state !== undefined) missing.set(id, await rootOfEvents(engine, write, state))
     else continue
     known.add(id)
   }

@@ -1,0 +1,25 @@
+import type { RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { Clock } from '@causeway/store/clock/clock.ts'
+import type { RoomEngine } from '../engine.ts'
+import type { RoomPeers } from '../peers/room-peers.ts'
+
+/** What is told of receiving, for logs and metrics. */
+export interface ReceiveLog {
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void
+  info(message: string, fields: Readonly<Record<string, unknown>>): void
+}
+
+/** What receiving needs beside the rooms themselves. */
+export interface ReceiveDeps {
+  readonly engine: RoomEngine
+  readonly peers: RoomPeers
+  readonly clock: Clock
+  readonly logger: ReceiveLog
+}
+
+/** A PDU that waits, and whom it came from. */
+export interface WaitingRoom {
+  readonly roomId: RoomId
+  readonly roomNid: number
+  readonly origin: ServerName
+}

@@ -1,0 +1,171 @@
+import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import { toRoomEvent } from '@causeway/matrix/events/make-room-event.ts'
+import type { Pdu } from '@causeway/matrix/events/pdu.ts'
+import { parseJsonObject } from '@causeway/matrix/json/parse.ts'
+import {
+  countAttempt,
+  deleteInboundPdu,
+  listInboundPdus,
+  type InboundPduRow,
+} from '@causeway/store/tables/inbound-pdus.ts'
+import { sha256 } from '../../crypto/sha256.ts'
+import { findHead, findRoom } from '../load-head.ts'
+import type { RoomInfo } from '../stored-event.ts'
+import type { ReceiveDeps } from './deps.ts'
+import { fetchAuthEvents, fetchBetween, fetchStateAfter, type Inquiry } from './fetch-missing.ts'
+import { receiveBatch, type Received } from './receive-batch.ts'
+import type { VerifiedPdu } from './verify-pdus.ts'
+
+/** Waiting events looked at in one round. */
+const ROUND = 50
+/** Rounds of asking for what lies between before a gap is accepted as one. */
+const MAX_STEPS_BACK = 10
+/** Events fetched on behalf of waiting ones before the gap is accepted. */
+const MAX_FETCHED = 500
+
+type Waiting = Received & { readonly outcome: 'waiting' }
+
+/** How a round went: `done`: nothing waits any more; `again`: something moved; `stuck`: nobody helped. */
+export type RoundOutcome = 'done' | 'again' | 'stuck'
+
+/**
+ * One round for a room's waiting events: those that can be placed are; for the others what they refer to is fetched,
+ * from the server that sent them, and from others on later attempts. Whatever can't be had after all becomes a gap.
+ */
+export async function drainRound(
+  deps: ReceiveDeps,
+  roomId: RoomId,
+  serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
+  signal: AbortSignal,
+): Promise<RoundOutcome> {
+  const { engine } = deps
+  const rows = await listInboundPdus(engine.db, roomId, ROUND)
+  const room = rows.length === 0 ? undefined : await findRoom(engine, roomId)
+  if (room === undefined) return 'done'
+  const pdus = rows.map((row) => pduOfRow(room, row))
+  const results = await receiveBatch(engine, roomId, pdus, { done: (id) => [deleteInboundPdu(roomId, id)] })
+  const waiting = new Map([...results].filter((entry): entry is [EventId, Waiting] => isWaiting(entry[1])))
+  report(deps, roomId, results)
+  if (waiting.size === 0) return rows.length < ROUND ? 'done' : 'again'
+  const left = rows.filter((row) => waiting.has(row.event_id as EventId))
+  const moved = await fillGaps(deps, room, left, pdus, await inquiryOf(room, left[0]!, serversOf, signal))
+  if (moved) return 'again'
+  await engine.db.commit({ entries: [], steps: left.map((row) => countAttempt(roomId, row.event_id)) })
+  return waiting.size < results.size ? 'again' : 'stuck'
+}
+
+function isWaiting(received: Received): received is Waiting {
+  return received.outcome === 'waiting'
+}
+
+function pduOfRow(room: RoomInfo, row: InboundPduRow): VerifiedPdu {
+  const pdu = parseJsonObject(row.json) as unknown as Pdu
+  return { event: toRoomEvent(room.rules, pdu, sha256, row.event_id as EventId), json: row.json }
+}
+
+/** Whom to ask: the sender first, then by attempt the others in the room. */
+async function inquiryOf(
+  room: RoomInfo,
+  row: InboundPduRow,
+  serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
+  signal: AbortSignal,
+): Promise<Inquiry> {
+  const origin = row.origin as ServerName
+  if (row.attempts === 0) return { room, server: origin, signal }
+  const candidates = [origin, ...(await serversOf(room)).filter((name) => name !== origin)]
+  return { room, server: candidates[row.attempts % candidates.length]!, signal }
+}
+
+/** Fetches what waiting events refer to. Resolves with whether any of them was placed. */
+async function fillGaps(
+  deps: ReceiveDeps,
+  room: RoomInfo,
+  rows: readonly InboundPduRow[],
+  pdus: readonly VerifiedPdu[],
+  inquiry: Inquiry,
+): Promise<boolean> {
+  const mine = pdus.filter(({ event }) => rows.some((row) => row.event_id === event.eventId))
+  const fetched = new Map(mine.map((pdu) => [pdu.event.eventId, pdu]))
+  const wantedIds = new Set(fetched.keys())
+  const done = (id: EventId): ReturnType<typeof deleteInboundPdu>[] =>
+    wantedIds.has(id) ? [deleteInboundPdu(room.roomId, id)] : []
+  let waiting = await place(deps, room, [...fetched.values()], { done })
+  for (let step = 0; waiting.size > 0 && step < MAX_STEPS_BACK && fetched.size < MAX_FETCHED; step++) {
+    const before = fetched.size
+    await fetchAuthsOf(deps, inquiry, waiting)
+    for (const pdu of await fetchBack(deps, inquiry, waiting)) fetched.set(pdu.event.eventId, pdu)
+    const unplaced = [...fetched.values()]
+    waiting = await place(deps, room, unplaced, { done })
+    if (fetched.size === before) break
+  }
+  if (waiting.size > 0) waiting = await acceptGaps(deps, inquiry, fetched, waiting, done)
+  return [...wantedIds].some((id) => !waiting.has(id))
+}
+
+async function place(
+  { engine }: ReceiveDeps,
+  { roomId }: RoomInfo,
+  pdus: readonly VerifiedPdu[],
+  options: Parameters<typeof receiveBatch>[3],
+): Promise<Map<EventId, Waiting>> {
+  const results = await receiveBatch(engine, roomId, pdus, options)
+  return new Map([...results].filter((entry): entry is [EventId, Waiting] => isWaiting(entry[1])))
+}
+
+async function fetchAuthsOf(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  waiting: ReadonlyMap<EventId, Waiting>,
+): Promise<void> {
+  for (const [eventId, { auths }] of waiting) {
+    if (auths.length > 0) await fetchAuthEvents(deps, inquiry, eventId, auths)
+  }
+}
+
+async function fetchBack(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  waiting: ReadonlyMap<EventId, Waiting>,
+): Promise<VerifiedPdu[]> {
+  const latest = [...waiting].filter(([, { prevs }]) => prevs.length > 0).map(([eventId]) => eventId)
+  if (latest.length === 0) return []
+  const earliest = await extremitiesOf(deps, inquiry.room)
+  return fetchBetween(deps, inquiry, { earliest, latest })
+}
+
+/** Read inside the queue: they move with every write. */
+function extremitiesOf({ engine }: ReceiveDeps, { roomId }: RoomInfo): Promise<EventId[]> {
+  return engine.queue.serial(roomId, async () => {
+    const head = await findHead(engine, roomId)
+    return (head?.extremities ?? []).map(({ eventId }) => eventId)
+  })
+}
+
+/** Asks for the state after what nobody sends us, and places the events beyond. */
+async function acceptGaps(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  fetched: ReadonlyMap<EventId, VerifiedPdu>,
+  waiting: ReadonlyMap<EventId, Waiting>,
+  done: (eventId: EventId) => ReturnType<typeof deleteInboundPdu>[],
+): Promise<Map<EventId, Waiting>> {
+  const gapStates = new Map<EventId, readonly EventId[]>()
+  const unknown = new Set([...waiting.values()].flatMap(({ prevs }) => prevs))
+  for (const eventId of unknown) {
+    if (fetched.has(eventId)) continue
+    const state = await fetchStateAfter(deps, inquiry, eventId).catch((error: unknown) => {
+      deps.logger.info('the state at a gap cannot be had', { server: inquiry.server, eventId, error })
+      return undefined
+    })
+    if (state !== undefined) gapStates.set(eventId, state)
+  }
+  if (gapStates.size === 0) return new Map(waiting)
+  return place(deps, inquiry.room, [...fetched.values()], { done, gapStates })
+}
+
+function report({ logger }: ReceiveDeps, roomId: RoomId, results: ReadonlyMap<EventId, Received>): void {
+  for (const [eventId, received] of results) {
+    if (received.outcome !== 'rejected' && received.outcome !== 'soft-failed') continue
+    logger.info(`an event was ${received.outcome}`, { roomId, eventId, reason: received.reason })
+  }
+}

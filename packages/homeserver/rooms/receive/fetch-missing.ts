@@ -1,0 +1,123 @@
+import type { EventId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import { findEvents } from '../read-events.ts'
+import type { RoomInfo } from '../stored-event.ts'
+import type { ReceiveDeps } from './deps.ts'
+import { storeOutliers } from './store-outliers.ts'
+import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
+
+/** Asked for at once by `get_missing_events`; other servers answer fewer. */
+const MISSING_LIMIT = 100
+/** Single events asked for before the whole state is. */
+const MAX_SINGLE = 100
+/** Most events of a state that is taken from a stranger. */
+const MAX_STATE = 200_000
+/** Requests for single events under way at once. */
+const PARALLEL = 10
+
+/** Where a server is asked about an event of a room. */
+export interface Inquiry {
+  readonly room: RoomInfo
+  readonly server: ServerName
+  readonly signal: AbortSignal
+}
+
+async function verified(
+  { peers }: ReceiveDeps,
+  { room, signal }: Inquiry,
+  pdus: readonly unknown[],
+): Promise<VerifiedPdu[]> {
+  const verdicts = await verifyPdus(peers, room, pdus, signal)
+  return verdicts.flatMap((verdict) => (verdict.ok ? [verdict.pdu] : []))
+}
+
+/**
+ * The events between what we hold and what came, as the sender has them. What does not verify is left out.
+ * https://spec.matrix.org/v1.19/server-server-api/#post_matrixfederationv1get_missing_eventsroomid
+ */
+export async function fetchBetween(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  gap: { readonly earliest: readonly EventId[]; readonly latest: readonly EventId[] },
+): Promise<VerifiedPdu[]> {
+  const { room, server, signal } = inquiry
+  const request = { ...gap, limit: MISSING_LIMIT, minDepth: 0 }
+  const pdus = await deps.peers.getMissingEvents(server, room.roomId, request, signal)
+  return verified(deps, inquiry, pdus.slice(0, MISSING_LIMIT))
+}
+
+/** Gets the auth chain of an event and holds it. Resolves with whether `wanted` are all there now. */
+export async function fetchAuthEvents(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  eventId: EventId,
+  wanted: readonly EventId[],
+): Promise<boolean> {
+  const { room, server, signal } = inquiry
+  const chain = await deps.peers.getEventAuth(server, room.roomId, eventId, signal).catch(() => [])
+  await storeOutliers(deps.engine, room.roomId, await verified(deps, inquiry, chain.slice(0, MAX_STATE)))
+  const still = await notHeld(deps, wanted)
+  if (still.length === 0) return true
+  // What an event cites may be left out of the chain that its sender tells: it is asked for by itself.
+  await fetchSingly(deps, inquiry, still.slice(0, MAX_SINGLE))
+  return (await notHeld(deps, wanted)).length === 0
+}
+
+async function notHeld({ engine }: ReceiveDeps, ids: readonly EventId[]): Promise<EventId[]> {
+  const held = await findEvents(engine, ids)
+  return ids.filter((id) => !held.has(id))
+}
+
+async function fetchSingly(deps: ReceiveDeps, inquiry: Inquiry, ids: readonly EventId[]): Promise<void> {
+  const found: VerifiedPdu[] = []
+  for (let at = 0; at < ids.length; at += PARALLEL) {
+    const answers = await Promise.all(
+      ids.slice(at, at + PARALLEL).map((id) =>
+        deps.peers.getEvent(inquiry.server, id, inquiry.signal).then(
+          (pdu) => [pdu],
+          () => [],
+        ),
+      ),
+    )
+    found.push(...(await verified(deps, inquiry, answers.flat())))
+  }
+  await storeOutliers(deps.engine, inquiry.room.roomId, found)
+}
+
+/**
+ * The state after an event that cannot be had, as a server tells it; its events are held afterwards, as far as each
+ * stands up by itself. The state a server tells is that *before* the event, so the event itself is asked for, too.
+ * https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1state_idsroomid
+ */
+export async function fetchStateAfter(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  eventId: EventId,
+): Promise<EventId[]> {
+  const { room, server, signal } = inquiry
+  const { pduIds, authChainIds } = await deps.peers.getStateIds(server, room.roomId, eventId, signal)
+  const ids = [...new Set([...pduIds, ...authChainIds])].slice(0, MAX_STATE)
+  const missing = await notHeld(deps, ids)
+  if (missing.length > MAX_SINGLE) {
+    const { pdus, authChain } = await deps.peers.getState(server, room.roomId, eventId, signal)
+    const all = [...authChain, ...pdus].slice(0, MAX_STATE)
+    await storeOutliers(deps.engine, room.roomId, await verified(deps, inquiry, all))
+  } else if (missing.length > 0) {
+    await fetchSingly(deps, inquiry, missing)
+  }
+  return withEventItself(deps, inquiry, eventId, pduIds)
+}
+
+/** A state event that cannot be placed is part of the state after it all the same. */
+async function withEventItself(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  eventId: EventId,
+  stateIds: readonly EventId[],
+): Promise<EventId[]> {
+  const single = await deps.peers.getEvent(inquiry.server, eventId, inquiry.signal).catch(() => undefined)
+  const [pdu] = single === undefined ? [] : await verified(deps, inquiry, [single])
+  if (pdu?.event.eventId !== eventId || pdu.event.pdu.state_key === undefined) return [...stateIds]
+  await storeOutliers(deps.engine, inquiry.room.roomId, [pdu])
+  // Last: of two events for one key the later counts.
+  return [...stateIds, eventId]
+}

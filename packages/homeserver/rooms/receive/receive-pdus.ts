@@ -1,0 +1,82 @@
+import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import { isServerAllowed } from '@causeway/matrix/server-acl/is-server-allowed.ts'
+import { eventIdOf } from '@causeway/matrix/events/event-id-of.ts'
+import type { Pdu } from '@causeway/matrix/events/pdu.ts'
+import { sha256 } from '../../crypto/sha256.ts'
+import { findRoom } from '../load-head.ts'
+import { readNewestState } from '../newest-state.ts'
+import type { RoomInfo } from '../stored-event.ts'
+import type { ReceiveDeps } from './deps.ts'
+import type { Inbox } from './inbox.ts'
+import { receiveBatch } from './receive-batch.ts'
+import { verifyPdus } from './verify-pdus.ts'
+
+/** Answer for one PDU of a transaction: nothing, or why it was not taken in. */
+export type PduResults = Map<EventId, { readonly error?: string }>
+
+/**
+ * The PDUs of one room from one transaction: those that can be placed are durable and told to clients when this
+ * resolves; those that refer to what we do not hold are durable, too, and placed as soon as that was fetched, so that
+ * a sender never waits for another server. One bad event does not touch its neighbors.
+ * https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv1sendtxnid
+ */
+export async function receivePdus(
+  deps: ReceiveDeps & { readonly inbox: Inbox },
+  origin: ServerName,
+  roomId: RoomId,
+  pdus: readonly unknown[],
+  signal?: AbortSignal,
+): Promise<PduResults> {
+  const { engine } = deps
+  const room = await findRoom(engine, roomId)
+  const isHere = room !== undefined && (await engine.members.localMembers(room.roomNid)).size > 0
+  if (!isHere) return refuseAll(room, pdus, 'This server is not in the room')
+  const [acl] = await readNewestState(engine, room, [{ type: 'm.room.server_acl', stateKey: '' }])
+  if (!isServerAllowed(acl?.stored.content, origin)) {
+    return refuseAll(room, pdus, 'Your server may not take part in this room')
+  }
+  return receiveAllowed(deps, origin, room, pdus, signal)
+}
+
+async function receiveAllowed(
+  deps: ReceiveDeps & { readonly inbox: Inbox },
+  origin: ServerName,
+  room: RoomInfo,
+  pdus: readonly unknown[],
+  signal: AbortSignal | undefined,
+): Promise<PduResults> {
+  const results: PduResults = new Map()
+  const verdicts = await verifyPdus(deps.peers, room, pdus, signal)
+  const sound = verdicts.flatMap((verdict) => (verdict.ok ? [verdict.pdu] : []))
+  verdicts.forEach((verdict, at) => {
+    if (verdict.ok) return
+    const eventId = verdict.eventId ?? guessEventId(room, pdus[at])
+    deps.logger.info('a received event was dropped', { origin, roomId: room.roomId, reason: verdict.reason })
+    if (eventId !== undefined) results.set(eventId, { error: verdict.reason })
+  })
+  const waiting: typeof sound = []
+  for (const [eventId, received] of await receiveBatch(deps.engine, room.roomId, sound)) {
+    if (received.outcome === 'waiting') waiting.push(sound.find(({ event }) => event.eventId === eventId)!)
+    results.set(eventId, received.outcome === 'rejected' ? { error: received.reason } : {})
+  }
+  if (waiting.length === 0) return results
+  const kept = await deps.inbox.keep(room, origin, waiting)
+  for (const { event } of waiting.slice(kept)) {
+    results.set(event.eventId, { error: 'Too many events of this room wait for others; send it again later' })
+  }
+  return results
+}
+
+function refuseAll(room: RoomInfo | undefined, pdus: readonly unknown[], error: string): PduResults {
+  const ids = pdus.map((pdu) => (room === undefined ? undefined : guessEventId(room, pdu)))
+  return new Map(ids.filter((id) => id !== undefined).map((id) => [id, { error }]))
+}
+
+/** The id of something that may be no event at all: only for telling its sender about it. */
+function guessEventId({ rules }: RoomInfo, pdu: unknown): EventId | undefined {
+  try {
+    return eventIdOf(rules, pdu as Pdu, sha256)
+  } catch {
+    return undefined
+  }
+}
