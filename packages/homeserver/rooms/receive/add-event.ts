@@ -62,10 +62,24 @@ export async function addReceivedEvent(
   const place = { stateBefore, parents, authEvents }
   if (!verdict.ok) return refuse(engine, write, pdu, place, 'rejected', verdict)
   // 6.
-  const now: Verdict =
-    stateBefore === write.stateRoot ? verdict : await authorizeAt(engine, write, write.stateRoot, event)
+  const current = await currentRoot(engine, write, parents, stateBefore)
+  const now: Verdict = stateBefore === current ? verdict : await authorizeAt(engine, write, current, event)
   if (!now.ok) return refuse(engine, write, pdu, place, 'soft-failed', now)
   return { outcome: 'accepted', event: await accept(engine, write, pdu, place) }
+}
+
+/**
+ * What counts as the current state for an event. After a gap we may have been away and know less than others do, and
+ * yet a gap is easily made up: so the state at the event has its say beside ours.
+ */
+async function currentRoot(
+  engine: RoomEngine,
+  write: RoomWrite,
+  { missing }: Parents,
+  stateBefore: number,
+): Promise<number> {
+  if (missing.size === 0) return write.stateRoot
+  return resolveRoots(engine, write, [...write.extremities.map(({ root }) => root), stateBefore])
 }
 
 interface Place {

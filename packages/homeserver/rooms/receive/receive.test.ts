@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
+import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { findRoomVersion, SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
+import { systemClock } from '@causeway/store/clock/system.ts'
+import { findTestDrivers, type TestDriver } from '@causeway/store/log/databases-suite.ts'
+import { EventFlag } from '@causeway/store/log/entry.ts'
+import { listRoomServers } from '@causeway/store/tables/room-servers.ts'
+import { publicKeyOf } from '../../crypto/signing-key.ts'
+import { createRoom } from '../create-room.ts'
+import { readStateAt } from '../current-state.ts'
+import type { RoomEngine } from '../engine.ts'
+import { findHead, findRoom } from '../load-head.ts'
+import { changeMembership } from '../membership.ts'
+import { BEGINNING, END, findEvent, listTimeline } from '../read-events.ts'
+import { sendEvent } from '../send.ts'
+import type { RoomInfo } from '../stored-event.ts'
+import { openTestEngine } from '../test-engine.ts'
+import type { ReceiveDeps } from './deps.ts'
+import { createInbox, type Inbox } from './inbox.ts'
+import { receivePdus, type PduResults } from './receive-pdus.ts'
+import { FarServer } from './test-far-server.ts'
+
+const alice = '@alice:test' as UserId
+const far = 'far.example'
+
+interface Scene extends AsyncDisposable {
+  readonly engine: RoomEngine
+  readonly room: RoomInfo
+  readonly server: FarServer
+  readonly bob: UserId
+  readonly inbox: Inbox
+  receive(...events: readonly RoomEvent[]): Promise<PduResults>
+  say(body: string): Promise<EventId>
+  bodies(): Promise<unknown[]>
+  stateNow(type: string, stateKey?: string): Promise<unknown>
+  extremities(): Promise<EventId[]>
+}
+
+async function openScene(driver: TestDriver, version = '12'): Promise<Scene> {
+  const database = await driver.create()
+  const { engine, db } = await openTestEngine(database.config)
+  const publicKey = publicKeyOf({ keyId: 'ed25519:t' as never, seed: new Uint8Array(32).fill(7) })
+  const server = new FarServer(far, { name: 'test', keyId: 'ed25519:t', publicKey })
+  const rules = findRoomVersion(version)!
+  const users = rules.privilegedCreators ? {} : { [alice]: 100 }
+  const roomId = await createRoom(engine, {
+    rules,
+    creator: alice,
+    preset: 'public_chat',
+    creationContent: {},
+    initialState: [],
+    invite: [],
+    isDirect: false,
+    powerLevelOverride: { users: { ...users, [server.user('bob')]: 50 } },
+    creatorProfile: {},
+    profileOf: () => ({}),
+  })
+  const room = (await findRoom(engine, roomId))!
+  const logger = { info: () => undefined, warn: () => undefined }
+  const deps: ReceiveDeps = { engine, peers: server.peers, clock: systemClock, logger }
+  const inbox = createInbox(deps, async () => [server.name])
+  return {
+    engine,
+    room,
+    server,
+    inbox,
+    bob: server.user('bob'),
+    receive: (...events) =>
+      receivePdus(
+        { ...deps, inbox },
+        server.name,
+        roomId,
+        events.map(({ pdu }) => structuredClone(pdu)),
+      ),
+    say: (body) =>
+      sendEvent(engine, {
+        roomId,
+        type: 'm.room.message',
+        sender: alice,
+        content: { msgtype: 'm.text', body },
+      }),
+    bodies: () => bodiesOf(engine, room),
+    stateNow: async (type, stateKey = '') => {
+      const newest = (await timeline(engine, room)).at(-1)!
+      return (await readStateAt(engine, room, newest.roomRoot, type, stateKey))?.stored.content
+    },
+    extremities: () => extremitiesOf(engine, roomId),
+    [Symbol.asyncDispose]: async () => {
+      await inbox[Symbol.asyncDispose]()
+      await engine.queue.idle()
+      await db[Symbol.asyncDispose]()
+      await database[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function timeline(engine: RoomEngine, room: RoomInfo): ReturnType<typeof listTimeline> {
+  return listTimeline(engine, room, { after: BEGINNING, before: END, backwards: false, limit: 500 })
+}
+
+async function bodiesOf(engine: RoomEngine, room: RoomInfo): Promise<unknown[]> {
+  const events = await timeline(engine, room)
+  return events.filter(({ type }) => type === 'm.room.message').map(({ content }) => content['body'])
+}
+
+function extremitiesOf(engine: RoomEngine, roomId: RoomId): Promise<EventId[]> {
+  return engine.queue.serial(roomId, async () =>
+    (await findHead(engine, roomId))!.extremities.map(({ eventId }) => eventId),
+  )
+}
+
+/** Everything taken in, without a refusal. */
+function assertTaken(results: PduResults): void {
+  for (const [eventId, { error }] of results) assert.equal(error, undefined, `${eventId}: ${error}`)
+}
+
+for (const driver of await findTestDrivers()) {
+  describe(`receiving events on ${driver.name}`, { skip: driver.skip }, () => {
+    it('in every room version a far user joins, speaks, and is in the room with their server', async () => {
+      for (const version of SUPPORTED_ROOM_VERSIONS) {
+        await using scene = await openScene(driver, version)
+        const { engine, room, server, bob } = scene
+        const branch = await server.branchAt(engine, room)
+        const events = [branch.member(bob, bob, 'join'), branch.say(bob, 'one'), branch.say(bob, 'two')]
+        assertTaken(await scene.receive(...events))
+        assert.deepEqual(await scene.bodies(), ['one', 'two'], `version ${version}`)
+        const rows = await listRoomServers(engine.db, room.roomNid)
+        assert.deepEqual(
+          rows.map(({ server_name: name, joined, until_nid: until }) => [name, joined, until]),
+          [[far, 1, 0]],
+        )
+        assert.equal((await engine.members.roomsOf(bob)).byId.get(room.roomId)?.membership, 'join')
+        assert.deepEqual(await scene.extremities(), [events[2]!.eventId])
+        assertTaken(await scene.receive(branch.member(bob, bob, 'leave')))
+        assert.equal((await listRoomServers(engine.db, room.roomNid))[0]!.joined, 0)
+      }
+    })
+
+    it('the same events again change nothing, however they are ordered', async () => {
+      await using scene = await openScene(driver)
+      const branch = await scene.server.branchAt(scene.engine, scene.room)
+      const events = [branch.member(scene.bob, scene.bob, 'join'), branch.say(scene.bob, 'hi')]
+      assertTaken(await scene.receive(...events.toReversed()))
+      assertTaken(await scene.receive(...events, ...events))
+      assert.deepEqual(await scene.bodies(), ['hi'])
+    })
+
+    it('branches that wrote different state meet in the state of the room version, and our next event joins them', async () => {
+      await using scene = await openScene(driver, '11')
+      const { engine, room, server, bob } = scene
+      const base = await server.branchAt(engine, room)
+      assertTaken(await scene.receive(base.member(bob, bob, 'join')))
+      const branch = base.fork()
+      await sendEvent(engine, {
+        roomId: room.roomId,
+        type: 'm.room.topic',
+        sender: alice,
+        stateKey: '',
+        content: { topic: 'ours' },
+      })
+      const theirs = branch.send({
+        type: 'm.room.name',
+        sender: bob,
+        stateKey: '',
+        content: { name: 'theirs' },
+      })
+      assertTaken(await scene.receive(theirs))
+      assert.deepEqual(await scene.stateNow('m.room.topic'), { topic: 'ours' })
+      assert.deepEqual(await scene.stateNow('m.room.name'), { name: 'theirs' })
+      assert.equal((await scene.extremities()).length, 2)
+      const merged = await scene.say('both')
+      assert.deepEqual(await scene.extremities(), [merged])
+      assert.deepEqual(await scene.stateNow('m.room.name'), { name: 'theirs' })
+    })
+
+    it('a ban on one branch beats what the banned said on another, which is kept out of sight', async () => {
+      await using scene = await openScene(driver)
+      const { engine, room, server, bob } = scene
+      const eve = server.user('eve')
+      const base = await server.branchAt(engine, room)
+      assertTaken(await scene.receive(base.member(bob, bob, 'join'), base.member(eve, eve, 'join')))
+      const old = base.fork()
+      await changeMembership(engine, { roomId: room.roomId, action: 'ban', sender: alice, target: eve })
+      const late = old.say(eve, 'spam')
+      assertTaken(await scene.receive(late))
+      assert.deepEqual(await scene.bodies(), [])
+      const held = await findEvent(engine, late.eventId)
+      assert.equal(held!.flags & EventFlag.softFailed, EventFlag.softFailed)
+      const after = old.fork()
+      assertTaken(await scene.receive(after.say(bob, 'what came after it is heard')))
+      assert.deepEqual(await scene.bodies(), ['what came after it is heard'])
+      assert.equal((await engine.members.roomsOf(eve)).byId.get(room.roomId)?.membership, 'ban')
+    })
+
+    it('a stranger, a forger and a thief of identity are refused, and their neighbors are not', async () => {
+      await using scene = await openScene(driver)
+      const { engine, room, server, bob } = scene
+      const branch = await server.branchAt(engine, room)
+      const join = branch.member(bob, bob, 'join')
+      const stranger = branch.fork().say(server.user('nobody'), 'let me in')
+      const forged = branch.fork().say(bob, 'true words')
+      forged.pdu.content = { body: 'changed', msgtype: 'm.text' }
+      const stolen = branch.fork().say(alice, 'I am Alice')
+      const good = branch.say(bob, 'fine')
+      const results = await scene.receive(join, stranger, forged, stolen, good)
+      assert.match(results.get(stranger.eventId)!.error!, /not in this room/)
+      assert.equal(results.get(good.eventId)!.error, undefined)
+      assert.deepEqual(await scene.bodies(), [undefined, 'fine'], 'a wrong content hash redacts the event')
+      assert.equal(await findEvent(engine, stolen.eventId), undefined)
+    })
+
+    it('what lies between is asked for, and comes before what was sent', async () => {
+      await using scene = await openScene(driver)
+      const { server, bob } = scene
+      const branch = await server.branchAt(scene.engine, scene.room)
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      for (let n = 0; n < 30; n++) branch.say(bob, `missed ${n}`)
+      assertTaken(await scene.receive(branch.say(bob, 'last')))
+      await scene.inbox.idle()
+      const expected = [...Array.from({ length: 30 }, (_, n) => `missed ${n}`), 'last']
+      assert.deepEqual(await scene.bodies(), expected)
+    })
+
+    it('a gap that nobody fills is accepted with the state that others tell, as far as it stands up by itself', async () => {
+      await using scene = await openScene(driver)
+      const { engine, room, server, bob } = scene
+      const branch = await server.branchAt(engine, room)
+      const carol = server.user('carol')
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      server.withheld.add(branch.say(bob, 'lost').eventId)
+      branch.member(carol, carol, 'join')
+      server.withheld.add(branch.say(bob, 'lost, too').eventId)
+      const seen = branch.say(carol, 'carol is in the room')
+      assertTaken(await scene.receive(seen))
+      await scene.inbox.idle()
+      assert.deepEqual(await scene.bodies(), ['carol is in the room'])
+      assert.equal((await findEvent(engine, seen.eventId))!.flags & EventFlag.gapBefore, EventFlag.gapBefore)
+      assert.equal((await engine.members.roomsOf(carol)).byId.get(room.roomId)?.membership, 'join')
+      assert.ok(server.asked.includes('state_ids'))
+    })
+
+    it('a redaction takes effect whether it comes after its target or before it', async () => {
+      await using scene = await openScene(driver)
+      const { server, bob } = scene
+      const branch = await server.branchAt(scene.engine, scene.room)
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      const first = branch.say(bob, 'bad')
+      const remove = branch.send({ type: 'm.room.redaction', sender: bob, redacts: first.eventId })
+      assertTaken(await scene.receive(first, remove))
+      assert.deepEqual(await scene.bodies(), [undefined])
+      const side = branch.fork()
+      const target = side.say(bob, 'bad as well')
+      assertTaken(
+        await scene.receive(branch.send({ type: 'm.room.redaction', sender: bob, redacts: target.eventId })),
+      )
+      assertTaken(await scene.receive(target))
+      assert.deepEqual(await scene.bodies(), [undefined, undefined])
+    })
+
+    it('waiting events survive a stop, and are placed after the next start', async () => {
+      await using scene = await openScene(driver)
+      const { engine, server, bob, room } = scene
+      const branch = await server.branchAt(engine, room)
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      branch.say(bob, 'between')
+      await scene.inbox[Symbol.asyncDispose]()
+      assertTaken(await scene.receive(branch.say(bob, 'after')))
+      assert.deepEqual(await scene.bodies(), [])
+      const logger = { info: () => undefined, warn: () => undefined }
+      const deps = { engine, peers: server.peers, clock: systemClock, logger }
+      await using again = createInbox(deps, async () => [])
+      await again.start()
+      await again.idle()
+      assert.deepEqual(await scene.bodies(), ['between', 'after'])
+    })
+  })
+}
