@@ -3,6 +3,7 @@ import { appserviceTables } from './appservice-tables.ts'
 import { bridgeTables } from './bridge-tables.ts'
 import { coreTables } from './core-tables.ts'
 import { encryptionTables } from './encryption-tables.ts'
+import { federationTables } from './federation-tables.ts'
 import { mediaTables } from './media-tables.ts'
 import type { ErasureList } from './rules.ts'
 import { userDataTables } from './user-data-tables.ts'
@@ -19,4 +20,5 @@ export const ERASURE: ErasureList = {
   ...mediaTables,
   ...appserviceTables,
   ...bridgeTables,
+  ...federationTables,
 }
