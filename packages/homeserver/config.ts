@@ -2,8 +2,9 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { isServerName } from '@causeway/matrix/ids/server-name.ts'
 import { DEFAULT_ROOM_VERSION, SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import type { RateLimitName } from './http/endpoint.ts'
-import type { RateLimits } from './http/rate-limit.ts'
+import type { RateLimit, RateLimits } from './http/rate-limit.ts'
 import { bytes, dataPath, secret } from './ops/config-options.ts'
+import { federationOptions, findFederationConflicts, oldSigningKeys } from './federation-options.ts'
 
 const text = (standard: string, description: string): ReturnType<typeof Type.String> =>
   Type.String({ default: standard, description })
@@ -42,6 +43,13 @@ const listener = Type.Object(
     ),
     tls_key: Type.Optional(
       Type.String({ 'x-path': 'config', description: 'PEM file with the key of the certificate.' }),
+    ),
+    resources: Type.Optional(
+      Type.Array(Type.Enum(['client', 'federation']), {
+        minItems: 1,
+        description:
+          'What is served there: client for the API of clients, federation for that of other homeservers. Default: both.',
+      }),
     ),
   },
   { description: 'One place to listen.' },
@@ -132,6 +140,12 @@ const rateLimits = Type.Object(
     keys: limit(10, 200, 'Encryption keys, per person.'),
     read: limit(50, 500, 'Everything that only reads, per person.'),
     admin: limit(50, 500, 'The administration interface, per administrator.'),
+    federation: limit(100, 1000, 'Requests of another homeserver, per server.'),
+    server_keys: limit(
+      2,
+      200,
+      'Requests for which the key of an unknown homeserver must be fetched first, per address.',
+    ),
   },
   { description: 'Token buckets against abuse. Application services are not limited.' },
 )
@@ -228,10 +242,12 @@ export const homeserverConfigSchema = Type.Object({
     { enabled: flag(true, 'Whether people see each other’s presence.') },
     { description: 'Online, idle, offline.' },
   ),
+  old_signing_keys: oldSigningKeys,
   appservices: Type.Array(Type.String({ 'x-path': 'config' }), {
     default: [],
     description: 'Registration files of application services.',
   }),
+  federation: federationOptions,
   rate_limits: rateLimits,
   memory,
   log,
@@ -256,14 +272,20 @@ const LIMIT_NAMES: Readonly<Record<RateLimitName, keyof HomeserverConfig['rate_l
   keys: 'keys',
   read: 'read',
   admin: 'admin',
+  federation: 'federation',
+  serverKeys: 'server_keys',
+}
+
+/** One limit as the rate limiter takes it. */
+export function rateLimitOf(config: Pick<HomeserverConfig, 'rate_limits'>, name: RateLimitName): RateLimit {
+  const { per_second: perSecond, burst } = config.rate_limits[LIMIT_NAMES[name]]
+  return { perSecond, burst }
 }
 
 /** The limits as the rate limiter takes them. */
 export function rateLimitsOf(config: Pick<HomeserverConfig, 'rate_limits'>): RateLimits {
-  const entries = Object.entries(LIMIT_NAMES).map(([name, key]) => {
-    const { per_second: perSecond, burst } = config.rate_limits[key]
-    return [name, { perSecond, burst }]
-  })
+  const names = Object.keys(LIMIT_NAMES) as RateLimitName[]
+  const entries = names.map((name) => [name, rateLimitOf(config, name)])
   return Object.fromEntries(entries) as RateLimits
 }
 
@@ -299,6 +321,7 @@ export function checkHomeserverConfig(config: HomeserverConfig): ConfigConflict[
   if (config.database.url !== undefined && !/^postgres(ql)?:\/\//.test(config.database.url)) {
     conflicts.push({ path: ['database', 'url'], message: 'must begin with postgres://' })
   }
+  conflicts.push(...findFederationConflicts(config.federation, config.old_signing_keys))
   const budget = config.memory.budget
   if (budget < 16 * 1024 * 1024) {
     conflicts.push({

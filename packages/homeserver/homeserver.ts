@@ -19,6 +19,7 @@ import type { KeyCounts } from './devices/key-counts.ts'
 import type { Unread } from './unread/counts.ts'
 import type { StoredFilters } from './sync/stored-filters.ts'
 import type { Presence } from './presence/presence.ts'
+import type { Federation } from './federation/federation.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
@@ -58,6 +59,8 @@ export interface Homeserver {
   readonly sessions: Sessions
   readonly accounts: Accounts
   readonly appservices: Appservices
+  /** Other servers: the client that speaks to them, their keys. */
+  readonly federation: Federation
   readonly keyCounts: KeyCounts
   /** Work that takes many writes. */
   readonly jobs: Jobs

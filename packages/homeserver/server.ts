@@ -9,16 +9,21 @@ import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/
 import { openLog } from '@causeway/store/log/log.ts'
 import { createTransactions } from './client/idempotent.ts'
 import { clientRoutes } from './client/routes.ts'
-import { rateLimitsOf, type HomeserverConfig } from './config.ts'
-import { createSigner, loadSigningKey } from './crypto/signing-key.ts'
+import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
+import { createOwnKeys } from './federation/keys/own-keys.ts'
+import { federationRoutes } from './federation/routes.ts'
+import { rateLimitOf, rateLimitsOf, type HomeserverConfig } from './config.ts'
+import { createSigner, takeSigningKeys } from './crypto/signing-key.ts'
 import { createKeyCounts } from './devices/create-key-counts.ts'
 import type { Homeserver } from './homeserver.ts'
 import { clientIp, createTrustedProxies } from './http/client-ip.ts'
+import { watchCertificates, type CertificateWatch } from './http/certificate-files.ts'
 import { readListenAddresses } from './http/listen-addresses.ts'
 import { startListeners, type Listeners } from './http/listen.ts'
+import type { AnyEndpoint } from './http/endpoint.ts'
 import { RateLimiter } from './http/rate-limit.ts'
 import { Router, type RouterDeps } from './http/router.ts'
-import { forgetOldTransactions, startHousekeeping } from './ops/housekeeping.ts'
+import { forgetOldTransactions, forgetOpenIdTokens, startHousekeeping } from './ops/housekeeping.ts'
 import { createPublicRooms } from './directory/public-rooms.ts'
 import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
@@ -53,6 +58,8 @@ export interface HomeserverDeps {
   readonly onFailure?: (error: Error) => void
   /** Registrations of appservices that live in this process, beside those of the configuration. */
   readonly appservices?: readonly AppserviceRegistration[]
+  /** Parts of the network that a test or a simulation replaces. */
+  readonly network?: FederationNetwork
 }
 
 /** A homeserver that answers requests. */
@@ -63,6 +70,8 @@ export interface RunningHomeserver {
   readonly rateLimiter: RateLimiter
   /** Where it can be reached, in the order of `config.listeners`. */
   readonly urls: readonly string[]
+  /** Reads the certificates of the listeners anew when they have changed. */
+  readonly certificates: CertificateWatch
   /** Stops accepting, answers long polls empty, finishes what is under way within 10 s, closes the store. */
   stop(): Promise<void>
 }
@@ -85,8 +94,9 @@ export async function startHomeserver(
   const proxies = createTrustedProxies(config.trusted_proxies)
   const router = new Router({
     hs,
-    endpoints: clientRoutes,
+    endpoints: routesOf(config),
     findSession: (token, use, request) => hs.sessions.find(token, use, request),
+    authenticateServer: hs.federation.authenticate,
     rateLimiter,
     proxies,
     clock: deps.clock,
@@ -102,7 +112,8 @@ export async function startHomeserver(
       await db[Symbol.asyncDispose]()
       throw error
     })
-  const housekeeping = startHousekeeping([forgetOldTransactions(hs)], deps)
+  const housekeeping = startHousekeeping([forgetOldTransactions(hs), forgetOpenIdTokens(hs)], deps)
+  const certificates = watchCertificates(config, listeners, deps)
   hs.jobs.wake()
   return {
     hs,
@@ -110,17 +121,25 @@ export async function startHomeserver(
     router,
     rateLimiter,
     urls: listeners.urls,
+    certificates,
     stop: async () => {
+      certificates[Symbol.dispose]()
       await housekeeping[Symbol.asyncDispose]()
       await stop(router, listeners, hs, db)
     },
   }
 }
 
+/** Without federation its operations are not there, and nothing tells others where this server is. */
+export function routesOf({ federation }: Pick<HomeserverConfig, 'federation'>): readonly AnyEndpoint[] {
+  return federation.enabled ? [...clientRoutes, ...federationRoutes] : clientRoutes
+}
+
 async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: OpenDatabase): Promise<void> {
   router.stop()
   await listeners.stop()
   await hs.appservices[Symbol.asyncDispose]()
+  await hs.federation[Symbol.asyncDispose]()
   await hs.jobs[Symbol.asyncDispose]()
   await hs.accounts[Symbol.asyncDispose]()
   await hs.sessions[Symbol.asyncDispose]()
@@ -136,7 +155,7 @@ async function listen(
 ): Promise<Listeners> {
   return startListeners({
     addresses: await readListenAddresses(config),
-    handle: (request, response) => router.handle(request, response),
+    handle: (request, response, { resources }) => router.handle(request, response, resources),
     clock,
   })
 }
@@ -144,13 +163,14 @@ async function listen(
 /** The store and the shared record, without a listener: what tests and offline tools need. */
 export async function openHomeserver(
   config: HomeserverConfig,
-  { clock, random, logger, onFailure, appservices }: HomeserverDeps,
+  { clock, random, logger, onFailure, appservices, network = {} }: HomeserverDeps,
 ): Promise<{ hs: Homeserver; db: OpenDatabase }> {
   const serverName = config.server_name as ServerName
   await mkdir(config.data_dir, { recursive: true, mode: 0o700 })
   await mkdir(path.dirname(config.signing_key), { recursive: true, mode: 0o700 })
   const registrations = await loadRegistrations(config.appservices, appservices ?? [], serverName)
-  const key = await loadSigningKey(config.signing_key, random)
+  const keyFile = await takeSigningKeys(config.signing_key, random, clock.now())
+  const key = keyFile.keys[0]
   const bus = createLocalBus((error) => logger.error('a listener of the log failed', { error }))
   const { db, log } = await openLog(
     (onCommit) =>
@@ -178,6 +198,7 @@ export async function openHomeserver(
   const running = createAppservices(shared, registry, { onEntry: (entry) => feed.onEntry(entry) })
   const watched = feed.watch(notifier)
   const signer = createSigner(serverName, key)
+  const ownKeys = createOwnKeys(serverName, keyFile, config.old_signing_keys, clock)
   const hs: Homeserver = {
     ...shared,
     signer,
@@ -197,6 +218,14 @@ export async function openHomeserver(
     presence: createPresence({ ...shared, volatile, notifier: watched }),
     typing: createTyping({ clock, volatile, notifier: watched }),
     appservices: running,
+    federation: await createFederation({
+      ...shared,
+      config: config.federation,
+      keyFetches: rateLimitOf(config, 'serverKeys'),
+      signer,
+      ownKeys,
+      network,
+    }),
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
       findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),

@@ -6,6 +6,7 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
+import type { FederationNetwork } from './federation/create-federation.ts'
 import type { AppserviceRegistration } from './appservice/registration.ts'
 import { homeserverConfigSchema, rateLimitsOf, type HomeserverConfig } from './config.ts'
 import { createTrustedProxies } from './http/client-ip.ts'
@@ -47,6 +48,8 @@ export interface TestServerOptions {
   readonly config?: Partial<HomeserverConfig>
   /** Appservices of this process; with them, or with files in the configuration, they are sent what they want. */
   readonly appservices?: readonly AppserviceRegistration[]
+  /** Parts of the network between servers that are replaced. */
+  readonly network?: FederationNetwork
 }
 
 export interface ServerDriver {
@@ -66,7 +69,9 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
     registration: { mode: 'open' },
     password_hash: { memory: 8192, passes: 1 },
     presence: {},
-    rate_limits: {},
+    rate_limits: { server_keys: { per_second: 0, burst: 1 } },
+    federation: { key_servers: [] },
+    old_signing_keys: {},
     memory: { budget: 64 * 1024 * 1024 },
     log: {},
     admin: {},
@@ -94,6 +99,8 @@ const NO_LIMITS = Object.fromEntries(
     'keys',
     'read',
     'admin',
+    'federation',
+    'serverKeys',
   ].map((name) => [name, { perSecond: 0, burst: 1 }]),
 ) as RateLimits
 
@@ -105,7 +112,8 @@ const logger = createLogger({
   write: (line) => process.stderr.write(line),
 })
 
-async function open(
+/** A whole server on this configuration; `end` is called after it was closed for good. */
+export async function openTestServer(
   config: HomeserverConfig,
   options: TestServerOptions,
   end: () => Promise<void>,
@@ -116,6 +124,7 @@ async function open(
     random,
     logger,
     appservices: options.appservices ?? [],
+    ...(options.network === undefined ? {} : { network: options.network }),
   })
   await hs.appservices.start()
   const limits = options.config?.rate_limits === undefined ? NO_LIMITS : rateLimitsOf(config)
@@ -123,6 +132,7 @@ async function open(
     hs,
     endpoints,
     findSession: (token, use, request) => hs.sessions.find(token, use, request),
+    authenticateServer: hs.federation.authenticate,
     rateLimiter: new RateLimiter(limits, clock),
     proxies: createTrustedProxies([]),
     clock,
@@ -132,6 +142,7 @@ async function open(
   const close = async (): Promise<void> => {
     router.stop()
     await hs.appservices[Symbol.asyncDispose]()
+    await hs.federation[Symbol.asyncDispose]()
     await hs.jobs[Symbol.asyncDispose]()
     await hs.accounts[Symbol.asyncDispose]()
     await hs.sessions[Symbol.asyncDispose]()
@@ -152,7 +163,7 @@ async function open(
     },
     restart: async () => {
       await close()
-      return open(config, options, end)
+      return openTestServer(config, options, end)
     },
     [Symbol.asyncDispose]: async () => {
       await close()
@@ -178,7 +189,7 @@ export async function findServerDrivers(): Promise<ServerDriver[]> {
       const { config: place } = database
       const where = place.kind === 'sqlite' ? { path: place.path } : { path: '', url: place.url }
       const config = testConfig(folder, { ...options.config, database: { pool_size: 2, ...where } })
-      return open(config, options, end)
+      return openTestServer(config, options, end)
     },
   }))
 }

@@ -45,6 +45,8 @@ function configText(folder: string, port: number, options: CausewayOptions): str
     'keys',
     'read',
     'admin',
+    'federation',
+    'server_keys',
   ]
   return [
     `server_name: ${options.serverName ?? 'localhost'}`,

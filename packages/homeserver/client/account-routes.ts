@@ -4,6 +4,7 @@ import { changePassword } from './account-password.ts'
 import { getCapabilities } from './capabilities.ts'
 import { deleteDevice, deleteDevices, getDevice, getDevices, updateDevice } from './devices.ts'
 import { getLoginFlows, login } from './login.ts'
+import { requestOpenIdToken } from './openid.ts'
 import { logout, logoutAll } from './logout.ts'
 import { deleteProfileField, getProfileField, getUserProfile, setProfileField } from './profile.ts'
 import { refresh } from './refresh-token.ts'
@@ -29,6 +30,7 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   logoutAll,
   refresh,
   whoami,
+  requestOpenIdToken,
   changePassword,
   deactivateAccount,
   getDevices,

@@ -1,18 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
+import { addAddressRange } from '../ops/address-range.ts'
 
 /** Says whether an address belongs to a proxy of ours, whose `X-Forwarded-For` may be believed. */
 export interface TrustedProxies {
   trusts(address: string): boolean
-}
-
-function addRange(list: BlockList, range: string): void {
-  const [address = '', prefix] = range.split('/')
-  const family = isIP(address)
-  if (family === 0) throw new TypeError(`"${range}" is no IP address or range such as 10.0.0.0/8`)
-  const kind = family === 6 ? 'ipv6' : 'ipv4'
-  if (prefix === undefined) list.addAddress(address, kind)
-  else list.addSubnet(address, Number(prefix), kind)
 }
 
 /**
@@ -22,7 +14,7 @@ function addRange(list: BlockList, range: string): void {
 export function createTrustedProxies(ranges: readonly string[]): TrustedProxies {
   const list = new BlockList()
   const unix = ranges.includes('unix')
-  for (const range of ranges) if (range !== 'unix') addRange(list, range)
+  for (const range of ranges) if (range !== 'unix') addAddressRange(list, range)
   return {
     trusts: (address) => {
       const family = isIP(address)

@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import type { JsonValue } from '@causeway/matrix/events/pdu.ts'
 import { parseJson } from '@causeway/matrix/json/parse.ts'
 import { DEFAULT_MAX_BODY_BYTES } from './body.ts'
 import { compileCheck } from './check.ts'
@@ -17,6 +18,8 @@ export interface CompiledEndpoint {
   readonly readQuery: (query: string) => unknown
   /** The checked body; absent when the endpoint reads none. */
   readonly readBody?: (bytes: Uint8Array) => unknown
+  /** As `readBody`, for a body that was parsed already; undefined stands for an empty one. */
+  readonly checkBody?: (value: JsonValue | undefined) => unknown
 }
 
 interface ObjectParts {
@@ -33,18 +36,27 @@ function mayBeEmpty(schema: TSchema): boolean {
   return Object.keys(properties).length > 0 && required.length === 0
 }
 
-function compileBodyReader(schema: TSchema): (bytes: Uint8Array) => unknown {
+function compileBodyCheck(schema: TSchema): (value: JsonValue | undefined) => unknown {
   const check = compileCheck(schema, 'body')
   const emptyIsObject = mayBeEmpty(schema)
-  return (bytes) => {
-    if (bytes.length === 0) {
+  return (value) => {
+    if (value === undefined) {
       if (emptyIsObject) return {}
       throw new MatrixError('M_NOT_JSON', 'This needs a JSON body')
     }
-    const value = parseJson(bytes)
     check(value)
     return value
   }
+}
+
+function compileBody(schema: TSchema): Required<Pick<CompiledEndpoint, 'readBody' | 'checkBody'>> {
+  const checkBody = compileBodyCheck(schema)
+  return { checkBody, readBody: (bytes) => checkBody(parseBody(bytes)) }
+}
+
+/** The JSON of a body; undefined for an empty one. @throws MatrixError M_NOT_JSON, M_BAD_JSON */
+export function parseBody(bytes: Uint8Array): JsonValue | undefined {
+  return bytes.length === 0 ? undefined : parseJson(bytes)
 }
 
 function compileParams(schema: TSchema | undefined): (params: Record<string, unknown>) => void {
@@ -80,6 +92,6 @@ export function compileEndpoint(endpoint: AnyEndpoint, index: number): CompiledE
     maxBodyBytes: endpoint.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
     readParams: compileParams(endpoint.params),
     readQuery: compileQuery(endpoint.query),
-    ...(body === undefined || body === 'stream' ? {} : { readBody: compileBodyReader(body) }),
+    ...(body === undefined || body === 'stream' ? {} : compileBody(body)),
   }
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Static, TSchema } from 'typebox'
-import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { DeviceId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { Homeserver } from '../homeserver.ts'
 
@@ -24,9 +24,10 @@ export interface Session {
 
 /**
  * `user`: an access token, with masquerading for appservices. `optional`: as `user`, or none.
- * `admin`: a user with the administrator flag. `none`: nobody is asked.
+ * `admin`: a user with the administrator flag. `server`: another homeserver, which signed the request with its
+ * body (`Authorization: X-Matrix …`). `none`: nobody is asked.
  */
-export type EndpointAuth = 'none' | 'optional' | 'user' | 'admin'
+export type EndpointAuth = 'none' | 'optional' | 'user' | 'admin' | 'server'
 
 /** Names a bucket of the rate limiter; its rate and burst stand in the configuration. */
 export type RateLimitName =
@@ -41,8 +42,10 @@ export type RateLimitName =
   | 'keys'
   | 'read'
   | 'admin'
+  | 'federation'
+  | 'serverKeys'
 
-type SessionOf<A extends EndpointAuth> = A extends 'none'
+type SessionOf<A extends EndpointAuth> = A extends 'none' | 'server'
   ? undefined
   : A extends 'optional'
     ? Session | undefined
@@ -50,6 +53,8 @@ type SessionOf<A extends EndpointAuth> = A extends 'none'
 
 export interface EndpointRequest<A extends EndpointAuth, P, Q, B> {
   readonly session: SessionOf<A>
+  /** The homeserver that asks, where `auth` is `server`. */
+  readonly origin: A extends 'server' ? ServerName : undefined
   /** Path parameters, percent-decoded, checked against the schema. */
   readonly params: P
   readonly query: Q

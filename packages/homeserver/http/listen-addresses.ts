@@ -1,22 +1,25 @@
-import { readFile } from 'node:fs/promises'
 import type { HomeserverConfig } from '../config.ts'
+import { readCertificate } from './certificate-files.ts'
 import type { ListenAddress } from './listen.ts'
 
 type ListenerConfig = HomeserverConfig['listeners'][number]
 
-async function readPem(file: string): Promise<string> {
-  return await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new Error(`Cannot read ${file}, which a listener names for TLS`, { cause })
-  })
-}
-
 async function readListener(listener: ListenerConfig): Promise<ListenAddress> {
-  const { host = '127.0.0.1', port = 8008, socket, mode, tls_cert: cert, tls_key: key } = listener
+  const {
+    host = '127.0.0.1',
+    port = 8008,
+    socket,
+    mode,
+    tls_cert: certFile,
+    tls_key: keyFile,
+    resources,
+  } = listener
+  const serves = resources === undefined ? {} : { resources }
   if (socket !== undefined) {
-    return { path: socket, ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }) }
+    return { path: socket, ...serves, ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }) }
   }
-  if (cert === undefined || key === undefined) return { host, port }
-  return { host, port, tls: { cert: await readPem(cert), key: await readPem(key) } }
+  if (certFile === undefined || keyFile === undefined) return { host, port, ...serves }
+  return { host, port, ...serves, tls: await readCertificate({ certFile, keyFile }) }
 }
 
 /** Where the configuration says to listen, with certificates read. @throws for a file that cannot be read */

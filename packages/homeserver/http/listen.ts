@@ -5,21 +5,33 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import { chmod, unlink } from 'node:fs/promises'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '@causeway/store/clock/clock.ts'
+import type { Resource } from './resource.ts'
 
 /** Where to listen: a TCP address (port 0: the system chooses) or a unix socket with its file mode. */
 export type ListenAddress =
   | {
       readonly host: string
       readonly port: number
-      readonly tls?: { readonly cert: string; readonly key: string }
+      readonly tls?: Certificate
+      readonly resources?: readonly Resource[]
     }
-  | { readonly path: string; readonly mode?: number }
+  | { readonly path: string; readonly mode?: number; readonly resources?: readonly Resource[] }
 
-export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+/** A certificate chain and its key, both PEM. */
+export interface Certificate {
+  readonly cert: string
+  readonly key: string
+}
+
+export type RequestHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  address: ListenAddress,
+) => Promise<void>
 
 export interface ListenOptions {
   readonly addresses: readonly ListenAddress[]
@@ -141,6 +153,15 @@ export class Listeners implements AsyncDisposable {
   }
 
   /**
+   * New connections to that address get this certificate; those that stand keep theirs.
+   * @throws when certificate and key are none, or do not belong together; then the old one stays
+   */
+  renewCertificate(index: number, certificate: Certificate): void {
+    const server = this.#servers[index]?.server
+    if (server instanceof TlsServer) server.setSecureContext({ ...certificate })
+  }
+
+  /**
    * Stops accepting at once, lets answers under way finish for at most ten seconds, then closes what is left.
    * Whoever waits for news must have been told before (`Router.stop`).
    */
@@ -172,7 +193,7 @@ export class Listeners implements AsyncDisposable {
     const listener = (request: IncomingMessage, response: ServerResponse): void => {
       this.#active += 1
       response.once('close', this.#onClose)
-      void this.#options.handle(request, response)
+      void this.#options.handle(request, response, address)
     }
     const tls = 'tls' in address ? address.tls : undefined
     const options = serverOptions(this.#options.timeouts ?? DEFAULT_TIMEOUTS)

@@ -15,6 +15,8 @@ const LIMITS: RateLimits = {
   keys: OFF,
   read: OFF,
   admin: OFF,
+  federation: OFF,
+  serverKeys: OFF,
 }
 
 function start(): { limiter: RateLimiter; clock: { time: number } } {

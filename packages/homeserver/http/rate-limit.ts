@@ -9,8 +9,8 @@ export interface RateLimit {
 
 export type RateLimits = Readonly<Record<RateLimitName, RateLimit>>
 
-/** People and addresses are kept apart, so that strangers cannot push people's buckets out of the map. */
-export type PrincipalKind = 'user' | 'address'
+/** People, addresses and servers are kept apart, so that strangers cannot push people's buckets out of the map. */
+export type PrincipalKind = 'user' | 'address' | 'server'
 
 /** Buckets of one name and kind that are remembered; an entry is a string and a number, about 120 bytes. */
 const MAX_BUCKETS = 20_000

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Session } from './endpoint.ts'
 import { clientIp, type TrustedProxies } from './client-ip.ts'
 
@@ -29,6 +30,7 @@ export class RequestContext {
   readonly params: unknown
   readonly query: unknown
   readonly session: Session | undefined
+  readonly origin: ServerName | undefined
   body: unknown = undefined
   readonly #host: ContextHost
   #controller: AbortController | undefined = undefined
@@ -36,11 +38,18 @@ export class RequestContext {
 
   constructor(
     host: ContextHost,
-    request: { raw: IncomingMessage; session: Session | undefined; params: unknown; query: unknown },
+    request: {
+      raw: IncomingMessage
+      session: Session | undefined
+      origin?: ServerName | undefined
+      params: unknown
+      query: unknown
+    },
   ) {
     this.#host = host
     this.raw = request.raw
     this.session = request.session
+    this.origin = request.origin
     this.params = request.params
     this.query = request.query
   }

@@ -154,6 +154,8 @@ const LIMITS: RateLimits = {
   keys: LIMIT,
   read: LIMIT,
   admin: LIMIT,
+  federation: LIMIT,
+  serverKeys: LIMIT,
 }
 
 function findSession(token: string): Session | MatrixError | undefined {

@@ -1,18 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
-import { limitExceeded } from '@causeway/matrix/errors/matrix-error.ts'
+import { limitExceeded, unrecognized } from '@causeway/matrix/errors/matrix-error.ts'
+import type { JsonValue } from '@causeway/matrix/events/pdu.ts'
+import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Homeserver } from '../homeserver.ts'
 import type { Logger } from '../ops/log.ts'
 import { authenticate, type FindSession } from './authenticate.ts'
 import { readBody } from './body.ts'
 import { addressBucket, clientIp, type TrustedProxies } from './client-ip.ts'
-import type { CompiledEndpoint } from './compile-endpoint.ts'
+import { parseBody, type CompiledEndpoint } from './compile-endpoint.ts'
 import { PREFLIGHT_HEADERS } from './cors.ts'
 import type { AnyEndpoint, RateLimitName, Session } from './endpoint.ts'
 import { HttpResponse } from './endpoint.ts'
 import { toErrorResponse } from './errors.ts'
 import type { RateLimiter } from './rate-limit.ts'
 import { RequestContext, ServerStopping, type ContextHost } from './request-context.ts'
+import { isServed, type Resource } from './resource.ts'
 import { sendAnswer, type Answer } from './respond.ts'
 import { createRouteTable, type Match, type RouteTable } from './routes.ts'
 
@@ -25,12 +28,25 @@ function mayBeDrained(request: IncomingMessage): boolean {
   return length <= MAX_DRAINED_BYTES
 }
 
+/**
+ * Finds out which homeserver signed a request. `content` is the JSON of its body, undefined where it has none;
+ * `ip` is whence it came.
+ * @throws MatrixError M_UNAUTHORIZED
+ */
+export type AuthenticateServer = (
+  request: IncomingMessage,
+  content: JsonValue | undefined,
+  ip: string,
+) => Promise<ServerName>
+
 /** What the router is handed; each of these is the narrowest thing it needs. */
 export interface RouterDeps {
   /** Passed through to the handlers. */
   readonly hs: Homeserver
   readonly endpoints: readonly AnyEndpoint[]
   readonly findSession: FindSession
+  /** Needed where an endpoint is for servers. */
+  readonly authenticateServer?: AuthenticateServer
   readonly rateLimiter: RateLimiter
   readonly proxies: TrustedProxies
   readonly clock: Clock
@@ -70,13 +86,20 @@ export class Router implements ContextHost {
     this.waiting.clear()
   }
 
-  /** Answers one request on its connection. Never rejects. */
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /**
+   * Answers one request on its connection. Never rejects.
+   * @param resources what the listener serves; default: everything
+   */
+  async handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    resources?: readonly Resource[],
+  ): Promise<void> {
     if (request.method === 'OPTIONS') {
       response.writeHead(204, this.#cors ? [...PREFLIGHT_HEADERS] : []).end()
       return
     }
-    const answer = await this.answer(request, response)
+    const answer = await this.answer(request, response, resources)
     const close = this.#stopping || !mayBeDrained(request)
     try {
       await sendAnswer({ response, close, cors: this.#cors }, answer)
@@ -87,13 +110,20 @@ export class Router implements ContextHost {
   }
 
   /** The answer to one request: the one path that all take. Never rejects. */
-  async answer(request: IncomingMessage, response?: ServerResponse): Promise<Answer> {
+  async answer(
+    request: IncomingMessage,
+    response?: ServerResponse,
+    resources?: readonly Resource[],
+  ): Promise<Answer> {
     const { clock, observe } = this.#deps
     const startedAt = observe === undefined ? 0 : clock.monotonic()
     let match: Match | undefined
     let answer: Answer
     try {
       match = this.table.match(request.method ?? '', request.url ?? '')
+      if (resources !== undefined && !isServed(match.compiled.endpoint.path, resources)) {
+        throw unrecognized('This address of the server is not for that')
+      }
       answer = await this.#run(match, request, response)
     } catch (error) {
       answer = toErrorResponse(error, match?.compiled.endpoint.operation ?? 'unmatched', this.#deps)
@@ -108,6 +138,7 @@ export class Router implements ContextHost {
   async #run(match: Match, request: IncomingMessage, response?: ServerResponse): Promise<Answer> {
     const { compiled, params, query } = match
     const { endpoint } = compiled
+    if (endpoint.auth === 'server') return this.#runForServer(match, request, response)
     const { findSession } = this.#deps
     const session =
       endpoint.auth === 'none' ? undefined : await authenticate(endpoint, request, query, findSession)
@@ -126,6 +157,39 @@ export class Router implements ContextHost {
     }
     try {
       return (await endpoint.run(this.#deps.hs, context)) as Answer
+    } finally {
+      context.finish()
+    }
+  }
+
+  /** The signature covers the body: it is read before it is known who asks, and checked only after. */
+  async #runForServer(
+    { compiled, params, query }: Match,
+    request: IncomingMessage,
+    response?: ServerResponse,
+  ): Promise<Answer> {
+    const { endpoint } = compiled
+    const { authenticateServer, clock, rateLimiter, hs } = this.#deps
+    if (authenticateServer === undefined) throw unrecognized('This server does not speak to other servers')
+    if (request.headers.expect !== undefined) response?.writeContinue()
+    const content = parseBody(await readBody(request, compiled.maxBodyBytes, clock))
+    const ip = clientIp(request, this.proxies)
+    const origin = await authenticateServer(request, content, ip)
+    if (endpoint.rateLimit !== undefined) {
+      const wait = rateLimiter.take(endpoint.rateLimit, 'server', origin)
+      if (wait > 0) throw limitExceeded(wait)
+    }
+    compiled.readParams(params)
+    const context = new RequestContext(this, {
+      raw: request,
+      session: undefined,
+      origin,
+      params,
+      query: compiled.readQuery(query),
+    })
+    context.body = compiled.checkBody?.(content)
+    try {
+      return (await endpoint.run(hs, context)) as Answer
     } finally {
       context.finish()
     }

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '@causeway/store/clock/clock.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { deleteClientTransactionsBefore } from '@causeway/store/tables/events.ts'
+import { deleteExpiredOpenIdTokens } from '@causeway/store/tables/openid-tokens.ts'
 import type { Logger } from './log.ts'
 
 /** Something that has to be done now and then, in small portions. */
@@ -23,6 +24,17 @@ export function forgetOldTransactions({ db, clock }: { db: Database; clock: Cloc
     run: async () => {
       const before = clock.now() - TRANSACTIONS_KEPT_MS
       while ((await deleteClientTransactionsBefore(db, before, PORTION)) === PORTION) await clock.sleep(50)
+    },
+  }
+}
+
+/** Forgets tokens that prove to others who somebody is, once they have expired. */
+export function forgetOpenIdTokens({ db, clock }: { db: Database; clock: Clock }): Chore {
+  return {
+    name: 'forget OpenID tokens',
+    everyMs: HOUR_MS,
+    run: async () => {
+      while ((await deleteExpiredOpenIdTokens(db, clock.now(), PORTION)) === PORTION) await clock.sleep(50)
     },
   }
 }

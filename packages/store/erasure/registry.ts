@@ -5,6 +5,7 @@ import { coreTables } from './core-tables.ts'
 import { encryptionTables } from './encryption-tables.ts'
 import { federationRoomTables } from './federation-tables.ts'
 import { mediaTables } from './media-tables.ts'
+import { federationTables } from './network-tables.ts'
 import type { ErasureList } from './rules.ts'
 import { userDataTables } from './user-data-tables.ts'
 
@@ -21,4 +22,5 @@ export const ERASURE: ErasureList = {
   ...appserviceTables,
   ...bridgeTables,
   ...federationRoomTables,
+  ...federationTables,
 }

@@ -1,4 +1,4 @@
-import { makeSelfSigned } from './self-signed.ts'
+import { makeSelfSigned } from '../certificates.ts'
 import { startServer } from './server-process.ts'
 import type { RunningServer } from './server-process.ts'
 

@@ -4,7 +4,7 @@ import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
 import { startNgircd } from '@causeway/testkit/irc/ngircd.ts'
 import { observeClient, startObservedClient } from '@causeway/testkit/irc/observed-client.ts'
 import { fingerprintOf, startSaslServices } from '@causeway/testkit/irc/sasl-services.ts'
-import { makeSelfSigned } from '@causeway/testkit/irc/self-signed.ts'
+import { makeSelfSigned } from '@causeway/testkit/certificates.ts'
 import type { SaslSettings } from './options.ts'
 
 describe('TLS, SASL and addresses', { concurrency: 4 }, () => {
