@@ -1,4 +1,4 @@
-import { Compile } from 'typebox/schema'
+import { Errors } from 'typebox/schema'
 import { UsageError, type Invocable } from './command.ts'
 import type { OptionSchema } from './config/option-schema.ts'
 import { suggestion } from './nearest.ts'
@@ -109,8 +109,7 @@ function shownName(command: Invocable, path: string): string {
 export function readArguments(command: Invocable, argv: readonly string[]): Record<string, unknown> {
   const parts = split(command, argv)
   placeWords(command, parts)
-  const compiled = Compile(command.input)
-  const [fault] = compiled.Errors(parts.values)[1]
+  const [fault] = Errors(command.input, parts.values)[1]
   if (fault === undefined) return parts.values
   const names = (fault.params as { requiredProperties?: readonly string[] }).requiredProperties
   if (names !== undefined) throw new UsageError(`${shownName(command, `/${names[0]}`)} is missing`)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { Type } from 'typebox'
-import { Compile } from 'typebox/schema'
+import { Errors } from 'typebox/schema'
 import { fillDefaults } from './defaults.ts'
 import { applyEnvironment, readEnvironment, type EnvironmentOption } from './environment.ts'
 import {
@@ -109,10 +109,9 @@ function describeFault(schema: OptionSchema | undefined, fallback: string): stri
 }
 
 function validate(sections: ConfigSections, schema: OptionSchema, values: unknown): ConfigProblem[] {
-  const compiled = Compile(Type.Object({ ...sections }))
   const seen = new Set<string>()
   const problems: ConfigProblem[] = []
-  for (const error of compiled.Errors(values)[1]) {
+  for (const error of Errors(Type.Object({ ...sections }), values)[1]) {
     const path = error.instancePath
       .split('/')
       .slice(1)

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Errors } from 'typebox/schema'
 import type { ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import { formatUserId } from '@causeway/matrix/ids/user-id.ts'
 import { compilePattern, type Pattern } from './pattern.ts'
@@ -74,11 +74,10 @@ export class RegistrationError extends Error {
   override readonly name = 'RegistrationError'
 }
 
-const compiled = Compile(registrationSchema)
-
 function checkShape(value: unknown, source: string): AppserviceRegistration {
-  if (compiled.Check(value)) return value
-  const [worst] = compiled.Errors(value).toSorted((a, b) => b.instancePath.length - a.instancePath.length)
+  const [isValid, errors] = Errors(registrationSchema, value)
+  if (isValid) return value as AppserviceRegistration
+  const [worst] = errors.toSorted((a, b) => b.instancePath.length - a.instancePath.length)
   const missing = (worst?.params as { requiredProperties?: string[] } | undefined)?.requiredProperties?.[0]
   const place = (worst?.instancePath ?? '').slice(1).replaceAll('/', '.')
   if (missing !== undefined) {

@@ -7,7 +7,7 @@ import { compileCheck } from './check.ts'
 import type { AnyEndpoint } from './endpoint.ts'
 import { compileParamReader, compileQueryReader } from './text-values.ts'
 
-/** An endpoint with its schemas compiled, and its own index in tables of measurements. */
+/** An endpoint with the readers of what it is sent, and its own index in tables of measurements. */
 export interface CompiledEndpoint {
   readonly endpoint: AnyEndpoint
   readonly index: number
@@ -83,7 +83,7 @@ function compileQuery(schema: TSchema | undefined): (query: string) => unknown {
   }
 }
 
-/** Compiles the schemas of an endpoint. Throws when a schema is not well formed: a fault at start, not at use. */
+/** Makes an endpoint ready to answer; its schemas are compiled at first use. */
 export function compileEndpoint(endpoint: AnyEndpoint, index: number): CompiledEndpoint {
   const { body } = endpoint
   return {

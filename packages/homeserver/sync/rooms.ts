@@ -22,6 +22,9 @@ export interface RoomSections {
   readonly knock: Map<RoomId, string>
 }
 
+/** Rooms that are assembled side by side: what they ask of the database goes together. */
+const AT_A_TIME = 64
+
 /** Every room of which the reader has to be told something. */
 export async function assembleRooms(
   ctx: SyncContext,
@@ -30,11 +33,20 @@ export async function assembleRooms(
   const sections: RoomSections = { join: new Map(), leave: new Map(), invite: new Map(), knock: new Map() }
   const recent = groupEvents(ctx)
   if (recent === undefined) await prepareUnread(ctx)
-  for (const userRoom of ctx.rooms.byId.values()) {
+  const rooms = [...ctx.rooms.byId.values()].filter((userRoom) => {
     // A room left and forgotten since the last sync is still told of: other devices have to learn of the leave.
     const isGone = userRoom.forgotten && (ctx.since === undefined || userRoom.eventNid <= ctx.since.position)
-    if (isGone || !ctx.filter.passesRoom(userRoom.roomId)) continue
-    await assembleRoom(ctx, sections, userRoom, recent, extras.get(userRoom.roomId))
+    return !isGone && ctx.filter.passesRoom(userRoom.roomId)
+  })
+  for (let from = 0; from < rooms.length; from += AT_A_TIME) {
+    const portion = rooms.slice(from, from + AT_A_TIME)
+    const told = await Promise.all(
+      portion.map((room) => assembleRoom(ctx, room, recent, extras.get(room.roomId))),
+    )
+    portion.forEach(({ roomId }, index) => {
+      const { section, text } = told[index] ?? {}
+      if (section !== undefined && text !== undefined) sections[section].set(roomId, text)
+    })
   }
   return sections
 }
@@ -62,27 +74,32 @@ function groupEvents(ctx: SyncContext): Map<RoomId, StoredEvent[]> | undefined {
   return byRoom
 }
 
+/** Where in the response a room is told of, and its object there. */
+interface ToldRoom {
+  readonly section: keyof RoomSections
+  /** Undefined: there is nothing to tell. */
+  readonly text: string | undefined
+}
+
 async function assembleRoom(
   ctx: SyncContext,
-  sections: RoomSections,
   userRoom: UserRoom,
   recent: Map<RoomId, StoredEvent[]> | undefined,
   extras: RoomExtras | undefined,
-): Promise<void> {
+): Promise<ToldRoom | undefined> {
   const { roomId, membership } = userRoom
   const events = recent === undefined ? undefined : (recent.get(roomId) ?? [])
   const changed = ctx.since === undefined || userRoom.eventNid > ctx.since.position
   if (membership === 'join') {
-    if (!changed && events?.length === 0 && extras === undefined && !ctx.fullState) return
-    const text = await joinedRoom(ctx, userRoom, events, extras)
-    if (text !== undefined) sections.join.set(roomId, text)
-  } else if (membership === 'invite' || membership === 'knock') {
-    if (changed && !(await isIgnored(ctx, userRoom)))
-      sections[membership].set(roomId, await invitedRoom(ctx, userRoom))
-  } else if (changed && (ctx.since !== undefined || ctx.filter.includeLeave)) {
-    const text = await leftRoom(ctx, userRoom, events)
-    if (text !== undefined) sections.leave.set(roomId, text)
+    if (!changed && events?.length === 0 && extras === undefined && !ctx.fullState) return undefined
+    return { section: 'join', text: await joinedRoom(ctx, userRoom, events, extras) }
   }
+  if (membership === 'invite' || membership === 'knock') {
+    if (!changed || (await isIgnored(ctx, userRoom))) return undefined
+    return { section: membership, text: await invitedRoom(ctx, userRoom) }
+  }
+  if (!changed || (ctx.since === undefined && !ctx.filter.includeLeave)) return undefined
+  return { section: 'leave', text: await leftRoom(ctx, userRoom, events) }
 }
 
 async function joinedRoom(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { systemClock, systemRandom } from './system.ts'
+import { systemClock, systemLoopMeter, systemRandom } from './system.ts'
 
 it('a sleep ends after its time, or with the reason of its signal', async () => {
   const before = systemClock.monotonic()
@@ -51,4 +51,18 @@ it('random bytes are bytes of their own, and fractions stay within [0, 1)', () =
   assert.notDeepEqual(bytes, systemRandom.bytes(32))
   const fraction = systemRandom.fraction()
   assert.ok(fraction >= 0 && fraction < 1)
+})
+
+it('the loop meter tells a busy stretch from a quiet one', async () => {
+  const busyShare = systemLoopMeter()
+  await systemClock.sleep(0)
+  busyShare()
+  const until = systemClock.monotonic() + 20
+  while (systemClock.monotonic() < until);
+  await systemClock.sleep(0)
+  const busy = busyShare()
+  await systemClock.sleep(50)
+  const quiet = busyShare()
+  assert.ok(busy > quiet, `${busy} and ${quiet}`)
+  assert.ok(busy > 0 && busy <= 1 && quiet >= 0)
 })

@@ -48,3 +48,14 @@ export const systemRandom: Random = {
   },
   fraction: () => Math.random(),
 }
+
+/** Measures how busy the event loop is: each call answers the share (from 0 to 1) of the time since the one before. */
+export function systemLoopMeter(): () => number {
+  let before = performance.eventLoopUtilization()
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, before)
+    before = now
+    return utilization
+  }
+}

@@ -22,6 +22,21 @@ if ('skip' in server) {
 
   const deps = { clock: systemClock, random: systemRandom, signer: suiteSigner, migrations: suiteMigrations }
 
+  it('reads of one text that are asked for in one turn go to the server as one statement', async () => {
+    const config = { kind: 'postgres', url: await server.createDatabase() } as const
+    await using db = await openDatabase(config, deps)
+    const sql =
+      'SELECT CAST(? AS BIGINT) AS given, pg_backend_pid() AS pid, CAST(statement_timestamp() AS TEXT) AS at'
+    const rows = (await Promise.all([3, 1, 2].map((given) => db.query(sql, [given])))).flat()
+    assert.deepEqual(
+      rows.map(({ given }) => given),
+      [3, 1, 2],
+    )
+    assert.equal(new Set(rows.map(({ pid, at }) => `${pid} ${at}`)).size, 1)
+    const [later] = await db.query(sql, [4])
+    assert.notEqual(String(later?.['at']), String(rows[0]?.['at']))
+  })
+
   it('two processes on one PostgreSQL never show a position before every lower one', async () => {
     const config = { kind: 'postgres', url: await server.createDatabase() } as const
     await using first = await openDatabase(config, deps)

@@ -16,6 +16,15 @@ it('placeholders become those of the database, outside of literals, quoted names
   )
 })
 
+it('UTF-8 is read as text from PostgreSQL, and as bytes from SQLite', () => {
+  const read = `SELECT UTF8(e.json) AS json, 'UTF8(x)' FROM events e WHERE nid = ?`
+  assert.equal(
+    toPostgresSql(read).sql,
+    `SELECT convert_from(e.json, 'UTF8') AS json, 'UTF8(x)' FROM events e WHERE nid = $1`,
+  )
+  assert.equal(toSqliteSql(read).sql, `SELECT e.json AS json, 'UTF8(x)' FROM events e WHERE nid = ?`)
+})
+
 it('a list anywhere but after IN is refused', () => {
   assert.throws(() => toSqliteSql('SELECT * FROM ?text[]'), /stands only in IN/)
   assert.throws(() => toPostgresSql('SELECT 1 WHERE a = ?int[]'), /stands only in IN/)

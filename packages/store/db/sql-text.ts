@@ -1,6 +1,8 @@
 // The small part of SQL that has to be understood: where literals and comments are, and where placeholders.
 
 const NOT_CODE = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\//g
+/** `UTF8(column)`: bytes that are UTF-8, to be read as text where that is less work than as bytes. */
+const UTF8_COLUMN = /\bUTF8\(([\w.]+)\)/g
 const PLACEHOLDER = /(\bNOT\s+)?\bIN\s*\(\s*\?(text|int)\[\]\s*\)|\?(?:\w+\[\])?/gi
 
 /** What a placeholder of a read takes. */
@@ -35,37 +37,45 @@ export function wordsOf(sql: string): ReadonlySet<string> {
 
 function translate(
   sql: string,
+  utf8: string,
   value: (index: number) => string,
   list: (index: number, type: string, negated: boolean) => string,
 ): TranslatedSql {
   const params: ParamType[] = []
   const text = mapCode(sql, (code) =>
-    code.replace(PLACEHOLDER, (whole, not: string | undefined, type: string | undefined) => {
-      if (type !== undefined) {
-        params.push(type.toLowerCase() === 'text' ? 'text[]' : 'int[]')
-        return list(params.length, type.toLowerCase(), not !== undefined)
-      }
-      if (whole !== '?') throw new Error(`${whole} stands only in IN (${whole}): ${sql}`)
-      params.push('value')
-      return value(params.length)
-    }),
+    code
+      .replace(UTF8_COLUMN, utf8)
+      .replace(PLACEHOLDER, (whole, not: string | undefined, type: string | undefined) => {
+        if (type !== undefined) {
+          params.push(type.toLowerCase() === 'text' ? 'text[]' : 'int[]')
+          return list(params.length, type.toLowerCase(), not !== undefined)
+        }
+        if (whole !== '?') throw new Error(`${whole} stands only in IN (${whole}): ${sql}`)
+        params.push('value')
+        return value(params.length)
+      }),
   )
   return { sql: text, params }
 }
 
-/** For SQLite: `IN (?text[])` becomes a subquery over one JSON array. */
+/** For SQLite: `IN (?text[])` becomes a subquery over one JSON array, `UTF8(…)` the bytes themselves. */
 export function toSqliteSql(sql: string): TranslatedSql {
   return translate(
     sql,
+    '$1',
     () => '?',
     (_index, _type, negated) => `${negated ? 'NOT ' : ''}IN (SELECT value FROM json_each(?))`,
   )
 }
 
-/** For PostgreSQL: `$1`, `$2` …; `IN (?text[])` becomes `= ANY($1::text[])`. */
+/**
+ * For PostgreSQL: `$1`, `$2` …; `IN (?text[])` becomes `= ANY($1::text[])`, and `UTF8(…)` text: bytes come in
+ * hexadecimal, at twice their length.
+ */
 export function toPostgresSql(sql: string): TranslatedSql {
   return translate(
     sql,
+    "convert_from($1, 'UTF8')",
     (index) => `$${index}`,
     (index, type, negated) => {
       const array = `$${index}::${type === 'text' ? 'text' : 'bigint'}[]`

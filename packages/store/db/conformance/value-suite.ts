@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import type { WriteValue } from '../database.ts'
+import type { ReadParam, Row, WriteValue } from '../database.ts'
 import type { OpenDatabase } from '../open.ts'
 import { accepted, entry, NOTES, THINGS } from './fixture.ts'
 import type { SuiteTarget } from './fixture.ts'
@@ -125,6 +125,63 @@ export function valueSuite(target: SuiteTarget): void {
         RangeError,
       )
       assert.deepEqual(await db.query('SELECT COUNT(*) AS n FROM things WHERE amount = ?', [BIG]), [{ n: 1 }])
+    })
+
+    it('answers reads that are asked for together as if each were alone', async () => {
+      const bytes = [new Uint8Array([0, 255]), new Uint8Array(), new Uint8Array([92, 34])]
+      const names = ['t"\\{},', 'tNULL', 't\u0000', 't']
+      for (const [index, name] of names.entries()) await put(name, index, bytes[index] ?? null)
+      const many = <P extends readonly ReadParam[]>(sql: string, params: readonly P[]): Promise<Row[][]> =>
+        Promise.all(params.map((each) => db.query(sql, each)))
+      assert.deepEqual(
+        await many(
+          'SELECT amount FROM things WHERE name = ?',
+          names.map((name) => [name]),
+        ),
+        names.map((_, index) => [{ amount: index }]),
+      )
+      assert.deepEqual(
+        await many(
+          'SELECT name, data FROM things WHERE data = ? AND name >= ?',
+          bytes.map((data) => [data, 't']),
+        ),
+        bytes.map((data, index) => [{ name: names[index], data }]),
+      )
+      const listed = await many(
+        'SELECT name FROM things WHERE name IN (?text[]) AND amount IN (?int[]) ORDER BY name DESC LIMIT ?',
+        [
+          [names, [0, 1, 2, 3], 2],
+          [names, [0, 1, 2, 3], 3],
+          [names, [], 3],
+          [[], [1], 3],
+          [names.slice(1), [1, 3], 3],
+        ],
+      )
+      const sorted = names.toSorted().toReversed()
+      assert.deepEqual(
+        listed.map((rows) => rows.map(({ name }) => name)),
+        [sorted.slice(0, 2), sorted.slice(0, 3), [], [], ['tNULL', 't']],
+      )
+      const counts = 'SELECT count(*) AS n, max(amount) AS most FROM things WHERE name = ? AND amount >= ?'
+      assert.deepEqual(
+        await many(counts, [
+          ['t', 1],
+          ['t', null],
+          ['t', 4],
+        ]),
+        [[{ n: 1, most: 3 }], [{ n: 0, most: null }], [{ n: 0, most: null }]],
+      )
+    })
+
+    it('fails a read that is wrong, and not those beside it', async () => {
+      const over = 'SELECT amount + ? AS over FROM things WHERE amount = ?'
+      await put('beside', BIG - 2, null)
+      const [wrong, right] = await Promise.allSettled([
+        db.query(over, [3, BIG - 2]),
+        db.query(over, [1, BIG - 2]),
+      ])
+      assert.equal(wrong.status === 'rejected' && wrong.reason instanceof RangeError, true)
+      assert.deepEqual(right.status === 'fulfilled' && right.value, [{ over: BIG - 1 }])
     })
 
     it('counts with integers, in reads and in statements', async () => {

@@ -1,14 +1,20 @@
 import postgres from 'postgres'
-import type { ReadParam, Row } from '../database.ts'
-import { integerArray, textArray } from '../postgres-types.ts'
+import type { ReadParam, Row, SqlValue } from '../database.ts'
+import { bytesArray, integerArray, textArray } from '../postgres-types.ts'
 import { toPostgresSql } from '../sql-text.ts'
 import type { TranslatedSql } from '../sql-text.ts'
 import { postgresOptions } from '../writer/postgres-session.ts'
 import { encodeParams } from './encode-params.ts'
 import type { ParamEncoding } from './encode-params.ts'
+import { Gather, type Asked } from './gather.ts'
+import { mergeSql, mergeTypeOf, sharedParams, type MergeType } from './merge-sql.ts'
 
 const MAX_TRANSLATIONS = 512
 const CHUNK_ROWS = 500
+/** Reads of one statement; more would keep the event loop decoding for too long. */
+const MAX_MERGED = 64
+
+type Encoded = string | number | Uint8Array | null
 
 const ENCODING: ParamEncoding<string | number> = {
   integer: (value) => value,
@@ -16,10 +22,35 @@ const ENCODING: ParamEncoding<string | number> = {
   integers: integerArray,
 }
 
-/** Reads through a small pool; statements are prepared once per connection and pipelined. */
+interface Prepared extends TranslatedSql {
+  readonly shared: ReadonlySet<number>
+  /** Merged forms by the types of their parameters. */
+  readonly merged: Map<string, string>
+}
+
+interface Read {
+  readonly prepared: Prepared
+  readonly values: readonly Encoded[]
+  /** Of each parameter that may differ within a merged statement. */
+  readonly types: readonly (MergeType | undefined)[]
+}
+
+const ARRAYS: Record<MergeType, (values: readonly Encoded[]) => string> = {
+  bigint: (values) => integerArray(values as number[]),
+  text: (values) => textArray(values as string[]),
+  bytea: (values) => bytesArray(values as Uint8Array[]),
+  'bigint[]': (values) => textArray(values as string[]),
+  'text[]': (values) => textArray(values as string[]),
+}
+
+/**
+ * Reads through a small pool; statements are prepared once per connection and pipelined. Reads of one text that are
+ * asked for in one turn of the event loop go as one statement: a hundred rooms cost one round trip, not a hundred.
+ */
 export class PostgresReader {
   readonly #sql: postgres.Sql
-  readonly #translated = new Map<string, TranslatedSql>()
+  readonly #prepared = new Map<string, Prepared>()
+  readonly #gather = new Gather<Read, Row[]>((group) => this.#answer(group))
 
   constructor(url: string, poolSize: number) {
     const options = { ...postgresOptions('causeway-reader'), max: poolSize }
@@ -27,37 +58,104 @@ export class PostgresReader {
   }
 
   async query(sql: string, params: readonly ReadParam[]): Promise<Row[]> {
-    return [...(await this.#send(sql, params))] as Row[]
+    const prepared = this.#prepare(sql)
+    const values = encodeParams(sql, params, prepared.params, ENCODING)
+    const types = values.map((value, index) =>
+      prepared.shared.has(index) ? undefined : mergeTypeOf(value, prepared.params[index]!),
+    )
+    const read = { prepared, values, types }
+    const key = mergeKey(read)
+    return key === undefined ? await this.#readOne(read) : await this.#gather.ask(key, read)
   }
 
   /** As `query`, decoded in chunks with turns of the event loop between them. */
   async queryLarge(sql: string, params: readonly ReadParam[]): Promise<Row[]> {
     const rows: Row[] = []
-    for await (const chunk of this.#send(sql, params).cursor(CHUNK_ROWS)) {
+    const prepared = this.#prepare(sql)
+    const values = encodeParams(sql, params, prepared.params, ENCODING)
+    for await (const chunk of this.#send(prepared.sql, values).cursor(CHUNK_ROWS)) {
       for (const row of chunk) rows.push(row as Row)
     }
     return rows
   }
 
-  #send(sql: string, params: readonly ReadParam[]): postgres.PendingQuery<postgres.Row[]> {
-    const translated = this.#translate(sql)
-    const values = encodeParams(sql, params, translated.params, ENCODING)
-    return this.#sql.unsafe(translated.sql, values as never[], { prepare: true, simple: false } as object)
+  #answer(group: readonly Asked<Read, Row[]>[]): void {
+    for (let from = 0; from < group.length; from += MAX_MERGED) {
+      const part = group.slice(from, from + MAX_MERGED)
+      if (part.length === 1) this.#readOne(part[0]!.what).then(part[0]!.resolve, part[0]!.reject)
+      else void this.#readMerged(part)
+    }
   }
 
-  #translate(sql: string): TranslatedSql {
-    let translated = this.#translated.get(sql)
-    if (translated === undefined) {
-      translated = toPostgresSql(sql)
-      if (this.#translated.size >= MAX_TRANSLATIONS) {
-        this.#translated.delete(this.#translated.keys().next().value!)
-      }
-      this.#translated.set(sql, translated)
+  async #readOne({ prepared, values }: Read): Promise<Row[]> {
+    return [...(await this.#send(prepared.sql, values))] as Row[]
+  }
+
+  async #readMerged(part: readonly Asked<Read, Row[]>[]): Promise<void> {
+    try {
+      const results = await this.#merged(part.map(({ what }) => what))
+      part.forEach(({ resolve }, index) => resolve(results[index]!))
+    } catch {
+      // What is wrong with one of them is no concern of the others: each gets an answer of its own.
+      for (const { what, resolve, reject } of part) this.#readOne(what).then(resolve, reject)
     }
-    return translated
+  }
+
+  async #merged(reads: readonly Read[]): Promise<Row[][]> {
+    const { prepared, types, values } = reads[0]!
+    const params = types.map((type, index) =>
+      type === undefined ? values[index]! : ARRAYS[type](reads.map((read) => read.values[index]!)),
+    )
+    const answer = await this.#send(mergedSqlOf(prepared, types), params).values()
+    const names = answer.columns.map(({ name }) => name)
+    const results: Row[][] = reads.map(() => [])
+    for (const row of answer as unknown as SqlValue[][]) results[Number(row[0]) - 1]!.push(toRow(names, row))
+    return results
+  }
+
+  #send(sql: string, values: readonly Encoded[]): postgres.PendingQuery<postgres.Row[]> {
+    return this.#sql.unsafe(sql, values as never[], { prepare: true, simple: false } as object)
+  }
+
+  #prepare(sql: string): Prepared {
+    let prepared = this.#prepared.get(sql)
+    if (prepared === undefined) {
+      const translated = toPostgresSql(sql)
+      prepared = { ...translated, shared: sharedParams(translated.sql), merged: new Map() }
+      if (this.#prepared.size >= MAX_TRANSLATIONS) {
+        this.#prepared.delete(this.#prepared.keys().next().value!)
+      }
+      this.#prepared.set(sql, prepared)
+    }
+    return prepared
   }
 
   async close(): Promise<void> {
     await this.#sql.end({ timeout: 5 })
   }
+}
+
+/** Reads with one key can go as one statement; undefined for one that goes alone. */
+function mergeKey({ prepared, values, types }: Read): string | undefined {
+  let key = ''
+  for (let index = 0; index < values.length; index++) {
+    const isShared = prepared.shared.has(index)
+    if (!isShared && types[index] === undefined) return undefined
+    key += isShared ? `${String(values[index])}|` : `${types[index]}|`
+  }
+  return values.length === prepared.shared.size ? undefined : key + prepared.sql
+}
+
+function mergedSqlOf({ sql, merged }: Prepared, types: Read['types']): string {
+  const key = types.join()
+  let text = merged.get(key)
+  if (text === undefined) merged.set(key, (text = mergeSql(sql, types)))
+  return text
+}
+
+/** Behind the number of the read and that of the row. */
+function toRow(names: readonly string[], values: readonly SqlValue[]): Row {
+  const row: Row = {}
+  for (let index = 2; index < names.length; index++) row[names[index]!] = values[index]!
+  return row
 }
