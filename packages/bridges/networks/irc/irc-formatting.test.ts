@@ -205,6 +205,16 @@ test('more lines than allowed become a paste with a preview of one line that lea
   assert.ok(long.kind === 'paste' && long.preview.endsWith('\x0f…'))
 })
 
+test('lines of white space alone are not sent, however wide or unbreakable it is', () => {
+  for (const space of [' ', '\u00a0', ' \u00a0 ', '\u3000', '\u00a0'.repeat(900)]) {
+    assert.deepEqual(render(docFromText(space)), [])
+    assert.deepEqual(render(docFromText(space), { speaker: { name: 'Ann', kind: 'text' } }), [])
+  }
+  assert.deepEqual(render(docFromText('a\n\u00a0\nb')), ['a', 'b'])
+  const wide = render(docFromText(`a${'\u00a0'.repeat(400)}b`), { budgetBytes: 256 })
+  for (const line of wide) assert.notEqual(line.trim(), '')
+})
+
 test('budgets no server has are refused', () => {
   assert.throws(() => renderForIrc(docFromText('x'), { budgetBytes: 100, maxLines: 1 }), RangeError)
   assert.throws(() => renderForIrc(docFromText('x'), { budgetBytes: NaN, maxLines: 1 }), RangeError)
