@@ -62,7 +62,6 @@ export const HOSTS: readonly HostKind[] = [
 export function hasten(server: IrcServerOptions): IrcServerOptions {
   return {
     ...server,
-    absenceMs: 1_500,
     flood: { burst: 1000, perSecond: 20_000, queueLimit: 5000 },
     timing: { backoff: 100, backoffMax: 500, later: 200, delivery: 10_000, reclaim: 500, quit: 2_000 },
     puppets: { ...server.puppets, patienceMs: 15_000 },
@@ -80,7 +79,7 @@ function ircConfig(server: RunningServer, more: Partial<IrcServerConfig>): IrcSe
       username: 'causeway',
     },
     ...{ realname: 'bridge', user_modes: '', channels: { allow: ['#*'], deny: ['#secret*'] }, mode: 'relay' },
-    ...{ membership: 'lazy', consent: 'notify', nick_suffix: '', close_idle_after: 0, absence: 1000 },
+    ...{ membership: 'lazy', consent: 'notify', nick_suffix: '', close_idle_after: 0, absence: 1500 },
     ...{ reactions_as_text: true, topics_to_irc: true, colors: 'numbers', monospace: 'codes' },
     limits: { burst: 5, per_second: 1, connections: 20, lines: 4, links: 100 },
     ...more,
