@@ -26,6 +26,9 @@ export interface BridgesDeps {
   readonly adjustIrc?: (server: IrcServerOptions) => IrcServerOptions
 }
 
+/** A connection that breaks takes several messages with it within moments. */
+const GATHER_TROUBLE_MS = 1_500
+
 function settingsOf(config: BridgesConfig, secret: string): HubSettings {
   return {
     mediaLinkMs: config.media_links,
@@ -33,6 +36,7 @@ function settingsOf(config: BridgesConfig, secret: string): HubSettings {
     expiresAfterMs: config.expires_after,
     rememberMs: config.remember,
     consentMs: config.consent_within,
+    gatherTroubleMs: GATHER_TROUBLE_MS,
     botName: config.bot_name,
     sealKey: new Uint8Array(hkdfSync('sha256', secret, '', 'causeway bridge accounts', 32)),
   }

@@ -26,6 +26,8 @@ export interface HubSettings {
   readonly rememberMs: number
   /** How long the channel side may take to answer, in milliseconds. */
   readonly consentMs: number
+  /** How long to wait for more of the kind before people are told of messages that did not get through; milliseconds. */
+  readonly gatherTroubleMs: number
   readonly botName: string
   /** 32 bytes: seals what people entrust us (passwords of their accounts elsewhere). */
   readonly sealKey: Uint8Array
@@ -51,17 +53,6 @@ export interface HubContext {
   readonly numbers: Numbers
   /** Lets a lane look for work. */
   wake(lane: string): void
-  /** Tells the people of a room that a message of theirs did not get through. */
-  reportTrouble(trouble: Trouble): void
-}
-
-export interface Trouble {
-  readonly portalNid: number
-  readonly roomId: string
-  readonly eventId: string
-  readonly channel: string
-  readonly kind: 'uncertain' | 'refused'
-  readonly reason: string
 }
 
 /** Hands out row numbers: this process is the only one that writes the tables. */

@@ -21,7 +21,6 @@ import { LaneRunner } from './outbound/lane-runner.ts'
 import { createRunOperation } from './outbound/run-operation.ts'
 import { receiveTransaction } from './receive-transaction.ts'
 import { runTask } from './run-task.ts'
-import { TroubleReporter } from './trouble.ts'
 
 export interface HubOptions {
   readonly db: Database
@@ -64,7 +63,6 @@ function createContext(
   wake: (lane: string) => void,
 ) {
   const { db, port, networks, ghostIds, settings, clock, random, log } = options
-  const trouble = new TroubleReporter({ port, clock, log, signal })
   const hub: HubContext = {
     ...{ db, port, ghostIds, settings, clock, random, log, signal, numbers, wake },
     networks: new Map(networks.map((network) => [network.name, network])),
@@ -72,7 +70,6 @@ function createContext(
     links: new LinkRegistry(db, clock),
     book: new MessageBook(db, clock),
     names: new Cache('bridge display names', NAMES_BYTES, (name, key) => 2 * (name.length + key.length)),
-    reportTrouble: (one) => trouble.report(one),
   }
   return hub
 }

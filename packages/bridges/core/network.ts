@@ -149,7 +149,8 @@ export interface Connection {
 }
 
 export type ConnectionResult =
-  | { readonly kind: 'ready'; readonly connection: Connection }
+  /** `note`: something that people of the room should know about it, said once for a while. */
+  | { readonly kind: 'ready'; readonly connection: Connection; readonly note?: string }
   | { readonly kind: 'retry'; readonly reason: string; readonly afterMs: number }
   /** This person may not speak there. */
   | { readonly kind: 'refused'; readonly reason: string }

@@ -6,6 +6,7 @@ import { openLink } from './links/open-link.ts'
 import type { Link } from './links/registry.ts'
 import { runUnlink, startUnlink } from './links/unlink.ts'
 import type { MatrixEvent } from './matrix-port.ts'
+import { tellTrouble } from './trouble.ts'
 
 function linkMeant(hub: HubContext, payload: string): Link | undefined {
   const { linkNid, portalNid } = JSON.parse(payload) as { linkNid: number; portalNid: number }
@@ -32,7 +33,9 @@ async function pauseLinksOf(hub: HubContext, event: MatrixEvent): Promise<void> 
 }
 
 /** Does one of the hub's own tasks. All may be repeated. True = over; else milliseconds until it is tried again. */
-export async function runTask(hub: HubContext, { kind, payload }: OutboxRecord): Promise<true | number> {
+export async function runTask(hub: HubContext, operation: OutboxRecord): Promise<true | number> {
+  const { kind, payload } = operation
+  if (kind === 'trouble') return tellTrouble(hub, operation)
   if (kind === 'open-link' || kind === 'unlink') {
     const link = linkMeant(hub, payload)
     if (link === undefined) return true

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
 import type { TestIrcClient } from '@causeway/testkit/irc/irc-client.ts'
 import type { MatrixPerson } from '@causeway/testkit/matrix-person.ts'
 import { startHubChild } from './child.ts'
-import { HOSTS, hubLog, linkedRoom, startWorld } from './world.ts'
-import type { World } from './world.ts'
+import { describeJourneys } from './scene.ts'
+import { linkedRoom } from './world.ts'
 
 const number = (text: string): number => Number(/(\d+)$/.exec(text)?.[1])
 
@@ -28,140 +27,104 @@ function uncertain(alice: MatrixPerson, roomId: string): number {
   }, 0)
 }
 
-for (const kind of HOSTS) {
-  describe(`storms on ${kind.name}`, () => {
-    let world: World
-    let skip: string | undefined
-    before(async () => {
-      const started = await startWorld(kind)
-      if ('skip' in started) skip = started.skip
-      else world = started
-    })
-    after(() => world?.[Symbol.asyncDispose]())
-
-    const journey = (title: string, run: () => Promise<void>): void => {
-      test(title, async (t) => {
-        if (skip !== undefined) return t.skip(skip)
-        try {
-          await run()
-        } catch (error) {
-          t.diagnostic(hubLog.slice(-15).join('\n').slice(-4000))
-          throw error
-        }
-      })
-    }
-
-    // A Synapse on two busy cores takes a tenth of a second for an event.
-    const LINES = kind.name === 'Synapse' ? 150 : 1000
-    journey(`${LINES} lines of the channel at once and words against the stream, all in order`, async () => {
-      await using bob = await world.ircPerson('rich', 'bobstorm')
-      await using alice = await world.person('alice')
-      await bob.join('#storm')
-      const roomId = await linkedRoom(alice, world.botId, 'rich #storm puppets')
-      for (let n = 1; n <= LINES; n++) bob.say('#storm', `line ${n}`)
-      const talking = (async () => {
-        for (let n = 1; n <= 100; n++) await alice.say(roomId, `word ${n}`)
-      })()
-      await alice.waitForText(roomId, `line ${LINES}`, 120_000)
-      await talking
-      await bob.waitFor('message', (data) => data['message'] === 'word 100', 60_000)
-      const lines = alice.bodies(roomId).filter((body) => body.startsWith('line '))
-      assert.deepEqual(
-        lines,
-        Array.from({ length: LINES }, (_, n) => `line ${n + 1}`),
-      )
-      assert.deepEqual(
-        read(bob, '#storm', 'word'),
-        Array.from({ length: 100 }, (_, n) => `word ${n + 1}`),
-      )
-    })
-
-    for (const server of ['rich', 'bare'] as const) {
-      journey(
-        `the IRC server restarts in the middle: nothing twice, nothing lost unsaid (${server})`,
-        async () => {
-          const channel = `#restart${server}`
-          const nick = `br${server}`
-          await using bob = await world.ircPerson(server, nick)
-          await using alice = await world.person('alice')
-          await bob.join(channel)
-          const roomId = await linkedRoom(alice, world.botId, `${server} ${channel} puppets`)
-          for (let n = 1; n <= 10; n++) await alice.say(roomId, `word ${n}`)
-          await bob.waitFor('message', (data) => data['message'] === 'word 3', 20_000)
-          await world.irc[server].kill()
-          for (let n = 11; n <= 20; n++) await alice.say(roomId, `word ${n}`)
-          await world.irc[server].start()
-          await using again = await world.ircPerson(server, nick)
-          await again.join(channel)
-          await alice.say(roomId, 'word 21')
-          // What was said while the channel stood empty went to nobody but is not missing on the wire.
-          await again.waitFor('message', (data) => data['message'] === 'word 21', 40_000)
-          const numbers = [...read(bob, channel, 'word'), ...read(again, channel, 'word')].map(number)
-          assert.ok(isAscending(numbers), `in order and once: ${numbers.join()}`)
-          again.say(channel, 'back again')
-          await alice.waitForText(roomId, 'back again')
-          assert.ok(uncertain(alice, roomId) <= 1)
-        },
-      )
-
-      journey(
-        `the hub is killed again and again in mid-flow: nothing twice, nothing lost unsaid (${server})`,
-        async () => {
-          const channel = `#kill${server}`
-          await using bob = await world.ircPerson(server, `bk${server}`)
-          await using alice = await world.person('alice')
-          await bob.join(channel)
-          let child = await startHubChild(world.spare)
-          const roomId = await linkedRoom(alice, `@spare:${world.host.serverName}`, `${server} ${channel}`)
-          let said = 0
-          for (let round = 0; round < 4; round++) {
-            const saying = (async () => {
-              for (let n = 0; n < 15; n++) await alice.say(roomId, `word ${++said}`)
-            })()
-            const from = said
-            for (let n = 0; n < 10; n++) bob.say(channel, `line ${round * 10 + n}`)
-            await bob
-              .waitFor('message', (data) => number(String(data['message'])) > from + 2, 20_000)
-              .catch(() => undefined)
-            await child.kill()
-            await saying
-            child = await startHubChild(world.spare)
-          }
-          await alice.say(roomId, `word ${++said}`)
-          await bob.waitFor('message', (data) => String(data['message']).endsWith(`word ${said}`), 60_000)
-          // Its warnings come a moment after.
-          bob.say(channel, 'line 1000')
-          await alice.waitForText(roomId, 'line 1000', 30_000)
-          const numbers = read(bob, channel, 'word').map(number)
-          assert.ok(isAscending(numbers), `in order and once: ${numbers.join()}`)
-          const missing = Array.from({ length: said }, (_, n) => n + 1).filter((n) => !numbers.includes(n))
-          if (missing.length > 0) {
-            const isTold = (): boolean => uncertain(alice, roomId) >= missing.length
-            await alice.waitFor(roomId, `being told of ${missing.join()}`, isTold, 10_000)
-          }
-          assert.ok(missing.length <= 4, `at most one a kill may be in doubt: ${missing.join()}`)
-          const lines = alice
-            .bodies(roomId)
-            .filter((body) => body.startsWith('line '))
-            .map(number)
-          assert.ok(isAscending(lines), `what was heard appears once and in order: ${lines.join()}`)
-          await alice.say(roomId, '!irc unlink')
-          await bob.waitFor('part', (data) => String(data['nick']).startsWith('spare'), 20_000)
-          await child.kill()
-        },
-      )
-    }
-
-    journey('an idle room is left alone: nobody is parted for saying nothing', async () => {
-      await using bob = await world.ircPerson('rich', 'bobidle')
-      await using alice = await world.person('alice')
-      await bob.join('#idle')
-      const roomId = await linkedRoom(alice, world.botId, 'rich #idle puppets')
-      await alice.say(roomId, 'hello')
-      await bob.waitFor('message', (data) => data['message'] === 'hello', 20_000)
-      await new Promise((resolve) => setTimeout(resolve, 3_000))
-      assert.ok(!bob.seen.some(({ type }) => type === 'part' || type === 'quit'))
-      assert.ok((await alice.joined(roomId)).includes(alice.userId))
-    })
+describeJourneys('storms', {}, (stage) => {
+  const { journey } = stage
+  // A Synapse on two busy cores takes a tenth of a second for an event.
+  const LINES = stage.host.name === 'Synapse' ? 150 : 1000
+  journey(`${LINES} lines of the channel at once and words against the stream, all in order`, async () => {
+    await using s = await stage.scene('rich', 'storm', 'puppets')
+    const { alice, bob, roomId } = s
+    for (let n = 1; n <= LINES; n++) bob.say('#storm', `line ${n}`)
+    const talking = (async () => {
+      for (let n = 1; n <= 100; n++) await alice.say(roomId, `word ${n}`)
+    })()
+    await alice.waitForText(roomId, `line ${LINES}`, 120_000)
+    await talking
+    await bob.waitFor('message', (data) => data['message'] === 'word 100', 60_000)
+    const lines = alice.bodies(roomId).filter((body) => body.startsWith('line '))
+    assert.deepEqual(
+      lines,
+      Array.from({ length: LINES }, (_, n) => `line ${n + 1}`),
+    )
+    assert.deepEqual(
+      read(bob, '#storm', 'word'),
+      Array.from({ length: 100 }, (_, n) => `word ${n + 1}`),
+    )
   })
-}
+
+  for (const server of ['rich', 'bare'] as const) {
+    journey(
+      `the IRC server restarts in the middle: nothing twice, nothing lost unsaid (${server})`,
+      async () => {
+        await using s = await stage.scene(server, `restart${server}`, 'puppets')
+        const { alice, bob, roomId, channel } = s
+        for (let n = 1; n <= 10; n++) await alice.say(roomId, `word ${n}`)
+        await bob.waitFor('message', (data) => data['message'] === 'word 3', 20_000)
+        await stage.world.irc[server].kill()
+        for (let n = 11; n <= 20; n++) await alice.say(roomId, `word ${n}`)
+        await stage.world.irc[server].start()
+        await using again = await stage.world.ircPerson(server, bob.nick)
+        await again.join(channel)
+        await alice.say(roomId, 'word 21')
+        // What was said while the channel stood empty went to nobody but is not missing on the wire.
+        await again.waitFor('message', (data) => data['message'] === 'word 21', 40_000)
+        const numbers = [...read(bob, channel, 'word'), ...read(again, channel, 'word')].map(number)
+        assert.ok(isAscending(numbers), `in order and once: ${numbers.join()}`)
+        again.say(channel, 'back again')
+        await alice.waitForText(roomId, 'back again')
+        assert.ok(uncertain(alice, roomId) <= 1)
+      },
+    )
+
+    journey(
+      `the hub is killed again and again in mid-flow: nothing twice, nothing lost unsaid (${server})`,
+      async () => {
+        const channel = `#kill${server}`
+        await using bob = await stage.world.ircPerson(server, `bk${server}`)
+        await using alice = await stage.world.person('alice')
+        await bob.join(channel)
+        let child = await startHubChild(stage.world.spare)
+        const roomId = await linkedRoom(
+          alice,
+          `@spare:${stage.world.host.serverName}`,
+          `${server} ${channel}`,
+        )
+        let said = 0
+        for (let round = 0; round < 4; round++) {
+          const saying = (async () => {
+            for (let n = 0; n < 15; n++) await alice.say(roomId, `word ${++said}`)
+          })()
+          const from = said
+          for (let n = 0; n < 10; n++) bob.say(channel, `line ${round * 10 + n}`)
+          await bob
+            .waitFor('message', (data) => number(String(data['message'])) > from + 2, 20_000)
+            .catch(() => undefined)
+          await child.kill()
+          await saying
+          child = await startHubChild(stage.world.spare)
+        }
+        await alice.say(roomId, `word ${++said}`)
+        await bob.waitFor('message', (data) => String(data['message']).endsWith(`word ${said}`), 60_000)
+        // Its warnings come a moment after.
+        bob.say(channel, 'line 1000')
+        await alice.waitForText(roomId, 'line 1000', 30_000)
+        const numbers = read(bob, channel, 'word').map(number)
+        assert.ok(isAscending(numbers), `in order and once: ${numbers.join()}`)
+        const missing = Array.from({ length: said }, (_, n) => n + 1).filter((n) => !numbers.includes(n))
+        if (missing.length > 0) {
+          const isTold = (): boolean => uncertain(alice, roomId) >= missing.length
+          await alice.waitFor(roomId, `being told of ${missing.join()}`, isTold, 10_000)
+        }
+        assert.ok(missing.length <= 4, `at most one a kill may be in doubt: ${missing.join()}`)
+        const lines = alice
+          .bodies(roomId)
+          .filter((body) => body.startsWith('line '))
+          .map(number)
+        assert.ok(isAscending(lines), `what was heard appears once and in order: ${lines.join()}`)
+        await alice.say(roomId, '!irc unlink')
+        await bob.waitFor('part', (data) => String(data['nick']).startsWith('spare'), 20_000)
+        await child.kill()
+      },
+    )
+  }
+})

@@ -4,9 +4,11 @@ import path from 'node:path'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { startCauseway } from '@causeway/testkit/causeway.ts'
 import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
+import type { Inspircd, InspircdOptions } from '@causeway/testkit/irc/inspircd.ts'
 import { ircClient } from '@causeway/testkit/irc/irc-client.ts'
 import type { TestIrcClient } from '@causeway/testkit/irc/irc-client.ts'
 import { startNgircd } from '@causeway/testkit/irc/ngircd.ts'
+import type { Ngircd, NgircdOptions } from '@causeway/testkit/irc/ngircd.ts'
 import type { RunningServer } from '@causeway/testkit/irc/server-process.ts'
 import { matrixPerson } from '@causeway/testkit/matrix-person.ts'
 import type { MatrixPerson } from '@causeway/testkit/matrix-person.ts'
@@ -60,7 +62,6 @@ export const HOSTS: readonly HostKind[] = [
 export function hasten(server: IrcServerOptions): IrcServerOptions {
   return {
     ...server,
-    absenceMs: 1_500,
     flood: { burst: 1000, perSecond: 20_000, queueLimit: 5000 },
     timing: { backoff: 100, backoffMax: 500, later: 200, delivery: 10_000, reclaim: 500, quit: 2_000 },
     puppets: { ...server.puppets, patienceMs: 15_000 },
@@ -78,7 +79,7 @@ function ircConfig(server: RunningServer, more: Partial<IrcServerConfig>): IrcSe
       username: 'causeway',
     },
     ...{ realname: 'bridge', user_modes: '', channels: { allow: ['#*'], deny: ['#secret*'] }, mode: 'relay' },
-    ...{ membership: 'lazy', consent: 'notify', nick_suffix: '', close_idle_after: 0, absence: 1000 },
+    ...{ membership: 'lazy', consent: 'notify', nick_suffix: '', close_idle_after: 0, absence: 1500 },
     ...{ reactions_as_text: true, topics_to_irc: true, colors: 'numbers', monospace: 'codes' },
     limits: { burst: 5, per_second: 1, connections: 20, lines: 4, links: 100 },
     ...more,
@@ -142,11 +143,21 @@ export interface World extends AsyncDisposable {
   readonly host: Host
   readonly hub: Standalone
   readonly botId: string
-  readonly irc: Readonly<Record<'rich' | 'bare', RunningServer>>
+  readonly irc: { readonly rich: Inspircd; readonly bare: Ngircd }
   /** A hub of its own for journeys that end it; start it with `startHubHere` or as a child. */
   readonly spare: StandaloneOptions
   person(localpart: string): Promise<MatrixPerson>
   ircPerson(server: 'rich' | 'bare', nick: string): Promise<TestIrcClient>
+}
+
+/** How a world differs from the ordinary one. */
+export interface WorldOptions {
+  /** Of both servers' entries in the hub's configuration. */
+  readonly irc?: Partial<IrcServerConfig>
+  readonly rich?: InspircdOptions
+  readonly bare?: NgircdOptions
+  /** Done once the IRC servers run and before the hub does; what it returns lives as long as they. */
+  readonly prepare?: (irc: { rich: Inspircd; bare: Ngircd }) => Promise<AsyncDisposable>
 }
 
 let people = 0
@@ -154,15 +165,16 @@ let people = 0
 /** Starts it all, or says why that cannot be done here. */
 export async function startWorld(
   kind: HostKind,
-  more: Partial<IrcServerConfig> = {},
+  options: WorldOptions = {},
 ): Promise<World | { readonly skip: string }> {
   await using undo = new AsyncDisposableStack()
   const folder = await mkdtemp(path.join(tmpdir(), 'causeway-journey-'))
   undo.defer(() => rm(folder, { recursive: true, force: true }))
-  const [rich, bare] = await Promise.all([startInspircd(), startNgircd()])
+  const [rich, bare] = await Promise.all([startInspircd(options.rich), startNgircd(options.bare)])
   undo.use(rich)
   undo.use(bare)
-  const irc = { rich: ircConfig(rich, more), bare: ircConfig(bare, more) }
+  if (options.prepare !== undefined) undo.use(await options.prepare({ rich, bare }))
+  const irc = { rich: ircConfig(rich, options.irc ?? {}), bare: ircConfig(bare, options.irc ?? {}) }
   const spareIrc = { rich: { ...irc.rich, nick: 'spare' }, bare: { ...irc.bare, nick: 'spare' } }
   const [main, spare] = await Promise.all([
     prepareHub(undefined, 'bridge', irc, folder),

@@ -95,6 +95,24 @@ export async function listBusyLanes(db: Database): Promise<string[]> {
   return rows.map((row) => row.lane)
 }
 
+/** What waits in a lane, seen as a whole: how many, and the first and the last of them. Undefined where nothing does. */
+export async function findWaiting(
+  db: Database,
+  lane: string,
+): Promise<
+  { readonly count: number; readonly first: OutboxRecord; readonly last: OutboxRecord } | undefined
+> {
+  const [found] = await db.query<{ count: number; first: number | null; last: number | null }>(
+    "SELECT COUNT(*) AS count, MIN(nid) AS first, MAX(nid) AS last FROM bridge_outbox WHERE lane = ? AND state = 'ready'",
+    [lane],
+  )
+  if (found === undefined || found.first === null || found.last === null) return undefined
+  const sql = 'SELECT * FROM bridge_outbox WHERE nid IN (?, ?) ORDER BY nid'
+  const rows = await db.query<OutboxRow>(sql, [found.first, found.last])
+  const [first, last = first] = rows.map(fromRow)
+  return first === undefined || last === undefined ? undefined : { count: found.count, first, last }
+}
+
 /** Numbers of operations by state, of one lane. */
 export async function countOperations(db: Database, lane: string): Promise<Map<OutboxState, number>> {
   const rows = await db.query<{ state: OutboxState; count: number }>(
@@ -128,6 +146,11 @@ export function deleteOperation(nid: number): Step {
 /** Drops what an event would say, where nothing of it has left. */
 export function deleteUnsent(eventId: string): Step {
   return { sql: "DELETE FROM bridge_outbox WHERE event_id = ? AND state = 'ready'", params: [eventId] }
+}
+
+/** Drops what waits in a lane up to an operation, itself included. */
+export function deleteWaitingUpTo(lane: string, nid: number): Step {
+  return { sql: 'DELETE FROM bridge_outbox WHERE lane = ? AND nid <= ?', params: [lane, nid] }
 }
 
 /** Drops everything of a lane, whatever its state. */

@@ -30,6 +30,12 @@ export interface InspircdOptions {
   readonly unlimited?: boolean
   /** Bytes of a line without tags, announced as LINELEN where it is not 512. */
   readonly lineLength?: number
+  /** Seconds of silence after which it asks with a PING, and after which it throws out who does not answer. Default 120. */
+  readonly pingSeconds?: number
+  /** Connections from one address. */
+  readonly perHost?: number
+  /** Makes it a leaf of another server: its operators link them by CONNECT and part them by SQUIT. */
+  readonly leafOf?: Pick<RunningServer, 'ports'>
 }
 
 export interface Inspircd extends RunningServer {
@@ -43,14 +49,28 @@ export interface Inspircd extends RunningServer {
 
 const OPERATOR = { name: 'oper', password: 'operpass' }
 
-function connectClass(unlimited: boolean): string {
+const HUB = 'irc.causeway.test'
+/** The name of a server that is started with `leafOf`. */
+export const INSPIRCD_LEAF = 'leaf.causeway.test'
+
+function connectClass({ unlimited = true, pingSeconds = 120, perHost = 5000 }: InspircdOptions): string {
   const rate = unlimited
     ? 'fakelag="no" commandrate="100000000" threshold="1000000" recvq="8388608"'
     : 'fakelag="yes" commandrate="1000" threshold="10" recvq="8192"'
   return (
-    `<connect name="main" allow="*" timeout="30" pingfreq="120" hardsendq="33554432" softsendq="16777216" ` +
-    `localmax="5000" globalmax="5000" limit="10000" maxchans="1000" resolvehostnames="no" useident="no" ${rate}>`
+    `<connect name="main" allow="*" timeout="30" pingfreq="${pingSeconds}" hardsendq="33554432" softsendq="16777216" ` +
+    `localmax="${perHost}" globalmax="${perHost}" limit="10000" maxchans="1000" resolvehostnames="no" useident="no" ${rate}>`
   )
+}
+
+/** The server itself, and the one it may be linked with. */
+function identity({ leafOf }: InspircdOptions): string[] {
+  const [name, id, other] = leafOf === undefined ? [HUB, '0IN', INSPIRCD_LEAF] : [INSPIRCD_LEAF, '1LF', HUB]
+  const peer = leafOf?.ports[2] ?? 1
+  return [
+    `<server name="${name}" description="test server" network="CausewayTest" id="${id}">`,
+    `<link name="${other}" ipaddr="127.0.0.1" port="${peer}" allowmask="127.0.0.0/8" sendpass="link" recvpass="link">`,
+  ]
 }
 
 function configuration(folder: string, ports: readonly number[], options: InspircdOptions): string {
@@ -59,7 +79,7 @@ function configuration(folder: string, ports: readonly number[], options: Inspir
   return [
     '<config format="xml">',
     `<path configdir="${folder}" datadir="${folder}" logdir="${folder}" moduledir="/usr/lib/inspircd/modules">`,
-    '<server name="irc.causeway.test" description="test server" network="CausewayTest" id="0IN">',
+    ...identity(options),
     '<admin name="Test" email="test@causeway.test" nick="test">',
     `<bind address="127.0.0.1" port="${plain}" type="clients">`,
     `<sslprofile name="own" provider="gnutls" certfile="${folder}/cert.pem" keyfile="${folder}/key.pem" requestclientcert="yes" hash="sha256">`,
@@ -69,7 +89,7 @@ function configuration(folder: string, ports: readonly number[], options: Inspir
     '<uline server="services.causeway.test" silent="yes">',
     '<sasl target="services.causeway.test" requiressl="no">',
     ...MODULES.filter((name) => !without.has(name)).map((name) => `<module name="${name}">`),
-    connectClass(options.unlimited ?? true),
+    connectClass(options),
     '<class name="all" commands="*" privs="*" usermodes="*" chanmodes="*">',
     '<type name="NetAdmin" classes="all">',
     `<oper name="${OPERATOR.name}" password="${OPERATOR.password}" host="*@*" type="NetAdmin">`,

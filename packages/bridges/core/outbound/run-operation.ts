@@ -1,5 +1,6 @@
 import type { Step } from '@causeway/store/db/database.ts'
 import type { OutboxRecord } from '@causeway/store/tables/bridge-outbox.ts'
+import { tellRoom } from '../hub-context.ts'
 import type { HubContext } from '../hub-context.ts'
 import { isPortalKind } from '../lanes.ts'
 import type { Link } from '../links/registry.ts'
@@ -68,7 +69,8 @@ async function runForPortal(
     return keepForLater(hub, before, found.afterMs)
   }
   if (found.kind === 'refused') return refuse(hub, link, operation, found.reason, before)
-  const { connection } = found
+  const { connection, note } = found
+  if (note !== undefined) await tellNote(hub, operation, note)
   // What was rendered before stays as it was: some of it may have been sent.
   const stored = operation.parts === '' ? undefined : (JSON.parse(operation.parts) as string[])
   const needsRendering = stored === undefined || kind === 'reaction'
@@ -76,6 +78,19 @@ async function runForPortal(
   const rendered = stored === undefined ? fresh : { ...fresh, parts: stored }
   if (rendered.parts.length === 0) return dropped(operation, before)
   return sendParts(hub, { link, operation, connection, ...rendered }, before)
+}
+
+/** Tells the room something about how its words are carried. Where that is refused, they are carried all the same. */
+async function tellNote(
+  hub: HubContext,
+  { roomId, nid, createdTs }: OutboxRecord,
+  note: string,
+): Promise<void> {
+  try {
+    await tellRoom(hub, roomId, note, `note-${nid}-${createdTs}`)
+  } catch (error) {
+    if (!(error instanceof MatrixPortError) || error.isTemporary) throw error
+  }
 }
 
 async function keepForLater(

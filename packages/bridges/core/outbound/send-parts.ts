@@ -1,14 +1,10 @@
 import type { Step } from '@causeway/store/db/database.ts'
-import {
-  attemptPart,
-  deleteOperation,
-  endOperation,
-  rewindOperation,
-} from '@causeway/store/tables/bridge-outbox.ts'
+import { attemptPart, deleteOperation, rewindOperation } from '@causeway/store/tables/bridge-outbox.ts'
 import type { OutboxRecord } from '@causeway/store/tables/bridge-outbox.ts'
 import type { HubContext } from '../hub-context.ts'
 import type { Link } from '../links/registry.ts'
 import type { Connection } from '../network.ts'
+import { endInTrouble } from '../trouble.ts'
 import type { OperationResult } from './lane-runner.ts'
 
 /** What is recorded of a part that was sent, where the network gave it an id. */
@@ -27,18 +23,16 @@ export function dropped(operation: OutboxRecord, before: readonly Step[]): Opera
   return { kind: 'over', steps: [...before, deleteOperation(operation.nid)] }
 }
 
-/** Refuses an operation and tells its sender. */
-export function refuse(
+/** Refuses an operation; its sender will be told. */
+export async function refuse(
   hub: HubContext,
   link: Link,
   operation: OutboxRecord,
   reason: string,
   before: readonly Step[],
-): OperationResult {
-  const { roomId, eventId } = operation
-  const channel = link.portal.name
-  hub.reportTrouble({ portalNid: link.portal.nid, roomId, eventId, channel, kind: 'refused', reason })
-  return { kind: 'over', steps: [...before, endOperation(operation.nid, 'refused', reason)] }
+): Promise<OperationResult> {
+  await endInTrouble(hub, link, operation, { kind: 'refused', reason }, before)
+  return { kind: 'over', steps: [] }
 }
 
 /**
@@ -74,14 +68,6 @@ export async function sendParts(
     }
   }
   if (uncertain === undefined) return dropped(operation, carried)
-  const channel = link.portal.name
-  hub.reportTrouble({
-    portalNid: link.portal.nid,
-    roomId,
-    eventId,
-    channel,
-    kind: 'uncertain',
-    reason: uncertain,
-  })
-  return { kind: 'over', steps: [...carried, endOperation(nid, 'uncertain', uncertain)] }
+  await endInTrouble(hub, link, operation, { kind: 'uncertain', reason: uncertain }, carried)
+  return { kind: 'over', steps: [] }
 }

@@ -1,6 +1,7 @@
 import type { Clock, Random, Timer } from '@causeway/store/clock/clock.ts'
 import type { Account, Speaker } from '../../core/network.ts'
 import { IrcClient } from './client/client.ts'
+import { RETRY } from './client/disconnect-reason.ts'
 import type { DisconnectReason, IrcEvent } from './client/events.ts'
 import { nickCandidates, nickOf } from './nick.ts'
 import type { IrcServerOptions } from './server-options.ts'
@@ -34,15 +35,28 @@ interface Puppet {
 
 export type PuppetResult =
   | { readonly kind: 'ready'; readonly client: IrcClient }
-  /** Too many connections, or not now: the bot may relay. */
-  | { readonly kind: 'relay' }
+  /** Too many connections, or not now: the bot may relay. `reason`: what is worth telling people. */
+  | { readonly kind: 'relay'; readonly reason?: string }
   /** The network does not want this person. */
   | { readonly kind: 'refused'; readonly reason: string }
+
+/** What people are told where the network wants somebody's own connection at most later. */
+const REFUSED: Partial<Record<DisconnectReason, string>> = {
+  throttled: 'the network allows no more connections from here',
+  'sasl-failed': 'the network did not take the password of an account',
+  'sasl-unavailable': 'the network did not offer to log in to an account',
+  'nick-refused': 'the network took none of the nicks',
+}
 
 const DEFAULT_NICK_LENGTH = 16
 const SWEEP_MS = 60_000
 const isRegistered = ({ client }: Puppet): boolean => client.state === 'registered'
 const localpartOf = (userId: string): string => userId.slice(1).split(':', 1)[0] ?? userId
+
+function relay({ end }: Puppet): PuppetResult {
+  const reason = end === undefined ? undefined : REFUSED[end]
+  return reason === undefined ? { kind: 'relay' } : { kind: 'relay', reason }
+}
 
 /** Everybody's own connections to one server: made when somebody first speaks, kept while Matrix is quiet. */
 export class PuppetPool {
@@ -90,9 +104,13 @@ export class PuppetPool {
     const { clock, options } = this.#deps
     this.#forgive(speaker.userId)
     const puppet = this.#puppets.get(speaker.userId) ?? (await this.#create(speaker))
-    if (puppet === undefined) return { kind: 'relay' }
+    if (puppet === undefined)
+      return { kind: 'relay', reason: `no more than ${options.puppets.max} have one at the same time` }
     puppet.lastUsedMs = clock.monotonic()
     if (isRegistered(puppet)) return { kind: 'ready', client: puppet.client }
+    // It was refused and knocks again later: no message waits for that.
+    if (puppet.client.state === 'waiting' && puppet.end !== undefined && RETRY[puppet.end] === 'later')
+      return relay(puppet)
     const patience = new AbortController()
     const late = clock.sleep(options.puppets.patienceMs, patience.signal).then(
       () => false,
@@ -102,7 +120,14 @@ export class PuppetPool {
     patience.abort()
     if (isReady && isRegistered(puppet)) return { kind: 'ready', client: puppet.client }
     if (puppet.end === 'banned') return { kind: 'refused', reason: 'the network does not let them in' }
-    return { kind: 'relay' }
+    return relay(puppet)
+  }
+
+  /** The network lets no more in, not even the bot: the connection that was silent for longest makes room. */
+  makeRoom(): void {
+    const [silent] = [...this.#puppets.values()].toSorted((a, b) => a.lastUsedMs - b.lastUsedMs)
+    if (silent === undefined) return
+    this.drop(silent.userId, 'The bridge needs the connection').catch(this.#deps.onFault)
   }
 
   rename(userId: string, displayName: string): void {

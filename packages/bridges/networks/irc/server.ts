@@ -33,10 +33,13 @@ interface Entry {
   readonly portal: Portal
   reconcile: Timer | undefined
   rejoin: Timer | undefined
+  /** Why the bot speaks for others → when people were told; as many as there are reasons. */
+  readonly toldRelay: Map<string, number>
 }
 
 const AWAY_PAUSE_MS = 1_000
 const REJOIN_MS = 60_000
+const TELL_AGAIN_MS = 86_400_000
 /** Banned from the channel (or the network's way to say so). */
 const BANNED_CODES = new Set(['465', '474'])
 
@@ -85,7 +88,10 @@ export class IrcServer {
 
   async open(portal: Portal): Promise<OpenResult> {
     const key = channelKey(portal.name)
-    if (!this.#entries.has(key)) this.#entries.set(key, { portal, reconcile: undefined, rejoin: undefined })
+    if (!this.#entries.has(key)) {
+      const timers = { reconcile: undefined, rejoin: undefined }
+      this.#entries.set(key, { portal, ...timers, toldRelay: new Map() })
+    }
     if (this.#people.isIn(portal)) {
       this.#announce(portal)
       return { kind: 'open', isDeserted: this.#people.isDeserted(portal) }
@@ -115,7 +121,7 @@ export class IrcServer {
     const found = await this.#puppets.connect(speaker)
     if (found.kind === 'refused') return found
     if (found.kind === 'relay')
-      return this.#people.isIn(portal) ? this.#speak(portal, speaker, undefined) : away
+      return this.#people.isIn(portal) ? this.#relay(portal, speaker, found.reason) : away
     if (hasChannel(found.client, portal)) return this.#speak(portal, speaker, found.client)
     const joined = await found.client.join(portal.name)
     return this.#afterJoin(portal, speaker, found.client, joined)
@@ -157,6 +163,18 @@ export class IrcServer {
     return { kind: 'retry', reason: 'joining took too long', afterMs: AWAY_PAUSE_MS }
   }
 
+  /** The bot speaks for somebody who would have a connection of their own; people are told why, once. */
+  #relay(portal: Portal, speaker: Speaker, reason: string | undefined): ConnectionResult {
+    const spoken = this.#speak(portal, speaker, undefined)
+    const told = this.#entries.get(channelKey(portal.name))?.toldRelay
+    const now = this.#deps.clock.monotonic()
+    if (reason === undefined || told === undefined || spoken.kind !== 'ready') return spoken
+    if (now - (told.get(reason) ?? -Infinity) < TELL_AGAIN_MS) return spoken
+    told.set(reason, now)
+    const note = `In ${portal.name} I speak for those who have no connection of their own: ${reason}.`
+    return { ...spoken, note }
+  }
+
   #speak(portal: Portal, speaker: Speaker | undefined, own: IrcClient | undefined): ConnectionResult {
     const connection = createIrcConnection({
       client: own ?? this.#bot,
@@ -172,6 +190,7 @@ export class IrcServer {
 
   #onEvent(event: IrcEvent): void {
     if (event.type === 'names') this.#onNames(event.channel)
+    else if (event.type === 'disconnected' && event.reason === 'throttled') this.#puppets.makeRoom()
     else if (event.type === 'rejoin-refused') this.#onRejoinRefused(event.channel, event.code, event.reason)
     else if (this.#observed !== undefined) observeEvent(this.#observed, event)
   }

@@ -41,7 +41,7 @@ export function byteLength(text: string): number {
  * Cuts logical lines into lines of at most `budgetBytes` bytes with formatting codes, lazily. Breaks at spaces (which
  * go), keeps `whole` segments and words whole where they fit in a line, else breaks between graphemes; only a
  * grapheme longer than a whole line is broken between code points. Open formatting is opened again on each line.
- * Lines that would be empty or only spaces are left out. Linear in the text.
+ * Lines that would be empty or only white space (also the kinds that do not break) are left out. Linear in the text.
  * Throws RangeError for a budget under 64 bytes (or one a prefix of the line uses up).
  */
 export function* splitLines(lines: Iterable<LogicalLine>, budgetBytes: number): Generator<string> {
@@ -63,16 +63,16 @@ function* splitLine(line: LogicalLine, budgetBytes: number): Generator<string> {
       continue
     }
     if (!writer.tryWrite([...(writer.atBreak ? [] : gap), ...unit.pieces])) {
-      if (!writer.isEmpty && writer.fitsAlone(unit.pieces)) yield writer.flush()
+      if (!writer.isEmpty && writer.fitsAlone(unit.pieces)) yield* writer.flush()
       if (writer.isEmpty && writer.fitsAlone(unit.pieces)) writer.tryWrite(unit.pieces)
       else {
-        if (!writer.isEmpty && !writer.tryWrite(gap)) yield writer.flush()
+        if (!writer.isEmpty && !writer.tryWrite(gap)) yield* writer.flush()
         yield* writePieces(writer, unit.pieces)
       }
     }
     gap = []
   }
-  if (!writer.isEmpty) yield writer.flush()
+  if (!writer.isEmpty) yield* writer.flush()
 }
 
 /** A word longer than a line: goes on where we are and is broken wherever a line is full. */
@@ -80,18 +80,18 @@ function* writePieces(writer: LineWriter, pieces: readonly Segment[]): Generator
   for (const piece of pieces) {
     if (writer.tryWrite([piece])) continue
     if (piece.whole && !writer.isEmpty && writer.fitsAlone([piece])) {
-      yield writer.flush()
+      yield* writer.flush()
       writer.tryWrite([piece])
       continue
     }
     for (const part of smallParts(piece.text)) {
       const segment = { text: part, style: piece.style }
       if (writer.tryWrite([segment])) continue
-      if (!writer.isEmpty) yield writer.flush()
+      if (!writer.isEmpty) yield* writer.flush()
       if (writer.tryWrite([segment])) continue
       for (const point of part) {
         if (writer.tryWrite([{ text: point, style: piece.style }])) continue
-        yield writer.flush()
+        yield* writer.flush()
         writer.tryWrite([{ text: point, style: piece.style }])
       }
     }
@@ -109,6 +109,8 @@ class LineWriter {
   readonly #budget: number
   #text = ''
   #bytes = 0
+  /** Something but white space of whatever width is in it. */
+  #hasInk = false
   #style: IrcStyle = PLAIN_STYLE
   #started = false
   #prefix: string
@@ -135,6 +137,7 @@ class LineWriter {
     this.#text += text
     this.#bytes += bytes
     this.#style = style
+    this.#hasInk ||= pieces.some((piece) => piece.text.trim() !== '')
     return true
   }
 
@@ -144,14 +147,15 @@ class LineWriter {
     return byteLength(prefix) + encodeFrom(PLAIN_STYLE, pieces).bytes <= this.#budget
   }
 
-  flush(): string {
-    const line = this.#prefix + this.#text
+  /** Ends the line: gives it where there is something to see in it, and begins the next. */
+  *flush(): Generator<string> {
+    if (this.#hasInk) yield this.#prefix + this.#text
     this.#prefix = this.#line.rest
     this.#text = ''
     this.#bytes = 0
+    this.#hasInk = false
     this.#style = PLAIN_STYLE
     this.#started = true
-    return line
   }
 }
 

@@ -1,18 +1,7 @@
 import { Type } from 'typebox'
 import { invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
-import { linkRoom } from '@causeway/bridges/core/links/link-room.ts'
-import { MatrixPortError } from '@causeway/bridges/core/matrix-port.ts'
-import type { MatrixPort } from '@causeway/bridges/core/matrix-port.ts'
+import { linkBridge } from '@causeway/bridges/core/admin.ts'
 import { defineBridgeCommand } from '../command.ts'
-
-/** The bot enters where it may; where it may not, the refusal of the link says what to do. */
-async function enter(port: MatrixPort, roomId: string): Promise<void> {
-  try {
-    await port.join(undefined, roomId)
-  } catch (error) {
-    if (!(error instanceof MatrixPortError) || error.isTemporary) throw error
-  }
-}
 
 export const command = defineBridgeCommand({
   usage: '<roomId> <server> <channel>',
@@ -38,8 +27,7 @@ export const command = defineBridgeCommand({
     by: Type.Optional(Type.String({ description: 'User id of who asked for it; default: the bot' })),
   }),
   run: async (hub, { roomId, server, channel, network = 'irc', by = hub.port.botUserId, ...options }) => {
-    await enter(hub.port, roomId)
-    const answer = await linkRoom(hub, { roomId, network, server, channel, by, isOperator: true, ...options })
+    const answer = await linkBridge(hub, { roomId, network, server, channel, by, ...options })
     if ('refusal' in answer) throw invalidParam(`Not linked: ${answer.refusal}`)
     const { portal, state } = answer.link
     return { room_id: roomId, server: portal.server, channel: portal.name, state }

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
+import { listBridges } from '@causeway/bridges/core/admin.ts'
 import { defineBridgeCommand } from '../command.ts'
-import { findLinks } from '../find-links.ts'
 
 export const command = defineBridgeCommand({
   usage: '',
@@ -10,9 +10,11 @@ export const command = defineBridgeCommand({
     server: Type.Optional(Type.String({ description: 'Only this server of the configuration' })),
   }),
   run: async (hub, { network, server }) =>
-    findLinks(hub, { network, server }).map(({ portal, roomId, state, options, requestedBy, createdTs }) => ({
-      ...{ network: portal.network, server: portal.server, channel: portal.name, room_id: roomId, state },
-      ...{ mode: options.mode, membership: options.membership, by: requestedBy },
-      since: new Date(createdTs).toISOString(),
-    })),
+    listBridges(hub, { network, server }).map(
+      ({ portal, roomId, state, options, requestedBy, createdTs }) => ({
+        ...{ network: portal.network, server: portal.server, channel: portal.name, room_id: roomId, state },
+        ...{ mode: options.mode, membership: options.membership, by: requestedBy },
+        since: new Date(createdTs).toISOString(),
+      }),
+    ),
 })

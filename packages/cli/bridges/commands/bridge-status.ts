@@ -1,7 +1,6 @@
 import { Type } from 'typebox'
-import { describeLink } from '@causeway/bridges/core/commands/status.ts'
+import { describeBridges } from '@causeway/bridges/core/admin.ts'
 import { defineBridgeCommand } from '../command.ts'
-import { findLinks } from '../find-links.ts'
 
 export const command = defineBridgeCommand({
   usage: '[server] [channel]',
@@ -11,9 +10,7 @@ export const command = defineBridgeCommand({
     channel: Type.Optional(Type.String({ description: 'The channel, such as "#channel"' })),
   }),
   run: async (hub, which) => {
-    const links = findLinks(hub, which)
-    return Promise.all(
-      links.map(async (link) => ({ room_id: link.roomId, status: await describeLink(hub, link) })),
-    )
+    const found = await describeBridges(hub, which)
+    return found.map(({ link, health }) => ({ room_id: link.roomId, status: health }))
   },
 })

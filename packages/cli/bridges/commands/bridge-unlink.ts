@@ -1,8 +1,7 @@
 import { Type } from 'typebox'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
-import { startUnlink } from '@causeway/bridges/core/links/unlink.ts'
+import { unlinkBridge } from '@causeway/bridges/core/admin.ts'
 import { defineBridgeCommand } from '../command.ts'
-import { findLinks } from '../find-links.ts'
 
 export const command = defineBridgeCommand({
   usage: '<server> <channel>',
@@ -16,12 +15,10 @@ export const command = defineBridgeCommand({
     ),
   }),
   run: async (hub, { server, channel, network = 'irc', keepGhosts = false }) => {
-    const [link] = findLinks(hub, { network, server, channel })
+    const by = 'an administrator of the homeserver'
+    const which = { network, server, channel }
+    const link = await unlinkBridge(hub, which, { by, removeGhosts: !keepGhosts })
     if (link === undefined) throw notFound(`${channel} on ${server} is not linked`)
-    if (link.state !== 'leaving') {
-      const by = 'an administrator of the homeserver'
-      await startUnlink(hub, link, { side: 'matrix', by, removeGhosts: !keepGhosts })
-    }
     return { room_id: link.roomId, server, channel: link.portal.name, state: 'leaving' }
   },
 })

@@ -33,9 +33,12 @@ const onPart: Handler = (session, { params, context }) => {
   if (context.own || session.options.observe) session.emit({ type: 'part', ...context, channel, reason })
 }
 
-/** A server that loses a link says `hub.example leaf.example` for each user behind it; people cannot, thanks to "Quit: ". */
+/**
+ * A server that loses a link says `hub.example leaf.example` for each user behind it; ngIRCd says `hub.example: lost
+ * server leaf.example`. People cannot, thanks to "Quit: " or quotation marks.
+ */
 function looksLikeNetsplit(reason: string): boolean {
-  return /^[\w*-]+(?:\.[\w*-]+)+ [\w*-]+(?:\.[\w*-]+)+$/.test(reason)
+  return /^[\w*-]+(?:\.[\w*-]+)+(?: |: lost server )[\w*-]+(?:\.[\w*-]+)+$/.test(reason)
 }
 
 const onQuit: Handler = (session, { params, context }) => {
