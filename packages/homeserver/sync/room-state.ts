@@ -97,7 +97,10 @@ async function membersFor(
   if (names.length === 0) return []
   const entries = await readStateKeysAt(ctx.hs.rooms, room, timeline.startRoot, names)
   const redundant = isFirst || ctx.filter.state.includeRedundantMembers
-  return entries.filter(
-    (entry) => entry !== undefined && (redundant || ctx.hs.toldMembers.shouldTell(ctx.session, entry.stored)),
-  ) as StateEntry[]
+  return entries.filter((entry) => {
+    if (entry === undefined) return false
+    // Noted in any case: whom a first sync tells of need not be told of again.
+    const isNews = ctx.hs.toldMembers.shouldTell(ctx.session, entry.stored)
+    return redundant || isNews
+  }) as StateEntry[]
 }

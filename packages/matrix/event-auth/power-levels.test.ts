@@ -4,7 +4,8 @@ import type { JsonObject, JsonValue } from '../events/pdu.ts'
 import { findRoomVersion, SUPPORTED_ROOM_VERSIONS } from '../room-versions/rules.ts'
 import type { Verdict } from './auth-state.ts'
 import { authorizeEvent } from './authorize.ts'
-import { parseLevel } from './level-values.ts'
+import fixture from './fixtures/power-levels.json' with { type: 'json' }
+import { parseLevel, parseLevelValues } from './level-values.ts'
 import { powerLevelsOf, requiredActionLevel, requiredLevel, userLevel } from './power-levels.ts'
 import { createTestRoom, type TestRoom } from './test-room.ts'
 
@@ -79,6 +80,29 @@ test('levels in text are read before version 10, with signs, zeros and spaces', 
       ['1'],
     ]) {
       assert.equal(parse(version, bad), Number.NaN, `${version} ${JSON.stringify(bad)}`)
+    }
+  }
+})
+
+test("the specification's levels as text and as fractions are read as it says, where the version has them", () => {
+  for (const version of SUPPORTED_ROOM_VERSIONS) {
+    const rules = findRoomVersion(version)!
+    for (const [json, level] of fixture.values as [string, number][]) {
+      const value = JSON.parse(json) as string
+      assert.equal(parse(version, value), since(version, 10) ? Number.NaN : level, `${version} ${json}`)
+    }
+    for (const [exponential, plain, whole] of fixture.numbers as [string, string, string][]) {
+      for (const number of [Number(exponential), Number(plain)])
+        assert.equal(parse(version, number), since(version, 6) ? Number.NaN : Number(whole))
+    }
+    for (const [{ event, levels }, until] of [
+      [fixture.strings, 10],
+      [fixture.floats, 6],
+    ] as const) {
+      const { named, users, events, problem } = parseLevelValues(rules, event.content)
+      const read = Object.fromEntries([...named, ...events, ['users', Object.fromEntries(users)]])
+      assert.equal(problem === undefined, !since(version, until), `${version}: ${problem}`)
+      if (!since(version, until)) assert.deepEqual(read, levels)
     }
   }
 })

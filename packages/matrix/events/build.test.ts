@@ -81,6 +81,16 @@ test('a create event of version 12 names no room, and its hash is the room id', 
   assert.equal(built.head.includes('room_id'), false)
 })
 
+test('an event of that type which is no state under the empty key names its room in version 12', () => {
+  for (const stateKey of [undefined, 'x']) {
+    const more = stateKey === undefined ? {} : { stateKey }
+    const built = buildEvent(v12, draft({}, { type: 'm.room.create', ...more }), { sha256 })
+    assert.equal(built.pdu.room_id, draft({}).roomId)
+    assert.equal(built.roomId, draft({}).roomId)
+    assert.deepEqual(checkFormat(v12, { ...built.pdu, signatures: {} }).ok, true)
+  }
+})
+
 test('what a redaction removes stands where its room version keeps it', () => {
   const input = draft(
     { reason: 'spam' },

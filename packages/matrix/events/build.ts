@@ -149,8 +149,9 @@ function makePdu(rules: RoomVersionRules, draft: EventDraft, parts: Parts, conte
   return pdu
 }
 
+/** As `check-format.ts` has it: only the state under the empty key is a create event; any other names its room. */
 function draftRoomId(rules: RoomVersionRules, draft: EventDraft): RoomId | undefined {
-  if (rules.roomIdIsCreateHash && draft.type === 'm.room.create') return undefined
+  if (rules.roomIdIsCreateHash && draft.type === 'm.room.create' && draft.stateKey === '') return undefined
   if (draft.roomId === undefined) throw new TypeError(`A ${draft.type} event needs a room id`)
   return draft.roomId
 }

@@ -87,9 +87,11 @@ test('an event that names no room is refused, but for the create event of versio
   const { room_id: _, ...pdu } = event({}).pdu
   const v12 = findRoomVersion('12')!
   assert.throws(() => toRoomEvent(v12, pdu as Pdu, sha256), /no room_id/)
-  const create = toRoomEvent(v12, { ...pdu, type: 'm.room.create' } as Pdu, sha256)
+  const created = { ...pdu, type: 'm.room.create', state_key: '' } as Pdu
+  const create = toRoomEvent(v12, created, sha256)
   assert.equal(create.roomId, `!${create.eventId.slice(1)}`)
-  assert.throws(() => toRoomEvent(v11, { ...pdu, type: 'm.room.create' } as Pdu, sha256), /no room_id/)
+  assert.throws(() => toRoomEvent(v11, created, sha256), /no room_id/)
+  assert.throws(() => toRoomEvent(v12, { ...created, state_key: 'x' }, sha256), /no room_id/)
 })
 
 test('references of either form come out as ids', () => {

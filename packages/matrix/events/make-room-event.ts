@@ -22,7 +22,8 @@ export function toRoomEvent(rules: RoomVersionRules, pdu: Pdu, sha256: Sha256, e
 }
 
 function impliedRoomId(rules: RoomVersionRules, pdu: Pdu, eventId: EventId): RoomId {
-  if (rules.roomIdIsCreateHash && pdu.type === 'm.room.create') return roomIdOfCreate(eventId)
+  const isCreate = pdu.type === 'm.room.create' && pdu.state_key === ''
+  if (rules.roomIdIsCreateHash && isCreate) return roomIdOfCreate(eventId)
   throw badJson('The event has no room_id')
 }
 

@@ -4,8 +4,9 @@ import fc from 'fast-check'
 import type { UserId } from '../ids/ids.ts'
 import type { PushContext } from './conditions.ts'
 import { compileRules, evaluate, type PushVerdict } from './evaluate.ts'
+import propertyPaths from './fixtures/property-paths.json' with { type: 'json' }
 import { buildRuleset } from './predefined.ts'
-import { PushEvent, type PushEventInput } from './push-event.ts'
+import { parsePropertyPath, PushEvent, type PushEventInput } from './push-event.ts'
 import { NO_CHANGES, type PushCondition, type PushRule, type PushRuleset } from './ruleset.ts'
 
 const ann = '@ann:example.org' as UserId
@@ -122,6 +123,12 @@ test('kinds are checked in order, and within a kind the first match decides', ()
   assert.equal(decides({ ...everything, room: [] }, event({}, { sender: '@zoe:example.org' })), 'u')
   assert.equal(decides({ ...everything, override: [rule('o', { enabled: false })] }, message('c')), 'c1')
 })
+
+for (const { path, names } of propertyPaths.paths) {
+  test(`the specification's property path ${path} comes apart into ${names.join(', ')}`, () => {
+    assert.deepEqual(parsePropertyPath(path).names, names)
+  })
+}
 
 test('conditions match as the specification says', () => {
   const topic = (value: unknown): PushEvent => event({ topic: value })

@@ -222,9 +222,12 @@ test('unconflicted state stands, and the rest comes from the sets or their auth 
 
 /**
  * Not true of every event: who sets a topic and then leaves has left a topic that the result would not allow, on one
- * branch as on two. It holds where nobody moves but by others' power, for what is no power event.
+ * branch as on two. It holds where nobody moves but by others' power, for what is no power event. And the result
+ * stands for the whole state only where it says something: the iterative auth checks take what the state so far lacks
+ * from the event's own auth events, so that somebody whose join and kick both fail the replay (a kick conflicts with
+ * levels that make its target as strong as its sender, the join with new join rules) may still set the topic.
  */
-test('a conflicted topic in the result is allowed by the result, as long as nobody leaves or joins of themselves', async () => {
+test('a conflicted topic in the result is allowed by the result and, where that has nothing, by its own auth events', async () => {
   let topics = 0
   const still: readonly Action['kind'][] = ['topic', 'kick', 'ban', 'levels', 'rules']
   const quiet = storyOf(['2', '6', '11', '12']).map(({ version, rounds }) => ({
@@ -246,8 +249,9 @@ test('a conflicted topic in the result is allowed by the result, as long as nobo
       const id = resolved.get(key)
       if (id === undefined || separateConflicts(tips).unconflicted.has(key)) return
       topics++
-      const state = authStateOf([...resolved.values()].map((eventId) => room.events.get(eventId)!))
-      assert.equal(authorizeEvent(room.rules, room.events.get(id)!, state, () => false).ok, true)
+      const topic = room.events.get(id)!
+      const state = [...topic.authEventIds, ...resolved.values()].map((eventId) => room.events.get(eventId)!)
+      assert.equal(authorizeEvent(room.rules, topic, authStateOf(state), () => false).ok, true)
     }),
     { numRuns: 300 },
   )
