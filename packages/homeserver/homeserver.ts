@@ -20,6 +20,7 @@ import type { Unread } from './unread/counts.ts'
 import type { StoredFilters } from './sync/stored-filters.ts'
 import type { Presence } from './presence/presence.ts'
 import type { Federation } from './federation/federation.ts'
+import type { Receiving } from './federation/receiving/receiving.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
@@ -61,6 +62,8 @@ export interface Homeserver {
   readonly appservices: Appservices
   /** Other servers: the client that speaks to them, their keys. */
   readonly federation: Federation
+  /** What other servers send to our rooms. */
+  readonly receiving: Receiving
   readonly keyCounts: KeyCounts
   /** Work that takes many writes. */
   readonly jobs: Jobs

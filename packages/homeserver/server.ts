@@ -9,6 +9,8 @@ import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/
 import { openLog } from '@causeway/store/log/log.ts'
 import { createTransactions } from './client/idempotent.ts'
 import { clientRoutes } from './client/routes.ts'
+import { createRoomPeers } from './federation/room-peers.ts'
+import { createReceiving } from './federation/receiving/receiving.ts'
 import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
 import { createOwnKeys } from './federation/keys/own-keys.ts'
 import { federationRoutes } from './federation/routes.ts'
@@ -115,6 +117,7 @@ export async function startHomeserver(
   const housekeeping = startHousekeeping([forgetOldTransactions(hs), forgetOpenIdTokens(hs)], deps)
   const certificates = watchCertificates(config, listeners, deps)
   hs.jobs.wake()
+  await hs.receiving.inbox.start()
   return {
     hs,
     db,
@@ -139,6 +142,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
   router.stop()
   await listeners.stop()
   await hs.appservices[Symbol.asyncDispose]()
+  await hs.receiving[Symbol.asyncDispose]()
   await hs.federation[Symbol.asyncDispose]()
   await hs.jobs[Symbol.asyncDispose]()
   await hs.accounts[Symbol.asyncDispose]()
@@ -199,6 +203,14 @@ export async function openHomeserver(
   const watched = feed.watch(notifier)
   const signer = createSigner(serverName, key)
   const ownKeys = createOwnKeys(serverName, keyFile, config.old_signing_keys, clock)
+  const federation = await createFederation({
+    ...shared,
+    config: config.federation,
+    keyFetches: rateLimitOf(config, 'serverKeys'),
+    signer,
+    ownKeys,
+    network,
+  })
   const hs: Homeserver = {
     ...shared,
     signer,
@@ -218,14 +230,8 @@ export async function openHomeserver(
     presence: createPresence({ ...shared, volatile, notifier: watched }),
     typing: createTyping({ clock, volatile, notifier: watched }),
     appservices: running,
-    federation: await createFederation({
-      ...shared,
-      config: config.federation,
-      keyFetches: rateLimitOf(config, 'serverKeys'),
-      signer,
-      ownKeys,
-      network,
-    }),
+    federation,
+    receiving: createReceiving(shared, createRoomPeers(federation.client, federation.keyring)),
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
       findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),

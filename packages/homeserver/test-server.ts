@@ -142,6 +142,7 @@ export async function openTestServer(
   const close = async (): Promise<void> => {
     router.stop()
     await hs.appservices[Symbol.asyncDispose]()
+    await hs.receiving[Symbol.asyncDispose]()
     await hs.federation[Symbol.asyncDispose]()
     await hs.jobs[Symbol.asyncDispose]()
     await hs.accounts[Symbol.asyncDispose]()

@@ -5,6 +5,8 @@ import { exchangeOpenIdToken } from './endpoints/openid-userinfo.ts'
 import { bulkPerspectivesKeyQuery, perspectivesKeyQuery } from './endpoints/query-keys.ts'
 import { getWellKnownServer } from './endpoints/well-known-server.ts'
 
+import { sendTransaction } from './receiving/send-transaction.ts'
+
 /** Every operation that other homeservers are offered. */
 export const federationRoutes: readonly AnyEndpoint[] = [
   getVersion,
@@ -13,4 +15,5 @@ export const federationRoutes: readonly AnyEndpoint[] = [
   perspectivesKeyQuery,
   bulkPerspectivesKeyQuery,
   exchangeOpenIdToken,
+  sendTransaction,
 ]

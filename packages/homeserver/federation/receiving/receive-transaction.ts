@@ -1,0 +1,77 @@
+import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
+import type { RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import { invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
+import { isJsonObject } from '@causeway/matrix/json/parse.ts'
+import type { Homeserver } from '../../homeserver.ts'
+import { receivePdus, type PduResults } from '../../rooms/receive/receive-pdus.ts'
+
+const MAX_PDUS = 50
+const MAX_EDUS = 100
+/** Rooms of one transaction that are worked on at once. */
+const PARALLEL_ROOMS = 10
+
+/**
+ * Takes a transaction in: the events of each room by themselves, so that one room never holds up another. The same
+ * transaction again gets the same answer. Throws `M_INVALID_PARAM` for one over the limits.
+ * https://spec.matrix.org/v1.19/server-server-api/#transactions
+ */
+export function receiveTransaction(
+  hs: Homeserver,
+  origin: ServerName,
+  txnId: string,
+  body: { readonly pdus?: readonly unknown[]; readonly edus?: readonly unknown[] },
+): Promise<JsonObject> {
+  const { pdus = [], edus = [] } = body
+  if (pdus.length > MAX_PDUS || edus.length > MAX_EDUS) {
+    throw invalidParam(`A transaction holds at most ${MAX_PDUS} PDUs and ${MAX_EDUS} EDUs`)
+  }
+  const { receiving } = hs
+  const key = `${origin}/${txnId}`
+  const before = receiving.answers.get(key)
+  if (before !== undefined) return Promise.resolve(before)
+  hs.federation.client.heardFrom(origin)
+  return receiving.underWay.run(key, async () => {
+    const answer = { pdus: await receiveByRoom(hs, origin, pdus) }
+    receiving.answers.set(key, answer)
+    return answer
+  })
+}
+
+async function receiveByRoom(
+  hs: Homeserver,
+  origin: ServerName,
+  pdus: readonly unknown[],
+): Promise<{ [eventId: string]: JsonValue }> {
+  const rooms = [...Map.groupBy(pdus, roomOf)]
+  const answer: { [eventId: string]: JsonValue } = {}
+  for (let at = 0; at < rooms.length; at += PARALLEL_ROOMS) {
+    const part = rooms.slice(at, at + PARALLEL_ROOMS)
+    const results = await Promise.all(part.map(([roomId, ofRoom]) => receiveRoom(hs, origin, roomId, ofRoom)))
+    for (const [eventId, { error }] of results.flatMap((result) => [...result])) {
+      answer[eventId] = error === undefined ? {} : { error }
+    }
+  }
+  return answer
+}
+
+function roomOf(pdu: unknown): RoomId | undefined {
+  const roomId = isJsonObject(pdu) ? pdu['room_id'] : undefined
+  return isRoomId(roomId) ? roomId : undefined
+}
+
+/** A fault in one room is that room's alone; its sender is told, and sends again what it holds to be important. */
+async function receiveRoom(
+  { receiving, logger }: Homeserver,
+  origin: ServerName,
+  roomId: RoomId | undefined,
+  pdus: readonly unknown[],
+): Promise<PduResults> {
+  if (roomId === undefined) return new Map()
+  try {
+    return await receivePdus(receiving, origin, roomId, pdus)
+  } catch (error) {
+    logger.error('the events of a room could not be taken in', { origin, roomId, error })
+    return new Map()
+  }
+}

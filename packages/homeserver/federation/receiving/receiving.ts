@@ -1,0 +1,56 @@
+import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { Cache } from '@causeway/store/cache/lru.ts'
+import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
+import type { Clock } from '@causeway/store/clock/clock.ts'
+import { createSingleFlight, type SingleFlight } from '@causeway/store/cache/single-flight.ts'
+import { listRoomServers } from '@causeway/store/tables/room-servers.ts'
+import type { Logger } from '../../ops/log.ts'
+import type { RoomEngine } from '../../rooms/engine.ts'
+import type { RoomPeers } from '../../rooms/peers/room-peers.ts'
+import type { ReceiveDeps } from '../../rooms/receive/deps.ts'
+import { createInbox, type Inbox } from '../../rooms/receive/inbox.ts'
+import type { RoomInfo } from '../../rooms/stored-event.ts'
+
+/** What a running server has for taking in what others send. */
+export interface Receiving extends ReceiveDeps, AsyncDisposable {
+  readonly inbox: Inbox
+  /** Answers to transactions, by origin and id: a sender that missed one sends it again. */
+  readonly answers: Cache<string, JsonObject>
+  readonly underWay: SingleFlight<string, JsonObject>
+}
+
+/** Other servers in a room, those with the most members first: they are the likeliest to know. */
+export async function listPeersOf(engine: RoomEngine, room: RoomInfo): Promise<ServerName[]> {
+  const rows = await listRoomServers(engine.db, room.roomNid)
+  return rows
+    .filter(({ joined }) => joined > 0)
+    .toSorted((a, b) => b.joined - a.joined)
+    .map((row) => row.server_name as ServerName)
+}
+
+export interface ReceivingDeps {
+  readonly rooms: RoomEngine
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly budget: MemoryBudget
+}
+
+export function createReceiving(
+  { rooms, clock, logger, budget }: ReceivingDeps,
+  peers: RoomPeers,
+): Receiving {
+  const deps: ReceiveDeps = { engine: rooms, peers, clock, logger }
+  const inbox = createInbox(deps, (room) => listPeersOf(rooms, room))
+  return {
+    ...deps,
+    inbox,
+    answers: budget.cache({
+      name: 'federation_answers',
+      share: 0.01,
+      weigh: (answer: JsonObject) => 200 + 60 * Object.keys(answer['pdus'] ?? {}).length,
+    }),
+    underWay: createSingleFlight(),
+    [Symbol.asyncDispose]: () => inbox[Symbol.asyncDispose](),
+  }
+}
