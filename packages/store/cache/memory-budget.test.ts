@@ -50,12 +50,11 @@ test('a value heavier than the cache, or without a weight, is not held and takes
   assert.equal(cache.figures().bytes, 0)
 })
 
-test('shares must fit, names are taken once, and a resize acts at once', () => {
+test('shares never add up to more than the whole, names are taken once, and a resize acts at once', () => {
   const budget = createMemoryBudget(10_000)
   const cache = budget.cache<number, string>({ name: 'a', share: 0.7, weigh })
   budget.cache<number, string>({ name: 'b', share: 0.1, weigh })
   budget.cache<number, string>({ name: 'c', share: 0.2, weigh })
-  assert.throws(() => budget.cache({ name: 'd', share: 0.1, weigh: () => 1 }), /does not fit/)
   assert.throws(() => budget.cache({ name: 'a', share: 0.1, weigh: () => 1 }), /already/)
   for (let i = 0; i < 100; i++) cache.set(i, 'x')
   budget.resize(1000)
@@ -69,6 +68,12 @@ test('shares must fit, names are taken once, and a resize acts at once', () => {
       ['c', 200],
     ],
   )
+  budget.cache({ name: 'd', share: 1, weigh: () => 1 })
+  assert.deepEqual(
+    budget.figures().map((figures) => figures.limit),
+    [350, 50, 100, 500],
+  )
+  assert.throws(() => budget.cache({ name: 'e', share: 0, weigh: () => 1 }), /above 0/)
 })
 
 test('hits and misses are counted, peeks are not', () => {
