@@ -30,7 +30,8 @@ import { createPublicRooms } from './directory/public-rooms.ts'
 import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import { createPresence } from './presence/create-presence.ts'
-import { createRoomEngine } from './rooms/engine.ts'
+import { createRoomEngine, type StateReset } from './rooms/engine.ts'
+import { createReceiveFigures } from './rooms/receive/figures.ts'
 import { followLog } from './rooms/follow-log.ts'
 import { createAccounts } from './accounts/accounts.ts'
 import { createSessions } from './accounts/sessions.ts'
@@ -189,7 +190,14 @@ export async function openHomeserver(
     { bus, ring: RING, maxChangedKeys: 50_000 },
   )
   const budget = createMemoryBudget(config.memory.budget)
-  const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget })
+  const received = createReceiveFigures()
+  const onStateReset = (reset: StateReset): void => {
+    received.stateResets++
+    logger.warn('the state of a room was resolved to what no branch of it had: see the room doctor', {
+      ...reset,
+    })
+  }
+  const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget, onStateReset })
   // First of all listeners: whoever is woken after it finds the memberships up to date.
   followLog(rooms, bus)
   const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms }
@@ -231,7 +239,7 @@ export async function openHomeserver(
     typing: createTyping({ clock, volatile, notifier: watched }),
     appservices: running,
     federation,
-    receiving: createReceiving(shared, createRoomPeers(federation.client, federation.keyring)),
+    receiving: createReceiving(shared, createRoomPeers(federation.client, federation.keyring), received),
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
       findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),

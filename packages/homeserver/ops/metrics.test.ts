@@ -3,6 +3,7 @@ import { it } from 'node:test'
 import { Registry } from 'prom-client'
 import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import { compileEndpoint } from '../http/compile-endpoint.ts'
+import { createReceiveFigures } from '../rooms/receive/figures.ts'
 import { registerSources } from './register-sources.ts'
 import { RequestTimes } from './request-times.ts'
 
@@ -17,7 +18,8 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   const budget = createMemoryBudget(1000)
   budget.cache({ name: 'heads', share: 0.5, weigh: () => 1 })
   const stats = { waiting: 1, inFlight: 0, batches: 2, writes: 30, refused: 4 }
-  registerSources(registry, { times, budget, router: { waiting: new Set() }, db: { stats } })
+  const receiving = { figures: createReceiveFigures(), inbox: { active: () => 0 } }
+  registerSources(registry, { times, budget, router: { waiting: new Set() }, db: { stats }, receiving })
   times.observe(endpoint, 200, 3)
   times.observe(endpoint, 404, 30_001)
   times.observe(undefined, 404, 1)

@@ -46,6 +46,21 @@ export const METRICS = {
     kind: 'gauge',
     help: 'Writes that wait for the next commit; a rising number means that the disk is too slow',
   },
+  receivedEvents: {
+    name: 'causeway_received_events_total',
+    kind: 'counter',
+    help: 'Events that other servers sent, by what became of them',
+  },
+  stateResets: {
+    name: 'causeway_state_resets_total',
+    kind: 'counter',
+    help: 'Resolutions of a room’s state that gave what no branch had; any rise is worth a look',
+  },
+  inboxRooms: {
+    name: 'causeway_inbox_rooms',
+    kind: 'gauge',
+    help: 'Rooms for which events are being fetched that others refer to',
+  },
   cacheBytes: { name: 'causeway_cache_bytes', kind: 'gauge', help: 'What each cache holds, by estimate' },
   cacheLimit: { name: 'causeway_cache_limit_bytes', kind: 'gauge', help: 'What each cache may hold' },
   cacheEntries: { name: 'causeway_cache_entries', kind: 'gauge', help: 'Entries of each cache' },

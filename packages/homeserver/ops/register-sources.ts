@@ -5,6 +5,8 @@ import type { CommitStats } from '@causeway/store/db/commit-queue.ts'
 import type { Router } from '../http/router.ts'
 import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
 import type { MetricDeclaration } from './metrics.ts'
+import type { ReceiveFigures } from '../rooms/receive/figures.ts'
+import type { Inbox } from '../rooms/receive/inbox.ts'
 import type { RequestTimes } from './request-times.ts'
 
 /** The parts of a running server that know figures about themselves. */
@@ -13,6 +15,7 @@ export interface MetricSources {
   readonly router: Pick<Router, 'waiting'>
   readonly budget: Pick<MemoryBudget, 'figures'>
   readonly db: { readonly stats: CommitStats }
+  readonly receiving: { readonly figures: ReceiveFigures; readonly inbox: Pick<Inbox, 'active'> }
 }
 
 /**
@@ -36,7 +39,17 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerValue(registry, METRICS.dbWrites, () => db.stats.writes)
   registerValue(registry, METRICS.dbRefused, () => db.stats.refused)
   registerValue(registry, METRICS.dbWaiting, () => db.stats.waiting)
+  registerReceiving(registry, sources.receiving)
   registerCaches(registry, budget)
+}
+
+function registerReceiving(registry: Registry, { figures, inbox }: MetricSources['receiving']): void {
+  registerMetric(registry, METRICS.receivedEvents, () => {
+    const { stateResets: _, ...outcomes } = figures
+    return Object.entries(outcomes).map(([outcome, value]) => ({ labels: { outcome }, value }))
+  })
+  registerValue(registry, METRICS.stateResets, () => figures.stateResets)
+  registerValue(registry, METRICS.inboxRooms, () => inbox.active())
 }
 
 function registerCaches(registry: Registry, budget: Pick<MemoryBudget, 'figures'>): void {

@@ -4,7 +4,8 @@ import { findProfiles } from '@causeway/store/tables/profiles.ts'
 import type { UserJobName } from '@causeway/store/tables/user-jobs.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { changeMembership } from '../rooms/membership.ts'
-import { appendEvent, stateOf } from '../rooms/room-write.ts'
+import { appendEvent } from '../rooms/append-event.ts'
+import { stateOf } from '../rooms/room-write.ts'
 import { writeToRoom } from '../rooms/write-to-room.ts'
 
 type Deps = Pick<Homeserver, 'db' | 'rooms'>

@@ -12,7 +12,8 @@ import type { RoomEngine } from './engine.ts'
 import type { RoomHead } from './head.ts'
 import { initialEvents, type NewRoomRequest } from './new-room-state.ts'
 import { persistEvents } from './persist.ts'
-import { appendEvent, beginWrite, buildCreateEvent, type EventDraft, type RoomWrite } from './room-write.ts'
+import { appendEvent, buildCreateEvent } from './append-event.ts'
+import { beginWrite, type EventDraft, type RoomWrite } from './room-write.ts'
 import { throwIfCompanion } from './write-to-room.ts'
 
 /** What the endpoint has worked out before the room is made. */

@@ -15,6 +15,9 @@ export function isShown(event: StoredEvent): boolean {
   return (event.flags & HIDDEN) === 0
 }
 
+/** Joins branches of the graph and says nothing: part of the room, and of no client's concern. */
+export const MERGE_TYPE = 'org.matrix.dummy_event'
+
 async function keep(engine: RoomEngine, row: EventRow): Promise<StoredEvent> {
   const event = storedEventOfRow(await getRoomByNid(engine, row.room_nid), row)
   engine.events.set(event.eventId, event)

@@ -1,28 +1,16 @@
 import type { JsonObject, RoomEvent } from '@causeway/matrix/events/pdu.ts'
-import type { BuiltEvent, EventDraft as MatrixDraft } from '@causeway/matrix/events/build.ts'
-import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
-import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
+import type { EventId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { NewNode, StateChange } from '@causeway/store/state/apply.ts'
 import type { Step, UnsignedPdu, WriteValue } from '@causeway/store/db/database.ts'
 import type { MemberChange, StoredEvent } from '@causeway/store/log/entry.ts'
-import type { AuthState } from '@causeway/matrix/event-auth/auth-state.ts'
 import type { RedactedEvent } from './redact-stored.ts'
 import type { RoomEngine } from './engine.ts'
 import type { StateEntry } from './state-entry.ts'
-import { authorizeEvent } from '@causeway/matrix/event-auth/authorize.ts'
-import { selectAuthEvents } from '@causeway/matrix/event-auth/select-auth-events.ts'
 import { packStateKey, type StateKey } from '@causeway/matrix/event-auth/state-key.ts'
-import { buildEvent } from '@causeway/matrix/events/build.ts'
-import { referenceHash } from '@causeway/matrix/events/reference-hash.ts'
-import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { internKeys, type NewKey } from '@causeway/store/state/keys.ts'
 import { applyChanges } from '@causeway/store/state/tree.ts'
-import { sha256 } from '../crypto/sha256.ts'
-import { verifySignature } from '../crypto/verify.ts'
 import { readCurrentState } from './current-state.ts'
-import { timelineFlags } from './flags.ts'
 import type { Extremity, RoomHead, StateNumbers } from './head.ts'
-import { toStoredEvent } from './stored-event.ts'
 
 /** What somebody wants to say in a room, before the server makes an event of it. */
 export interface EventDraft {
@@ -111,133 +99,18 @@ export async function stateOf(
   return readCurrentState(engine, write.head, type, stateKey)
 }
 
-/**
- * The first event of a room that does not exist yet. Without a room id the id follows from the event.
- * https://spec.matrix.org/v1.19/client-server-api/#mroomcreate
- */
-export function buildCreateEvent(
-  engine: Pick<RoomEngine, 'clock' | 'random' | 'serverName'>,
-  rules: RoomVersionRules,
-  draft: EventDraft,
-  roomId: RoomId | undefined,
-): BuiltEvent {
-  const place = { depth: 1, prevEventIds: [], authEventIds: [], originServerTs: engine.clock.now() }
-  const full = { ...draft, ...place, ...embeddedId(engine, rules) }
-  return buildEvent(rules, roomId === undefined ? full : { ...full, roomId }, { sha256 })
-}
-
-/** In room versions 1 and 2 an event's id is made up by its server. */
-function embeddedId(
-  { random, serverName }: Pick<RoomEngine, 'random' | 'serverName'>,
-  rules: RoomVersionRules,
-): { eventId?: EventId } {
-  return rules.eventId === 'embedded' ? { eventId: `$${random.token(24)}:${serverName}` as EventId } : {}
-}
-
-/**
- * Makes an event of a draft: chooses its auth events, hashes, authorises, and adds it to the write.
- * Throws `M_FORBIDDEN` with the reason when the room's rules refuse it.
- * https://spec.matrix.org/v1.19/server-server-api/#authorization-rules
- * @param ready the event, when it was built already (create events, which the room's id may follow from)
- */
-export async function appendEvent(
-  engine: RoomEngine,
-  write: RoomWrite,
-  draft: EventDraft,
-  ready?: BuiltEvent,
-): Promise<NewEvent> {
-  const { rules } = write.head
-  const authEvents = new Map<StateKey, RoomEvent>()
-  const auth: number[] = []
-  for (const [type, stateKey] of selectAuthEvents(rules, draft)) {
-    const entry = await stateOf(engine, write, type, stateKey)
-    if (entry === undefined) continue
-    authEvents.set(packStateKey(type, stateKey), entry.roomEvent)
-    auth.push(entry.stored.stateNid)
-  }
-  const depth = 1 + Math.max(0, ...write.extremities.map((extremity) => extremity.depth))
-  const roomEvent = ready ?? buildDraft(engine, write, draft, depth, [...authEvents.values()])
-  const create = (await stateOf(engine, write, 'm.room.create', ''))?.roomEvent
-  const state: AuthState = {
-    get: (type, stateKey) =>
-      type === 'm.room.create' ? create : authEvents.get(packStateKey(type, stateKey)),
-  }
-  const verdict = authorizeEvent(rules, roomEvent, state, verifySignature)
-  if (!verdict.ok) throw forbidden(verdict.reason)
-  return addEvent(engine, write, roomEvent, { depth, auth })
-}
-
-function buildDraft(
-  engine: RoomEngine,
-  write: RoomWrite,
-  draft: EventDraft,
-  depth: number,
-  authEvents: readonly RoomEvent[],
-): BuiltEvent {
-  const { rules, roomId } = write.head
-  const full: MatrixDraft = {
-    ...draft,
-    ...embeddedId(engine, rules),
-    roomId,
-    originServerTs: draft.originServerTs ?? engine.clock.now(),
-    depth: Math.min(depth, Number.MAX_SAFE_INTEGER),
-    prevEventIds: write.extremities.map((extremity) => extremity.eventId),
-    authEventIds: authEvents.map((event) => event.eventId),
-  }
-  if (!rules.referencePairs) return buildEvent(rules, full, { sha256 })
-  const referenceHashes = new Map<EventId, string>([
-    ...write.extremities.map(({ eventId, hash }) => [eventId, hash ?? ''] as const),
-    ...authEvents.map((event) => [event.eventId, referenceHash(rules, event.pdu, sha256)] as const),
-  ])
-  return buildEvent(rules, { ...full, referenceHashes }, { sha256 })
-}
-
-/** Adds an authorised event: state first, since the event's row names the state after it. */
-async function addEvent(
-  engine: RoomEngine,
-  write: RoomWrite,
-  roomEvent: BuiltEvent,
-  { depth, auth }: { depth: number; auth: readonly number[] },
-): Promise<NewEvent> {
-  const stateBefore = write.stateRoot
-  const isState = roomEvent.pdu.state_key !== undefined
-  const stateNid = isState ? write.next.event : 0
-  const replaced = isState
-    ? await stateOf(engine, write, roomEvent.pdu.type, roomEvent.pdu.state_key!)
-    : undefined
-  if (isState) await setState(write, roomEvent, stateNid)
-  const stored = toStoredEvent(write.head, roomEvent, {
-    nid: 0,
-    depth,
-    stateRoot: write.stateRoot,
-    roomRoot: write.stateRoot,
-    stateBefore,
-    stateNid,
-    flags: timelineFlags(roomEvent.pdu),
-  })
-  if (isState) holdState(write, { roomEvent: lasting(roomEvent), stored })
-  const hash = write.head.rules.referencePairs
-    ? { hash: referenceHash(write.head.rules, roomEvent.pdu, sha256) }
-    : {}
-  write.extremities = [{ eventId: roomEvent.eventId, depth, root: write.stateRoot, ...hash }]
-  const { head: start, tail, signed } = roomEvent
-  const json = { head: start, tail, signed }
-  const event: NewEvent = { roomEvent, json, stored, auth, replaced, place: 'log' }
-  write.events.push(event)
-  write.head.pending.set(stored.eventId, stored)
-  return event
-}
-
 /** Makes a state event of this write what the next events are authorised against. */
 export function holdState(write: RoomWrite, entry: StateEntry): void {
   write.state.set(packStateKey(entry.stored.type, entry.stored.stateKey!), entry)
   write.head.entries.set(entry.stored.stateNid, entry)
 }
 
-async function setState(write: RoomWrite, roomEvent: RoomEvent, stateNid: number): Promise<void> {
-  const keyNid = await internKey(write, roomEvent.pdu.type, roomEvent.pdu.state_key!)
-  write.next = { ...write.next, event: stateNid + 1 }
-  write.stateRoot = await changeRoot(write, write.stateRoot, [[keyNid, stateNid]])
+/** The same state event in its final form, wherever it was put before that was known. */
+export function replaceState(write: RoomWrite, entry: StateEntry): void {
+  const { stateNid, type, stateKey, eventId } = entry.stored
+  write.head.entries.set(stateNid, entry)
+  const key = packStateKey(type, stateKey!)
+  if (write.state.get(key)?.stored.eventId === eventId) write.state.set(key, entry)
 }
 
 /** A state with changes applied: a new root, whose new nodes are part of the write. */
@@ -276,4 +149,12 @@ export async function internKey(write: RoomWrite, type: string, stateKey: string
 /** Without the texts that are needed only until the event is stored. */
 export function lasting({ eventId, roomId, pdu, prevEventIds, authEventIds }: RoomEvent): RoomEvent {
   return { eventId, roomId, pdu, prevEventIds, authEventIds }
+}
+
+/** Takes back what an unfinished write has put into the head: its build threw, and nothing of it will be stored. */
+export function abandonWrite({ head, events }: RoomWrite): void {
+  for (const { stored } of events) {
+    head.pending.delete(stored.eventId)
+    if (stored.stateNid !== 0) head.entries.delete(stored.stateNid)
+  }
 }

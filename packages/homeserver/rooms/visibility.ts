@@ -3,7 +3,7 @@ import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { readStateAt, readStateKeysAt } from './current-state.ts'
 import type { RoomEngine } from './engine.ts'
 import type { RoomInfo } from './stored-event.ts'
-import { findEventsByNid } from './read-events.ts'
+import { findEventsByNid, MERGE_TYPE } from './read-events.ts'
 
 /** What of a room's state decides whether a user may see an event. */
 interface View {
@@ -89,6 +89,7 @@ export async function filterVisible<E extends Sightable>(
   }
   const visible: { event: E; membership: string }[] = []
   for (const event of events) {
+    if (event.type === MERGE_TYPE) continue
     const joinedLater = event.nid < joinedUntil
     const view = await viewOf(event.stateRoot)
     let ok = allows(view, joinedLater)

@@ -4,7 +4,8 @@ import { MatrixError, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { RoomEngine } from './engine.ts'
 import { findHead } from './load-head.ts'
 import { persistEvents, type Companions, type PendingWrite } from './persist.ts'
-import { beginWrite, type RoomWrite } from './room-write.ts'
+import { abandonWrite, beginWrite, type RoomWrite } from './room-write.ts'
+import { tellMemberChanges } from './state/advance-room-state.ts'
 
 /** A companion's step was refused: a transaction id that was used before, an alias that is taken. */
 export class CompanionRefused extends Error {
@@ -55,9 +56,15 @@ async function buildWrite<T>(
   const head = await findHead(engine, roomId)
   if (head === undefined) throw notFound(`This server does not know the room ${roomId}`)
   const write = beginWrite(head)
-  const { value, companions } = await build(write)
-  if (write.events.length === 0) return { value, pending: undefined }
-  return { value, pending: persistEvents(engine, write, companions) }
+  try {
+    const { value, companions } = await build(write)
+    if (write.events.length === 0) return { value, pending: undefined }
+    await tellMemberChanges(engine, write)
+    return { value, pending: persistEvents(engine, write, companions) }
+  } catch (error) {
+    abandonWrite(write)
+    throw error
+  }
 }
 
 /** A refusal for a stale head (step −1) is worth another attempt; one of the companions is the caller's. */

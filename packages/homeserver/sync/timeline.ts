@@ -1,6 +1,6 @@
 import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
-import { BEGINNING, isShown, listTimeline } from '../rooms/read-events.ts'
+import { BEGINNING, isShown, listTimeline, MERGE_TYPE } from '../rooms/read-events.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { filterVisible, type VisibleEvent } from '../rooms/visibility.ts'
 import type { SyncContext } from './context.ts'
@@ -77,14 +77,15 @@ async function choose(
   return filterVisible(ctx.hs.rooms, room, ctx.session.userId, passing)
 }
 
-/** Messages of people the reader ignores are left out; state stays, or the room would make no sense. */
+/** What joins branches, and messages of people the reader ignores, are left out; state stays, or the room would make no sense. */
 async function withoutIgnored(
   ctx: SyncContext,
   found: readonly StoredEvent[],
 ): Promise<readonly StoredEvent[]> {
   const ignored = await ctx.hs.rooms.ignored.of(ctx.session.userId)
-  if (ignored.length === 0) return found
-  return found.filter((event) => event.stateKey !== undefined || !ignored.includes(event.sender))
+  const heard = found.filter((event) => event.type !== MERGE_TYPE)
+  if (ignored.length === 0) return heard
+  return heard.filter((event) => event.stateKey !== undefined || !ignored.includes(event.sender))
 }
 
 /** Reads backwards until more than `limit` events pass, or a few portions hold no more. Oldest first. */

@@ -9,6 +9,7 @@ import type { Logger } from '../../ops/log.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import type { RoomPeers } from '../../rooms/peers/room-peers.ts'
 import type { ReceiveDeps } from '../../rooms/receive/deps.ts'
+import type { ReceiveFigures } from '../../rooms/receive/figures.ts'
 import { createInbox, type Inbox } from '../../rooms/receive/inbox.ts'
 import type { RoomInfo } from '../../rooms/stored-event.ts'
 
@@ -39,8 +40,9 @@ export interface ReceivingDeps {
 export function createReceiving(
   { rooms, clock, logger, budget }: ReceivingDeps,
   peers: RoomPeers,
+  figures: ReceiveFigures,
 ): Receiving {
-  const deps: ReceiveDeps = { engine: rooms, peers, clock, logger }
+  const deps: ReceiveDeps = { engine: rooms, peers, clock, logger, figures }
   const inbox = createInbox(deps, (room) => listPeersOf(rooms, room))
   return {
     ...deps,

@@ -1,4 +1,3 @@
-import { packStateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import type { Verdict } from '@causeway/matrix/event-auth/auth-state.ts'
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import { referenceHash } from '@causeway/matrix/events/reference-hash.ts'
@@ -15,6 +14,7 @@ import {
   internKey,
   lasting,
   numberOf,
+  replaceState,
   type NewEvent,
   type RoomWrite,
 } from '../room-write.ts'
@@ -22,7 +22,7 @@ import { resolveRoots } from '../state/resolve-roots.ts'
 import type { StateEntry } from '../state-entry.ts'
 import { toStoredEvent } from '../stored-event.ts'
 import { authIdsOf, authorizeAt, authorizeByOwnAuthEvents, type AuthEvents } from './auth-lookup.ts'
-import { advanceRoomState } from './room-state.ts'
+import { advanceRoomState } from '../state/advance-room-state.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
 /** What is known of the events that a PDU points at. */
@@ -142,7 +142,7 @@ async function accept(
     await advanceRoomState(engine, write, root)
   }
   const told: NewEvent = { ...event, stored: { ...stored, roomRoot: write.stateRoot } }
-  if (told.stored.stateNid !== 0) replaceEntry(write, told)
+  if (told.stored.stateNid !== 0) replaceState(write, entryOf(told))
   write.events.push(told)
   write.head.pending.set(stored.eventId, told.stored)
   for (const eventId of place.parents.missing.keys()) {
@@ -150,15 +150,6 @@ async function accept(
     write.steps.push(noteBackwardExtremity(write.head.roomNid, eventId, child))
   }
   return told
-}
-
-/** The same event with its final form wherever it was put before that was known. */
-function replaceEntry(write: RoomWrite, event: NewEvent): void {
-  const { stateNid, type, stateKey } = event.stored
-  const entry = entryOf(event)
-  write.head.entries.set(stateNid, entry)
-  const key = packStateKey(type, stateKey!)
-  if (write.state.get(key)?.stored.eventId === event.stored.eventId) write.state.set(key, entry)
 }
 
 function entryOf(event: NewEvent): StateEntry {

@@ -1,6 +1,7 @@
 import type { RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import type { RoomEngine } from '../engine.ts'
+import type { ReceiveFigures } from './figures.ts'
 import type { RoomPeers } from '../peers/room-peers.ts'
 
 /** What is told of receiving, for logs and metrics. */
@@ -15,6 +16,7 @@ export interface ReceiveDeps {
   readonly peers: RoomPeers
   readonly clock: Clock
   readonly logger: ReceiveLog
+  readonly figures: ReceiveFigures
 }
 
 /** A PDU that waits, and whom it came from. */

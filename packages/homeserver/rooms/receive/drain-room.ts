@@ -13,7 +13,7 @@ import { findHead, findRoom } from '../load-head.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
 import { fetchAuthEvents, fetchBetween, fetchStateAfter, type Inquiry } from './fetch-missing.ts'
-import { receiveBatch, type Received } from './receive-batch.ts'
+import { countReceived, receiveBatch, type Received } from './receive-batch.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
 /** Waiting events looked at in one round. */
@@ -163,8 +163,13 @@ async function acceptGaps(
   return place(deps, inquiry.room, [...fetched.values()], { done, gapStates })
 }
 
-function report({ logger }: ReceiveDeps, roomId: RoomId, results: ReadonlyMap<EventId, Received>): void {
+function report(
+  { logger, figures }: ReceiveDeps,
+  roomId: RoomId,
+  results: ReadonlyMap<EventId, Received>,
+): void {
   for (const [eventId, received] of results) {
+    countReceived(figures, received)
     if (received.outcome !== 'rejected' && received.outcome !== 'soft-failed') continue
     logger.info(`an event was ${received.outcome}`, { roomId, eventId, reason: received.reason })
   }

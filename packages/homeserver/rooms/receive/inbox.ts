@@ -84,6 +84,7 @@ export function createInbox(
     if (hopeless.length > 0) {
       const steps = hopeless.map((row) => deleteInboundPdu(roomId, row.event_id))
       await engine.db.commit({ entries: [], steps })
+      deps.figures.givenUp += hopeless.length
       logger.warn('events were given up: nobody has what they refer to', {
         roomId,
         events: hopeless.map((row) => row.event_id),
@@ -115,6 +116,7 @@ export function createInbox(
         into: INBOUND_PDUS,
         values: [room.roomId, event.eventId, origin, depthOf(event.pdu.depth), json, now, 0],
       }))
+      deps.figures.waiting += kept.length
       if (steps.length > 0) await engine.db.commit({ entries: [], steps })
       wake(room.roomId)
       return kept.length

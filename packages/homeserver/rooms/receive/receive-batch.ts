@@ -13,13 +13,14 @@ import { findHead } from '../load-head.ts'
 import { persistEvents, type PendingWrite } from '../persist.ts'
 import { findEvents } from '../read-events.ts'
 import { redactedBy } from '../redaction.ts'
-import { beginWrite, type RoomWrite } from '../room-write.ts'
+import { abandonWrite, beginWrite, type RoomWrite } from '../room-write.ts'
 import { throwIfCompanion } from '../write-to-room.ts'
 import { addReceivedEvent, type Parents } from './add-event.ts'
 import { authIdsOf, findAuthEvents } from './auth-lookup.ts'
+import type { ReceiveFigures } from './figures.ts'
 import { parentsFirst } from './parents-first.ts'
 import { rootOfEvents } from '../state/root-of-events.ts'
-import { tellMemberChanges } from './room-state.ts'
+import { tellMemberChanges } from '../state/advance-room-state.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
 /** What became of a received event. */
@@ -28,6 +29,12 @@ export type Received =
   | { readonly outcome: 'rejected' | 'soft-failed'; readonly reason: string }
   /** Events that it refers to are not held: they have to be fetched first. */
   | { readonly outcome: 'waiting'; readonly prevs: readonly EventId[]; readonly auths: readonly EventId[] }
+
+/** Counts what became of an event; one that waits is counted when it is kept. */
+export function countReceived(figures: ReceiveFigures, { outcome }: Received): void {
+  if (outcome === 'soft-failed') figures.softFailed++
+  else if (outcome !== 'waiting') figures[outcome]++
+}
 
 export interface BatchOptions {
   /** For events that cannot be had the state after them, as others told it: ids of events that are held. */
@@ -83,6 +90,21 @@ async function buildPart(
   const head = await findHead(engine, roomId)
   if (head === undefined) throw notFound(`This server does not know the room ${roomId}`)
   const write = beginWrite(head)
+  try {
+    return await buildWrite(engine, write, pdus, options)
+  } catch (error) {
+    abandonWrite(write)
+    throw error
+  }
+}
+
+async function buildWrite(
+  engine: RoomEngine,
+  write: RoomWrite,
+  pdus: readonly VerifiedPdu[],
+  options: BatchOptions,
+): Promise<Part> {
+  const { roomNid } = write.head
   const batch = await prepareBatch(engine, write, pdus)
   const results = new Map<EventId, Received>()
   const steps: Step[] = []
@@ -94,7 +116,7 @@ async function buildPart(
     results.set(eventId, received)
     if (received.outcome !== 'waiting') steps.push(...(options.done?.(eventId) ?? []))
     if (received.outcome !== 'waiting' && batch.gaps.has(eventId)) {
-      steps.push(closeBackwardExtremity(head.roomNid, eventId))
+      steps.push(closeBackwardExtremity(roomNid, eventId))
     }
     taken++
   }

@@ -8,7 +8,8 @@ import { readNewestState } from '../newest-state.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
 import type { Inbox } from './inbox.ts'
-import { receiveBatch } from './receive-batch.ts'
+import { MANY_BRANCHES, mergeBranches } from './merge-branches.ts'
+import { countReceived, receiveBatch } from './receive-batch.ts'
 import { verifyPdus } from './verify-pdus.ts'
 
 /** Answer for one PDU of a transaction: nothing, or why it was not taken in. */
@@ -50,6 +51,7 @@ async function receiveAllowed(
   const sound = verdicts.flatMap((verdict) => (verdict.ok ? [verdict.pdu] : []))
   verdicts.forEach((verdict, at) => {
     if (verdict.ok) return
+    deps.figures.dropped++
     const eventId = verdict.eventId ?? guessEventId(room, pdus[at])
     deps.logger.info('a received event was dropped', { origin, roomId: room.roomId, reason: verdict.reason })
     if (eventId !== undefined) results.set(eventId, { error: verdict.reason })
@@ -57,14 +59,25 @@ async function receiveAllowed(
   const waiting: typeof sound = []
   for (const [eventId, received] of await receiveBatch(deps.engine, room.roomId, sound)) {
     if (received.outcome === 'waiting') waiting.push(sound.find(({ event }) => event.eventId === eventId)!)
+    countReceived(deps.figures, received)
     results.set(eventId, received.outcome === 'rejected' ? { error: received.reason } : {})
   }
+  await keepBranchesFew(deps, room.roomId)
   if (waiting.length === 0) return results
   const kept = await deps.inbox.keep(room, origin, waiting)
   for (const { event } of waiting.slice(kept)) {
     results.set(event.eventId, { error: 'Too many events of this room wait for others; send it again later' })
   }
   return results
+}
+
+/** Whoever sends into a room may make it fork as often as they like; what that costs us stays the same. */
+async function keepBranchesFew({ engine, logger }: ReceiveDeps, roomId: RoomId): Promise<void> {
+  const branches = engine.heads.peek(roomId)?.extremities.length ?? 0
+  if (branches < MANY_BRANCHES) return
+  await mergeBranches(engine, roomId).catch((error: unknown) =>
+    logger.warn('the branches of a room cannot be joined', { roomId, branches, error }),
+  )
 }
 
 function refuseAll(room: RoomInfo | undefined, pdus: readonly unknown[], error: string): PduResults {

@@ -18,6 +18,7 @@ import { sendEvent } from '../send.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import { openTestEngine } from '../test-engine.ts'
 import type { ReceiveDeps } from './deps.ts'
+import { createReceiveFigures } from './figures.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { receivePdus, type PduResults } from './receive-pdus.ts'
 import { FarServer } from './test-far-server.ts'
@@ -59,7 +60,8 @@ async function openScene(driver: TestDriver, version = '12'): Promise<Scene> {
   })
   const room = (await findRoom(engine, roomId))!
   const logger = { info: () => undefined, warn: () => undefined }
-  const deps: ReceiveDeps = { engine, peers: server.peers, clock: systemClock, logger }
+  const figures = createReceiveFigures()
+  const deps: ReceiveDeps = { engine, peers: server.peers, clock: systemClock, logger, figures }
   const inbox = createInbox(deps, async () => [server.name])
   return {
     engine,
@@ -211,6 +213,25 @@ for (const driver of await findTestDrivers()) {
       assert.equal(await findEvent(engine, stolen.eventId), undefined)
     })
 
+    it('however often a room forks, it ends in few branches, and their state is resolved', async () => {
+      await using scene = await openScene(driver)
+      const { server, bob } = scene
+      const base = await server.branchAt(scene.engine, scene.room)
+      assertTaken(await scene.receive(base.member(bob, bob, 'join')))
+      const branches = Array.from({ length: 45 }, () => base.fork())
+      const events = branches.map((branch, n) =>
+        n % 3 === 0
+          ? branch.send({ type: 'm.room.topic', sender: bob, stateKey: '', content: { topic: `${n}` } })
+          : branch.say(bob, `branch ${n}`),
+      )
+      assertTaken(await scene.receive(...events))
+      assert.ok((await scene.extremities()).length < 10)
+      await scene.say('and on')
+      assert.equal((await scene.bodies()).length, 31)
+      assert.match(JSON.stringify(await scene.stateNow('m.room.topic')), /"topic":"\d+"/)
+      assert.ok((await scene.extremities()).length < 10)
+    })
+
     it('what lies between is asked for, and comes before what was sent', async () => {
       await using scene = await openScene(driver)
       const { server, bob } = scene
@@ -269,7 +290,8 @@ for (const driver of await findTestDrivers()) {
       assertTaken(await scene.receive(branch.say(bob, 'after')))
       assert.deepEqual(await scene.bodies(), [])
       const logger = { info: () => undefined, warn: () => undefined }
-      const deps = { engine, peers: server.peers, clock: systemClock, logger }
+      const figures = createReceiveFigures()
+      const deps = { engine, peers: server.peers, clock: systemClock, logger, figures }
       await using again = createInbox(deps, async () => [])
       await again.start()
       await again.idle()

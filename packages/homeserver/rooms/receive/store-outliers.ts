@@ -6,7 +6,15 @@ import type { RoomEngine } from '../engine.ts'
 import { findHead } from '../load-head.ts'
 import { persistEvents, type PendingWrite } from '../persist.ts'
 import { findEvents } from '../read-events.ts'
-import { beginWrite, internKey, lasting, numberOf, type NewEvent, type RoomWrite } from '../room-write.ts'
+import {
+  abandonWrite,
+  beginWrite,
+  internKey,
+  lasting,
+  numberOf,
+  type NewEvent,
+  type RoomWrite,
+} from '../room-write.ts'
 import type { StateEntry } from '../state-entry.ts'
 import { toStoredEvent } from '../stored-event.ts'
 import { authIdsOf, authorizeByOwnAuthEvents, findAuthEvents } from './auth-lookup.ts'
@@ -47,6 +55,22 @@ async function build(
   const head = await findHead(engine, roomId)
   if (head === undefined) throw notFound(`This server does not know the room ${roomId}`)
   const write = beginWrite(head)
+  try {
+    const unchecked = await addOutliers(engine, write, pdus)
+    return { pending: write.events.length === 0 ? undefined : persistEvents(engine, write), unchecked }
+  } catch (error) {
+    abandonWrite(write)
+    throw error
+  }
+}
+
+/** Adds those that are not held yet. Resolves with those that could not be checked. */
+async function addOutliers(
+  engine: RoomEngine,
+  write: RoomWrite,
+  pdus: readonly VerifiedPdu[],
+): Promise<EventId[]> {
+  const { head } = write
   const ids = pdus.map(({ event }) => event.eventId).filter((id) => !head.pending.has(id))
   const held = await findEvents(engine, ids)
   const fresh = pdus.filter(({ event }) => !held.has(event.eventId) && !head.pending.has(event.eventId))
@@ -63,7 +87,7 @@ async function build(
     if (!isChecked || event.pdu.state_key === undefined) unchecked.push(event.eventId)
     else authEvents.set(event.eventId, await addOutlier(write, pdu, authEvents))
   }
-  return { pending: write.events.length === 0 ? undefined : persistEvents(engine, write), unchecked }
+  return unchecked
 }
 
 async function addOutlier(

@@ -73,7 +73,26 @@ async function resolveAnew(engine: RoomEngine, write: RoomWrite, roots: readonly
     findReachedFromUnconflicted: (ids) => findReached(work, ids),
   }
   const resolved = await resolveState(head.rules, difference, eventSource(work), TOOLS)
+  reportReset(engine, work, conflicted, resolved)
   return changeRoot(write, base, await changesOf(work, resolved, keyNidOf))
+}
+
+/** Tells of keys that resolved to what no branch had, or to nothing although every branch had something. */
+function reportReset(
+  engine: RoomEngine,
+  { write }: Work,
+  conflicted: readonly ConflictedKey[],
+  resolved: readonly ResolvedEntry[],
+): void {
+  if (engine.onStateReset === undefined) return
+  const valueOf = new Map(resolved.map((entry) => [packStateKey(entry.type, entry.stateKey), entry.eventId]))
+  const keys = conflicted.flatMap(({ type, stateKey, eventIds }) => {
+    const eventId = valueOf.get(packStateKey(type, stateKey))
+    if (eventId === undefined) return eventIds.includes(undefined) ? [] : [{ type, stateKey }]
+    return eventIds.includes(eventId) ? [] : [{ type, stateKey, eventId }]
+  })
+  if (keys.length === 0) return
+  engine.onStateReset({ roomId: write.head.roomId, keys: keys.slice(0, 10), count: keys.length })
 }
 
 async function findConflicts(

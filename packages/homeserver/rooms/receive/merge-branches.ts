@@ -1,0 +1,47 @@
+import { requiredLevel, powerLevelsOf, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
+import type { AuthState } from '@causeway/matrix/event-auth/auth-state.ts'
+import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
+import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { appendEvent } from '../append-event.ts'
+import type { RoomEngine } from '../engine.ts'
+import { MERGE_TYPE } from '../read-events.ts'
+import { stateOf, type RoomWrite } from '../room-write.ts'
+import { writeToRoom } from '../write-to-room.ts'
+
+/** From this many on, branches are joined by an event of ours: each costs every later event a resolution. */
+export const MANY_BRANCHES = 10
+
+/**
+ * Joins the branches in which a room ends, when they are many and nobody of ours says anything that would do it.
+ * Resolves with whether that was done: it needs a member of ours who may send such an event.
+ */
+export function mergeBranches(engine: RoomEngine, roomId: RoomId): Promise<boolean> {
+  return writeToRoom(engine, roomId, async (write) => {
+    let merged = false
+    while (write.extremities.length >= MANY_BRANCHES) {
+      const sender = await findSender(engine, write)
+      if (sender === undefined) return { value: merged }
+      await appendEvent(engine, write, { type: MERGE_TYPE, sender, content: {} })
+      merged = true
+    }
+    return { value: merged }
+  })
+}
+
+async function findSender(engine: RoomEngine, write: RoomWrite): Promise<UserId | undefined> {
+  const create = (await stateOf(engine, write, 'm.room.create', ''))?.roomEvent
+  const power = (await stateOf(engine, write, 'm.room.power_levels', ''))?.roomEvent
+  const events: Readonly<Record<string, RoomEvent | undefined>> = {
+    'm.room.create': create,
+    'm.room.power_levels': power,
+  }
+  const state: AuthState = { get: (type) => events[type] }
+  const levels = powerLevelsOf(write.head.rules, state)
+  const needed = requiredLevel(levels, MERGE_TYPE, false)
+  for (const userId of await engine.members.localMembers(write.head.roomNid)) {
+    const member = await stateOf(engine, write, 'm.room.member', userId)
+    const isJoined = member?.stored.content['membership'] === 'join'
+    if (isJoined && userLevel(levels, userId) >= needed) return userId
+  }
+  return undefined
+}
