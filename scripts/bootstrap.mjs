@@ -90,8 +90,13 @@ function pickNode() {
   return stop(`Node ${NEEDED_MAJOR} is not there although npm ran: install Node ${NEEDED_MAJOR} yourself`)
 }
 
-/** Runs a program in our place: its output is ours, signals reach it, its exit code is ours. */
+/**
+ * Runs a program in our place: its output is ours, signals reach it, its exit code is ours. A Node that can (22.15,
+ * 23.11) becomes that program, which saves the 45 MB of a process that only waits.
+ */
 function handOver(command, args) {
+  if (process.execve !== undefined && process.platform !== 'win32')
+    process.execve(command, [command, ...args], process.env)
   const child = spawn(command, args, { stdio: 'inherit' })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => stop(`${command} could not be started: ${error.message}`))

@@ -12,7 +12,7 @@ import { formatPaginationToken } from './pagination-token.ts'
 import { readSyncState } from './room-state.ts'
 import { readSummary } from './room-summary.ts'
 import type { RoomExtras } from './room-extras.ts'
-import { newestAt, readTimeline, roomRootBefore, type Timeline } from './timeline.ts'
+import { DEFAULT_LIMIT, newestAt, readTimeline, roomRootBefore, type Timeline } from './timeline.ts'
 
 /** The `rooms` of a sync response, as JSON texts by room. */
 export interface RoomSections {
@@ -22,8 +22,10 @@ export interface RoomSections {
   readonly knock: Map<RoomId, string>
 }
 
-/** Rooms that are assembled side by side: what they ask of the database goes together. */
-const AT_A_TIME = 64
+/** Rooms that are assembled side by side, since what they ask of the database goes together: at most so many, */
+const MAX_ROOMS_AT_A_TIME = 128
+/** and with at most so many events in their timelines, which are held as objects meanwhile. */
+const MAX_EVENTS_AT_A_TIME = 4_096
 
 /** Every room of which the reader has to be told something. */
 export async function assembleRooms(
@@ -38,8 +40,10 @@ export async function assembleRooms(
     const isGone = userRoom.forgotten && (ctx.since === undefined || userRoom.eventNid <= ctx.since.position)
     return !isGone && ctx.filter.passesRoom(userRoom.roomId)
   })
-  for (let from = 0; from < rooms.length; from += AT_A_TIME) {
-    const portion = rooms.slice(from, from + AT_A_TIME)
+  const perRoom = ctx.filter.timeline.limit ?? DEFAULT_LIMIT
+  const atATime = Math.min(MAX_ROOMS_AT_A_TIME, Math.ceil(MAX_EVENTS_AT_A_TIME / Math.max(perRoom, 1)))
+  for (let from = 0; from < rooms.length; from += atATime) {
+    const portion = rooms.slice(from, from + atATime)
     const told = await Promise.all(
       portion.map((room) => assembleRoom(ctx, room, recent, extras.get(room.roomId))),
     )

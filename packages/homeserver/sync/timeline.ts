@@ -21,7 +21,7 @@ export interface Timeline {
 }
 
 /** Events of a timeline when the filter says nothing. */
-const DEFAULT_LIMIT = 10
+export const DEFAULT_LIMIT = 10
 const MAX_LIMIT = 500
 /** How many portions are read for a filter that hardly anything passes. */
 const MAX_PORTIONS = 5

@@ -68,16 +68,16 @@ async function queryRanges<R extends Row>(
   sql: string,
   params: readonly ReadParam[],
 ): Promise<R[]> {
-  const rows: R[] = []
+  const portions: Promise<R[]>[] = []
   for (let from = 0; from < ranges.length; from += PORTION) {
     const bounds: number[] = []
     for (let at = from; at < from + PORTION; at++) {
       const { roomNid, after } = ranges[at] ?? NO_RANGE
       bounds.push(roomNid, after)
     }
-    rows.push(...(await db.query<R>(`${RANGES} ${sql}`, [...bounds, ...params])))
+    portions.push(db.query<R>(`${RANGES} ${sql}`, [...bounds, ...params]))
   }
-  return rows
+  return (await Promise.all(portions)).flat()
 }
 
 /** Per room, how many events up to `upTo` count as unread by the default rules: from the index alone. */
