@@ -104,6 +104,7 @@ export class ChannelHistory {
     this.#heardTs ??= joinedTs ?? clock.now()
     if (heardTs === undefined || !client.hasHistory || this.#held !== undefined) return
     this.#held = []
+    this.#said.clear()
     void this.#fetchAll(Math.max(heardTs, clock.now() - MAX_AGE_MS)).finally(() => this.#release())
   }
 

@@ -44,6 +44,8 @@ interface Entry {
 const AWAY_PAUSE_MS = 1_000
 const REJOIN_MS = 60_000
 const TELL_AGAIN_MS = 86_400_000
+/** For the last words in a channel that is being left. */
+const FORGOTTEN = { doubt: () => undefined, findSaid: () => undefined }
 /** Banned from the channel (or the network's way to say so). */
 const BANNED_CODES = new Set(['465', '474'])
 
@@ -120,7 +122,8 @@ export class IrcServer {
     { mode }: LinkOptions,
   ): Promise<ConnectionResult> {
     const away = { kind: 'retry', reason: 'the server cannot be reached', afterMs: AWAY_PAUSE_MS } as const
-    if (!this.#people.isIn(portal) || this.#entry(portal).history.isFetching) return away
+    const isFetching = this.#history(portal)?.isFetching
+    if (!this.#people.isIn(portal) || isFetching === true) return away
     if (speaker === undefined || speaker.isGhost || mode === 'relay')
       return this.#speak(portal, speaker, undefined)
     const found = await this.#puppets.connect(speaker)
@@ -188,7 +191,7 @@ export class IrcServer {
       isBot: own === undefined,
       options: this.#deps.options,
       nickOf: (userId) => this.#people.nickOf(portal, userId),
-      history: this.#entry(portal).history,
+      history: this.#history(portal) ?? FORGOTTEN,
       isOperator: () => this.#people.isOperator(portal.name, this.#bot.nick),
     })
     return { kind: 'ready', connection }
@@ -196,7 +199,7 @@ export class IrcServer {
 
   #onEvent(event: IrcEvent): void {
     const channel = 'channel' in event ? event.channel : undefined
-    const history = channel === undefined ? undefined : this.#entries.get(channelKey(channel))?.history
+    const history = channel === undefined ? undefined : this.#history({ name: channel })
     // Names are the state of the channel, whatever was said in it before.
     if (event.type !== 'names' && history?.take(event) === true) return
     this.#handle(event)
@@ -268,6 +271,15 @@ export class IrcServer {
     }
   }
 
+  #history({ name }: Pick<Portal, 'name'>): ChannelHistory | undefined {
+    return this.#entries.get(channelKey(name))?.history
+  }
+
+  /** The bot under any of the nicks it goes by: it may have had another one when it said it. */
+  #isBotNick(nick: string): boolean {
+    return this.#people.fold(nick).replace(/_+$/, '') === this.#people.fold(this.#deps.options.nick)
+  }
+
   #entry(portal: Portal): Entry {
     const key = channelKey(portal.name)
     const known = this.#entries.get(key)
@@ -277,7 +289,8 @@ export class IrcServer {
       ...{ client: this.#bot, channel: portal.name, clock },
       tell: (event, isHistory) => {
         if (!isHistory) this.#handle(event)
-        else if (this.#observed !== undefined) observeEvent(this.#observed, event, true)
+        else if (this.#observed !== undefined && !('from' in event && this.#isBotNick(event.from.nick)))
+          observeEvent(this.#observed, event, true)
       },
       isOther: (nick) => this.#people.isOther(portal, nick),
       onCut: (lines) =>
