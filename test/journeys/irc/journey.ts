@@ -264,6 +264,14 @@ async function killInMidFlow(world: World, keepsHistory: boolean): Promise<void>
   const { server, bob } = world
   const bots = (): number =>
     bob.seen.filter(({ type, data }) => type === 'join' && data['nick'] === 'hub').length
+  if (keepsHistory) {
+    // What is kept is gone with the last who leaves: he has to be operator before.
+    const first = bots()
+    await server.kill()
+    await reenterAlone(world)
+    await server.start()
+    await bob.waitFor('join', () => bots() > first, 60_000)
+  }
   const before = bots()
   const sending = (async () => {
     for (let index = 0; index < LINES; index++) await sendStubbornly(world, `out ${index}`)
@@ -274,7 +282,7 @@ async function killInMidFlow(world: World, keepsHistory: boolean): Promise<void>
   await server.kill()
   for (let index = 0; index < LINES; index++) bob.say(CHANNEL, `missed ${index}`)
   bob.say(CHANNEL, '!unbridge')
-  await reenterAlone(world)
+  if (!keepsHistory) await reenterAlone(world)
   await server.start()
   await bob.waitFor('join', () => bots() > before, 60_000)
   for (let index = LINES / 2; index < LINES; index++) bob.say(CHANNEL, `in ${index}`)

@@ -27,7 +27,7 @@ interface Play {
   readonly cut: number[]
   /** Lines the server keeps. */
   readonly kept: TextEvent[]
-  settled(): Promise<void>
+  readonly settled: () => Promise<void>
 }
 
 function play(now = START + 1_000_000, onAsked: (history: ChannelHistory) => void = () => undefined): Play {
@@ -93,6 +93,8 @@ test('after a reconnection it goes on behind the last line heard; where nothing 
 test('a line of ours in doubt is found and not told as somebody else’s, unless it is', async () => {
   const { history, told, kept, settled } = play()
   const ours = { nick: 'alice', user: 'a', host: 'h', isServer: false }
+  const service = { ...ours, nick: 'HistServ' }
+  kept.push(line(0, { text: 'bob joined the channel', from: service, time: START + 1 }))
   kept.push(line(1, { text: 'mine' }), line(2, { text: 'mine', from: ours }), line(3, { text: 'lost?' }))
   history.resume(START, ['mine', 'never said'])
   history.take(join)

@@ -8,6 +8,8 @@ const MAX_LINES = 2_000
 const MAX_AGE_MS = 86_400_000
 /** Live events that wait behind the history; of more, the newest are passed on at once, out of order. */
 const MAX_HELD = 10_000
+/** As whom Ergo tells, in words, who came and went: news of then, and said by nobody. */
+const HISTORY_SERVICE = 'HistServ'
 /** Lines of ours in doubt that are remembered. */
 const MAX_DOUBTFUL = 100
 
@@ -131,6 +133,7 @@ export class ChannelHistory {
 
   #tellMissed(event: TextEvent): void {
     this.#heard(event)
+    if (event.from.nick === HISTORY_SERVICE) return
     const at = this.#doubtful.indexOf(event.text)
     if (at !== -1 && !this.#deps.isOther(event.from.nick)) {
       this.#doubtful.splice(at, 1)
