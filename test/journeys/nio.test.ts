@@ -7,10 +7,10 @@ import { startCauseway } from '@causeway/testkit/causeway.ts'
 import { registerUser, type TestUser } from '@causeway/testkit/matrix-client.ts'
 import { startSdkClient, type SdkClient } from '@causeway/testkit/sdk-client.ts'
 import { ensurePythonVenv } from '@causeway/testkit/python-venv.ts'
-import { startNioPerson, type NioEvent, type NioPerson, type NioView } from './nio/person.ts'
+import { NIO_PACKAGES, startNioPerson, type NioEvent, type NioPerson, type NioView } from './nio/person.ts'
 
 const PASSWORD = 'a long enough password'
-const venv = await ensurePythonVenv('nio', ['matrix-nio[e2e]==0.26.0'])
+const venv = await ensurePythonVenv('nio', NIO_PACKAGES)
 const skip = 'skip' in venv ? venv.skip : false
 const python = 'python' in venv ? venv.python : ''
 

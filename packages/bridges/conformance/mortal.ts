@@ -84,7 +84,8 @@ export function mortalNetwork(network: Network, mortality: Mortality): Network {
         lost: (portal, reason) => void (mortality.isDead || sink.lost(portal, reason)),
       }),
     parseChannel: (server, text) => network.parseChannel(server, text),
-    open: (portal, options) => (mortality.isDead ? NEVER : network.open(portal, options)),
+    open: (portal, options, resumption) =>
+      mortality.isDead ? NEVER : network.open(portal, options, resumption),
     close: (portal, reason) => (mortality.isDead ? NEVER : network.close(portal, reason)),
     connect: async (portal, speaker, options) => {
       if (mortality.isDead) return NEVER

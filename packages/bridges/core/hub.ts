@@ -3,7 +3,8 @@ import { createKeyedQueue } from '@causeway/store/cache/keyed-queue.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { findLastBridgeNid } from '@causeway/store/tables/bridge-links.ts'
-import { listBusyLanes } from '@causeway/store/tables/bridge-outbox.ts'
+import { findCursor } from '@causeway/store/tables/bridge-cursors.ts'
+import { findNextOperation, listBusyLanes } from '@causeway/store/tables/bridge-outbox.ts'
 import type { GhostIds } from './ghost-ids.ts'
 import { Ghosts } from './ghosts.ts'
 import type { HubContext, HubLog, HubSettings, Numbers } from './hub-context.ts'
@@ -12,11 +13,12 @@ import { receiveRemoteCommand } from './links/remote-command.ts'
 import { LinkRegistry } from './links/registry.ts'
 import type { Link } from './links/registry.ts'
 import { startUnlink } from './links/unlink.ts'
+import { portalLane } from './lanes.ts'
 import { startMaintenance } from './maintenance.ts'
 import { MatrixPortError } from './matrix-port.ts'
 import type { MatrixPort } from './matrix-port.ts'
 import { MessageBook } from './message-book.ts'
-import type { Network, Portal, RemoteSink } from './network.ts'
+import type { Network, Portal, RemoteSink, Resumption } from './network.ts'
 import { LaneRunner } from './outbound/lane-runner.ts'
 import { createRunOperation } from './outbound/run-operation.ts'
 import { receiveTransaction } from './receive-transaction.ts'
@@ -91,6 +93,13 @@ async function endLost(hub: HubContext, portal: Portal, reason: string): Promise
   await startUnlink(hub, link, { side: 'remote', by: `${portal.name}: ${reason}`, removeGhosts: true })
 }
 
+/** Where the process before us stopped, or this one when it last tried. */
+async function findResumption(db: Database, portalNid: number): Promise<Resumption> {
+  const under = await findNextOperation(db, portalLane(portalNid), 0)
+  const part = under?.state === 'attempting' ? (JSON.parse(under.parts) as string[])[under.part] : undefined
+  return { cursor: await findCursor(db, portalNid), underWay: part === undefined ? [] : [part] }
+}
+
 const REOPEN_MS = 60_000
 
 /** Enters the channel of a link that was there before. That it cannot be entered now is no reason to give it up. */
@@ -98,7 +107,8 @@ async function reopen(hub: HubContext, { nid, portal }: Link): Promise<void> {
   const link = hub.links.ofPortal(portal.nid)
   const isWanted = link?.nid === nid && ['consenting', 'live', 'paused'].includes(link.state)
   if (!isWanted || hub.signal.aborted) return
-  const result = await hub.networks.get(portal.network)?.open(portal, link.options)
+  const resumption = await findResumption(hub.db, portal.nid)
+  const result = await hub.networks.get(portal.network)?.open(portal, link.options, resumption)
   if (result?.kind !== 'refused') return
   hub.log.warn('a linked channel cannot be entered; trying again', {
     channel: portal.name,

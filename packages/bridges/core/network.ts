@@ -47,6 +47,10 @@ export type RemoteEvent =
       readonly doc: Doc
       /** Id of the message this answers. */
       readonly replyTo?: string
+      /** It was said while nobody listened, and told later; it may be known already. */
+      readonly isHistory?: true
+      /** Where to go on listening after this, in the network's own terms, for networks that keep what was said. */
+      readonly cursor?: string
     }
   | { readonly type: 'edit'; readonly target: string; readonly author: RemotePerson; readonly doc: Doc }
   | {
@@ -71,6 +75,14 @@ export type RemoteEvent =
   | { readonly type: 'topic'; readonly topic: string; readonly by?: RemotePerson }
   /** Everybody who is there now: whoever else has a ghost in the room is gone. */
   | { readonly type: 'members'; readonly members: readonly RemotePerson[] }
+
+/** Where an earlier process of ours stopped in a channel. */
+export interface Resumption {
+  /** The `cursor` of what was heard last; undefined where nothing was since the link became live. */
+  readonly cursor: string | undefined
+  /** Rendered parts that may have left or not. */
+  readonly underWay: readonly string[]
+}
 
 /** Words said to the bridge itself, in a channel. */
 export interface RemoteCommand {
@@ -133,6 +145,8 @@ export type Paste = (text: string) => Promise<string | undefined>
 export interface Connection {
   render(message: OutgoingMessage, paste: Paste): Promise<readonly string[]>
   send(part: string): Promise<PartOutcome>
+  /** The id under which a part that may have left was found to have been said; undefined: nothing is known of it. */
+  readonly findSaid?: (part: string) => string | undefined
   /** Native edits. Absent: a short visible correction. */
   readonly edits?: { render(target: RemoteReference, message: OutgoingMessage): readonly string[] }
   /** Absent: nothing is told. */
@@ -195,9 +209,10 @@ export interface Network {
   ): { readonly channel: string; readonly name: string } | { readonly refusal: string }
   /**
    * Enters a channel and listens there from now on, also after reconnections; everybody who is there is told as
-   * `join`. Calling it again tells them again.
+   * `join`. Calling it again tells them again. With `resumption`, what was said meanwhile is told first, where the
+   * network keeps it.
    */
-  open(portal: Portal, options: LinkOptions): Promise<OpenResult>
+  open(portal: Portal, options: LinkOptions, resumption?: Resumption): Promise<OpenResult>
   /** Leaves a channel with everybody. */
   close(portal: Portal, reason: string): Promise<void>
   connect(portal: Portal, speaker: Speaker | undefined, options: LinkOptions): Promise<ConnectionResult>

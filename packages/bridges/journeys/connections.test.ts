@@ -101,21 +101,13 @@ describeJourneys('a limit of connections', { only, rich: { perHost: 4 }, bare: {
           'in order, nothing twice',
         )
 
-        // After a restart three others are faster, which leaves one place: that is the bot's, who carries all.
+        // They all come back after a restart, for which there is room again.
         await stage.world.irc[server].kill()
         await stage.world.irc[server].start()
-        await using one = await stage.world.ircPerson(server, `one${server}`)
-        await using two = await stage.world.ircPerson(server, `two${server}`)
         await using again = await stage.world.ircPerson(server, bob.nick)
         await again.join(channel)
         await erin.say(roomId, 'and now?')
-        const now = await again.waitFor(
-          'message',
-          ({ message }) => String(message).endsWith('and now?'),
-          40_000,
-        )
-        assert.equal(now['nick'], 'hub')
-        assert.deepEqual([one.nick, two.nick], [`one${server}`, `two${server}`])
+        await again.waitFor('message', ({ message }) => String(message).endsWith('and now?'), 40_000)
         again.say(channel, 'welcome back')
         await alice.waitForText(roomId, 'welcome back')
       },

@@ -6,6 +6,7 @@ import type { TestIrcClient } from '@causeway/testkit/irc/irc-client.ts'
 import { NGIRCD_LEAF, startNgircd } from '@causeway/testkit/irc/ngircd.ts'
 import type { Ngircd } from '@causeway/testkit/irc/ngircd.ts'
 import type { SeenEvent } from '@causeway/testkit/matrix-person.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 import { describeJourneys } from './scene.ts'
 
 // Networks of two real servers that are linked, parted, and linked again.
@@ -43,7 +44,7 @@ async function becomeOperator(server: Inspircd | Ngircd): Promise<TestIrcClient>
 const memberships = (events: readonly SeenEvent[]): string[] =>
   events
     .filter(({ type }) => type === 'm.room.member')
-    .map(({ state_key: key = '', content }) => `${key} ${String(content['membership'])}`)
+    .map(({ state_key: key = '', content }) => `${key} ${textOf(content['membership'])}`)
 
 describeJourneys('a network of two servers', { only: 'Causeway', irc: { absence: 8_000 } }, (stage) => {
   for (const kind of ['rich', 'bare'] as const) {

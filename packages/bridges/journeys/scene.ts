@@ -12,7 +12,7 @@ export interface Scene extends AsyncDisposable {
   readonly roomId: string
   readonly channel: string
   /** What Bob reads in the channel, now or soon, that is exactly this. */
-  bobReads(text: string): Promise<Record<string, unknown>>
+  readonly bobReads: (text: string) => Promise<Record<string, unknown>>
 }
 
 /** Where a group of journeys takes place. */
@@ -21,7 +21,7 @@ export interface Stage {
   /** Once its journeys run. */
   readonly world: World
   /** A test; what the hub logged is shown where it fails, and why it is skipped where there is no world for it. */
-  journey(title: string, run: () => Promise<void>): void
+  readonly journey: (title: string, run: () => Promise<void>) => void
   /**
    * A linked room and channel. `more`: words behind `!irc link <server> <channel>`, such as `puppets eager`; `room`: options of
    * its creation.
@@ -63,7 +63,7 @@ export function describeJourneys(
   define: (stage: Stage) => void,
 ): void {
   for (const host of HOSTS.filter(({ name }) => options.only === undefined || name === options.only)) {
-    describe(`${title} on ${host.name}`, () => {
+    void describe(`${title} on ${host.name}`, () => {
       let world: World | undefined
       let skip: string | undefined
       before(async () => {

@@ -5,6 +5,7 @@ import { startCauseway, type Causeway } from '@causeway/testkit/causeway.ts'
 import { ircClient, type TestIrcClient } from '@causeway/testkit/irc/irc-client.ts'
 import { startNgircd, type Ngircd } from '@causeway/testkit/irc/ngircd.ts'
 import { matrixPerson, type MatrixPerson } from '@causeway/testkit/matrix-person.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 import type { Terminal } from '../command.ts'
 import { runCli } from '../run.ts'
 
@@ -52,7 +53,7 @@ describe('causeway admin bridge', () => {
     JSON.parse(await admin('list', '--json', ...words)) as JsonValue as JsonObject[]
   const roomHears = (body: string | RegExp): Promise<unknown> =>
     alice.waitFor(roomId, String(body), ({ content }) => {
-      const text = String(content['body'])
+      const text = textOf(content['body'])
       return typeof body === 'string' ? text === body : body.test(text)
     })
 
@@ -98,7 +99,7 @@ describe('causeway admin bridge', () => {
       ...{ network: 'irc', server: 'home', channel: CHANNEL, room_id: roomId, state: 'live' },
       ...{ mode: 'puppets', membership: 'lazy', by: alice.userId },
     })
-    assert.ok(Math.abs(Date.parse(String(since)) - Date.now()) < 600_000)
+    assert.ok(Math.abs(Date.parse(textOf(since)) - Date.now()) < 600_000)
     assert.deepEqual(await list('--server', 'other'), [])
     assert.match(await admin('list'), /#Town\[1\]/)
     // The server's own folding: on IRC, [ and { are one letter in two cases.

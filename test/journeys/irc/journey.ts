@@ -3,7 +3,9 @@ import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { ircClient, type TestIrcClient } from '@causeway/testkit/irc/irc-client.ts'
 import { registerUser } from '@causeway/testkit/matrix-client.ts'
+import { ensurePythonVenv } from '@causeway/testkit/python-venv.ts'
 import { startSdkClient } from '@causeway/testkit/sdk-client.ts'
+import { NIO_PACKAGES, startNioPerson, type NioEvent } from '../nio/person.ts'
 import {
   aliceReads,
   aliceSays,
@@ -25,6 +27,10 @@ const PNG = Buffer.from(
   'base64',
 )
 const LINES = 200
+const PASSWORD = 'a long enough password'
+const venv = await ensurePythonVenv('nio', NIO_PACKAGES)
+const nioSkip = 'skip' in venv ? venv.skip : false
+const python = 'python' in venv ? venv.python : ''
 
 async function link(world: World): Promise<void> {
   const { alice, bob } = world
@@ -121,6 +127,48 @@ async function sendPicture(world: World): Promise<void> {
   assert.deepEqual(Buffer.from(await fetched.arrayBuffer()), PNG)
 }
 
+/** Nora, on the same portal with another client, in another language: whoever of the three speaks, the others hear. */
+async function talkWithNio(world: World, isRich: boolean): Promise<void> {
+  const { server, alice, bob, roomId } = world
+  const noraUser = await registerUser(server.url, 'nora', PASSWORD)
+  await using nora = await startNioPerson(python, { url: server.url, user: noraUser.userId })
+  await nora.do('login', { password: PASSWORD })
+  await nora.do('join', { room_id: roomId })
+  const said = await nora.do<string>('send', {
+    ...{ room_id: roomId, content: { msgtype: 'm.text', body: 'nora here, with nio' } },
+  })
+  assert.equal((await bobReads(world, 'nora here, with nio'))['nick'], 'nora')
+  assert.equal((await aliceReads(world, 'nora here, with nio')).getId(), said)
+  bob.say(CHANNEL, 'nora: welcome')
+  const hears = (body: string): Promise<NioEvent> =>
+    nora.until(body, ({ events }) => events.find(({ content }) => content['body'] === body))
+  const welcome = await hears('nora: welcome')
+  assert.deepEqual(welcome.content['m.mentions'], { user_ids: [noraUser.userId] })
+  assert.equal(welcome.sender, '@_bridge_irc_home_bob:localhost')
+  await aliceSays(world, 'hello nora')
+  await hears('hello nora')
+  const edit = {
+    ...{ msgtype: 'm.text', body: '* nora here, with matrix-nio' },
+    'm.new_content': { msgtype: 'm.text', body: 'nora here, with matrix-nio' },
+    'm.relates_to': { rel_type: 'm.replace', event_id: said },
+  }
+  await nora.do('send', { room_id: roomId, content: edit })
+  await bobReads(world, 's/nio/matrix-nio/')
+  const relation = { rel_type: 'm.annotation', event_id: welcome.event_id, key: '🌍' } as const
+  await alice.client.sendEvent(roomId, 'm.reaction' as never, { 'm.relates_to': relation } as never)
+  await nora.until('the reaction', ({ events }) =>
+    events.find(({ content }) => (content['m.relates_to'] as JsonObject | undefined)?.['key'] === '🌍'),
+  )
+  if (isRich)
+    await bob.waitFor('tagmsg', ({ tags }) => (tags as Record<string, string>)['+draft/react'] === '🌍')
+  await nora.do('leave', { room_id: roomId })
+  await alice.until(
+    'nora leaving',
+    () => alice.client.getRoom(roomId)?.getMember(noraUser.userId)?.membership === 'leave',
+  )
+  await bob.waitFor('part', ({ nick }) => nick === 'nora')
+}
+
 async function comeAndGo(world: World): Promise<void> {
   const { server, alice, bob, roomId } = world
   const carolUser = await registerUser(server.url, 'carol')
@@ -209,12 +257,21 @@ async function reenterAlone({ bob }: World): Promise<void> {
 /**
  * Both sides talk while our process is killed and started again. Out: every message was acknowledged, so that each is
  * in the channel once and in order; only the one on its way in that very moment may be lost, and then the room is
- * told. In: what was said while the bridge was away is not heard by anybody who is away; all else is there once.
+ * told. In: what was said while the bridge was away is not heard by anybody who is away, unless the server keeps it; all
+ * else is there once.
  */
-async function killInMidFlow(world: World): Promise<void> {
+async function killInMidFlow(world: World, keepsHistory: boolean): Promise<void> {
   const { server, bob } = world
   const bots = (): number =>
     bob.seen.filter(({ type, data }) => type === 'join' && data['nick'] === 'hub').length
+  if (keepsHistory) {
+    // What is kept is gone with the last who leaves: he has to be operator before.
+    const first = bots()
+    await server.kill()
+    await reenterAlone(world)
+    await server.start()
+    await bob.waitFor('join', () => bots() > first, 60_000)
+  }
   const before = bots()
   const sending = (async () => {
     for (let index = 0; index < LINES; index++) await sendStubbornly(world, `out ${index}`)
@@ -223,8 +280,9 @@ async function killInMidFlow(world: World): Promise<void> {
   await bobReads(world, /^out [2-9]\d$/)
   await aliceReads(world, /^in [2-9]\d$/)
   await server.kill()
-  bob.say(CHANNEL, 'nobody hears this')
-  await reenterAlone(world)
+  for (let index = 0; index < LINES; index++) bob.say(CHANNEL, `missed ${index}`)
+  bob.say(CHANNEL, '!unbridge')
+  if (!keepsHistory) await reenterAlone(world)
   await server.start()
   await bob.waitFor('join', () => bots() > before, 60_000)
   for (let index = LINES / 2; index < LINES; index++) bob.say(CHANNEL, `in ${index}`)
@@ -263,6 +321,14 @@ async function killInMidFlow(world: World): Promise<void> {
     numbersUpTo(LINES).slice(LINES / 2),
     'all that was said after it came back',
   )
+  const missed = numbersIn(bodies, 'missed')
+  assert.deepEqual(missed, keepsHistory ? numbersUpTo(LINES) : [], 'what was said while we were away')
+  if (keepsHistory) {
+    assert.deepEqual(heardIn, numbersUpTo(LINES), 'also what was under way to us')
+    const place = (body: string): number => bodies.indexOf(body)
+    assert.ok(place(`in ${LINES / 2 - 1}`) < place('missed 0'), 'in its place')
+    assert.ok(place(`missed ${LINES - 1}`) < place(`in ${LINES / 2}`), 'in its place')
+  }
   const early = heardIn.filter((index) => index < LINES / 2)
   assert.deepEqual(early, numbersUpTo(early.length), 'no hole in what was heard before')
 }
@@ -290,12 +356,12 @@ async function unlinkFromChannel(world: World): Promise<void> {
 }
 
 /** The whole life of a link, on one kind of IRC server. */
-export function runIrcJourney(kind: IrcKind, databaseUrl?: () => string): void {
+export function runIrcJourney(kind: IrcKind, createDatabase?: () => Promise<string>): void {
   const skip = kind.skip ?? false
   describe(`with ${kind.name}`, { skip }, () => {
     let world: World
     before(async () => {
-      world = await startWorld(kind, databaseUrl?.())
+      world = await startWorld(kind, await createDatabase?.())
     })
     after(() => world?.[Symbol.asyncDispose]())
     const step = (title: string, run: () => Promise<void>): void => {
@@ -312,9 +378,12 @@ export function runIrcJourney(kind: IrcKind, databaseUrl?: () => string): void {
     step('both sides talk, with formatting and actions', () => talk(world))
     step('they edit, reply, react and redact', () => answer(world, kind.isRich))
     step('a picture is a link that works without an account', () => sendPicture(world))
+    it('a person with matrix-nio talks with both', { skip: nioSkip }, () => talkWithNio(world, kind.isRich))
     step('people of both sides leave and come back', () => comeAndGo(world))
     step('what was said while the IRC server was away arrives when it is back', () => restartIrc(world))
-    step('kill -9 in mid-flow loses, doubles and reorders nothing that was taken', () => killInMidFlow(world))
+    step('kill -9 in mid-flow loses, doubles and reorders nothing that was taken', () =>
+      killInMidFlow(world, kind.keepsHistory ?? false),
+    )
     step('the channel ends it, and nothing crosses any more', () => unlinkFromChannel(world))
   })
 }

@@ -10,6 +10,8 @@ export interface IrcKind {
   readonly name: string
   /** Whether messages have ids and echoes there, and reply and reaction tags. */
   readonly isRich: boolean
+  /** Whether it tells who comes back what was said meanwhile. */
+  readonly keepsHistory?: boolean
   start(): Promise<RunningServer>
   /** Why it cannot be run here. */
   readonly skip?: string

@@ -5,6 +5,9 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
 
+/** What `person.py` is written for. */
+export const NIO_PACKAGES = ['matrix-nio[e2e]==0.26.0']
+
 const PROGRAM = path.join(import.meta.dirname, 'person.py')
 const TIMEOUT_MS = 20_000
 const LOOK_AGAIN_MS = 100

@@ -1,5 +1,6 @@
 import type { Step } from '@causeway/store/db/database.ts'
 import { endInbox, insertInbox, listInbox, listWaitingPortals } from '@causeway/store/tables/bridge-inbox.ts'
+import { setCursor } from '@causeway/store/tables/bridge-cursors.ts'
 import type { InboxRecord } from '@causeway/store/tables/bridge-inbox.ts'
 import type { HubContext } from '../hub-context.ts'
 import type { Link } from '../links/registry.ts'
@@ -13,13 +14,25 @@ const MAX_UNSTORED = 50_000
 const PAUSE_MS = 1_000
 const PAUSE_MAX_MS = 30_000
 
+/** Something heard, on its way into the database. */
+interface Unstored extends InboxRecord {
+  readonly cursor: string | undefined
+}
+
+/** How far each channel was heard, in the commit that stores what was. */
+function cursorSteps(batch: readonly Unstored[]): Step[] {
+  const last = new Map<number, string>()
+  for (const { portalNid, cursor } of batch) if (cursor !== undefined) last.set(portalNid, cursor)
+  return [...last].map(([portalNid, cursor]) => setCursor(portalNid, cursor))
+}
+
 /**
  * From the networks into the rooms: what is heard is stored first (several things in one commit), then brought into
  * the room in the order of the channel. Each has a transaction id of its own, so that what is tried twice appears once.
  */
 export class Inbound {
   readonly #hub: HubContext
-  #unstored: InboxRecord[] = []
+  #unstored: Unstored[] = []
   #isStoring = false
   readonly #running = new Map<number, boolean>()
   #idle: (() => void)[] = []
@@ -40,7 +53,9 @@ export class Inbound {
     const id = 'id' in event ? event.id : undefined
     const dedupeKey = id === undefined ? `n${nid}` : `${event.type}:${id}`
     const payload = JSON.stringify(event)
-    this.#unstored.push({ nid, portalNid: portal.nid, dedupeKey, payload, createdTs: this.#hub.clock.now() })
+    const cursor = event.type === 'message' ? event.cursor : undefined
+    const createdTs = this.#hub.clock.now()
+    this.#unstored.push({ nid, portalNid: portal.nid, dedupeKey, payload, createdTs, cursor })
     if (!this.#isStoring) void this.#store()
   }
 
@@ -73,7 +88,8 @@ export class Inbound {
       const batch = this.#unstored
       this.#unstored = []
       try {
-        const result = await this.#hub.db.commit({ entries: [], steps: batch.map(insertInbox) })
+        const steps = [...batch.map(insertInbox), ...cursorSteps(batch)]
+        const result = await this.#hub.db.commit({ entries: [], steps })
         if (!result.ok) throw new Error(`refused at ${result.step}: ${result.reason}`)
         for (const portalNid of new Set(batch.map((record) => record.portalNid))) this.#wake(portalNid)
       } catch (error) {

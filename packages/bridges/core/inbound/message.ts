@@ -15,6 +15,10 @@ export async function deliverMessage(
   arrival: Arrival<RemoteEvent & { type: 'message' }>,
 ): Promise<readonly Step[]> {
   const { link, event, heardTs } = arrival
+  // Told again, or one of ours: the hub was away while its words stood in the channel.
+  if (event.isHistory === true && event.id !== undefined) {
+    if ((await hub.book.eventOf(link.portal.nid, event.id)) !== undefined) return []
+  }
   const rendered = toMatrixMessage(event.doc)
   // Formatting codes around nothing.
   if (rendered.body.trim() === '') return []

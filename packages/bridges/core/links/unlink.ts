@@ -1,3 +1,4 @@
+import { deleteCursor } from '@causeway/store/tables/bridge-cursors.ts'
 import { deleteGhostMembers } from '@causeway/store/tables/bridge-ghosts.ts'
 import { deleteInbox } from '@causeway/store/tables/bridge-inbox.ts'
 import { insertConsent } from '@causeway/store/tables/bridge-links.ts'
@@ -61,6 +62,6 @@ export async function runUnlink(hub: HubContext, link: Link): Promise<void> {
   }
   await showBridgeState(hub, link, false)
   hub.ghosts.forgetPortal(portal.nid)
-  await hub.links.advance(link, 'gone', options, [deleteGhostMembers(portal.nid)])
+  await hub.links.advance(link, 'gone', options, [deleteGhostMembers(portal.nid), deleteCursor(portal.nid)])
   hub.log.info('a link is gone', { roomId: link.roomId, channel: portal.name, server: portal.server })
 }

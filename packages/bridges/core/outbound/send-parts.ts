@@ -35,6 +35,14 @@ export async function refuse(
   return { kind: 'over', steps: [] }
 }
 
+/** That a part is out, under the network's id of it. */
+function recordPart(hub: HubContext, sending: Sending, part: number, id: string): Step {
+  const { link, operation, remoteIdOf = String } = sending
+  const { eventId, roomId } = operation
+  const portalNid = link.portal.nid
+  return hub.book.record({ eventId, portalNid, part, remoteId: remoteIdOf(id), roomId, remoteAuthor: '' })
+}
+
 /**
  * Sends the parts of an operation, in order. That a part is under way is durable before its first byte leaves; one
  * that is found under way at the beginning was interrupted by our end, and is never sent again.
@@ -45,11 +53,18 @@ export async function sendParts(
   before: readonly Step[],
 ): Promise<OperationResult> {
   const { link, operation, connection, parts } = sending
-  const { nid, roomId, eventId } = operation
+  const { nid } = operation
   const text = JSON.stringify(parts)
   let carried = before
-  let uncertain = operation.state === 'attempting' ? 'the bridge was interrupted while sending' : undefined
-  for (let part = operation.part + (uncertain === undefined ? 0 : 1); part < parts.length; part++) {
+  const wasUnderWay = operation.state === 'attempting'
+  let uncertain: string | undefined
+  if (wasUnderWay) {
+    const { part } = operation
+    const found = connection.findSaid?.(parts[part]!)
+    if (found === undefined) uncertain = 'the bridge was interrupted while sending'
+    else carried = [...carried, recordPart(hub, sending, part, found)]
+  }
+  for (let part = operation.part + (wasUnderWay ? 1 : 0); part < parts.length; part++) {
     const attempt = [attemptPart(nid, text, part), ...carried]
     const result = await hub.db.commit({ entries: [], steps: attempt })
     // Redacted meanwhile.
@@ -57,9 +72,7 @@ export async function sendParts(
     carried = []
     const outcome = await connection.send(parts[part]!)
     if (outcome.kind === 'sent') {
-      const remoteId = (sending.remoteIdOf ?? String)(outcome.remoteId)
-      const portalNid = link.portal.nid
-      carried = [hub.book.record({ eventId, portalNid, part, remoteId, roomId, remoteAuthor: '' })]
+      carried = [recordPart(hub, sending, part, outcome.remoteId)]
     } else if (outcome.kind === 'uncertain') uncertain = outcome.reason
     else if (outcome.kind === 'refused') return refuse(hub, link, operation, outcome.reason, carried)
     else {

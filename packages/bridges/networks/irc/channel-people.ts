@@ -52,6 +52,14 @@ export class ChannelPeople {
     return bot.members(name).filter(({ nick }) => !this.isBot(nick) && puppets.ownerOf(nick) === undefined)
   }
 
+  /** Whether somebody is in a channel now who is neither the bot nor speaks through us. */
+  isOther({ name }: Portal, nick: string): boolean {
+    const { bot, puppets } = this.#deps
+    return (
+      !this.isBot(nick) && puppets.ownerOf(nick) === undefined && bot.findMember(name, nick) !== undefined
+    )
+  }
+
   /** Nobody there to ask: the channel came into being when the bot entered it, which made the bot its operator. */
   isDeserted(portal: Portal): boolean {
     return this.others(portal).length === 0 && this.isOperator(portal.name, this.#deps.bot.nick)

@@ -36,6 +36,7 @@ function connect(input: { tags: boolean; relayFor?: Speaker; isBot?: boolean; is
     },
     ...{ options, nickOf: (userId) => (userId === '@bob:x' ? 'bobby' : undefined) },
     isOperator: () => input.isOperator ?? false,
+    history: { doubt: () => undefined, findSaid: () => undefined },
   })
 }
 

@@ -8,10 +8,11 @@ import type {
 } from '../../core/network.ts'
 import { oneLine } from '../../formatting/normalize.ts'
 import type { Doc } from '../../formatting/tree.ts'
+import type { ChannelHistory } from './channel-history.ts'
 import type { IrcClient } from './client/client.ts'
 import type { TextKind } from './client/text-budget.ts'
 import { reactionFallback, replyFallback } from './fallbacks.ts'
-import { sendIrcPart } from './part.ts'
+import { sendIrcPart, textOfPart } from './part.ts'
 import type { IrcPart } from './part.ts'
 import type { IrcServerOptions } from './server-options.ts'
 import { byteLength } from './split-lines.ts'
@@ -28,6 +29,8 @@ export interface IrcConnectionInput {
   readonly options: IrcServerOptions
   /** The nick of a user in the channel, for those who have one. */
   readonly nickOf: (userId: string) => string | undefined
+  /** What is known of lines in doubt, where the server keeps what was said. */
+  readonly history: Pick<ChannelHistory, 'doubt' | 'findSaid'>
   /** Whether the client may act on others in the channel. */
   readonly isOperator: () => boolean
 }
@@ -137,11 +140,20 @@ function renderTopic({ channel }: IrcConnectionInput, topic: string): readonly s
 
 /** Somebody's way to speak in an IRC channel. IRC has no edits and, on these servers, no withdrawal. */
 export function createIrcConnection(input: IrcConnectionInput): Connection {
-  const { client, channel, isBot, relayFor, options } = input
+  const { client, channel, isBot, relayFor, options, history } = input
   const actsForItself = isBot && relayFor === undefined
   return {
     render: (message, paste) => render(input, message, paste),
-    send: (part) => sendIrcPart(client, channel, part),
+    send: async (part) => {
+      const outcome = await sendIrcPart(client, channel, part)
+      const text = textOfPart(part)
+      if (outcome.kind === 'uncertain' && text !== undefined) history.doubt(text)
+      return outcome
+    },
+    findSaid: (part) => {
+      const text = textOfPart(part)
+      return text === undefined ? undefined : history.findSaid(text)
+    },
     reactions: { render: (target, key, isRemoval) => renderReaction(input, target, key, isRemoval) },
     ...(actsForItself && {
       moderation: { render: (act, person, reason) => renderModeration(input, act, person, reason) },

@@ -50,7 +50,7 @@ export function createIrcNetwork(deps: IrcNetworkDeps): Network {
       if (found === undefined) return { refusal: `there is no server “${server}” here` }
       return parseChannelName(text, found.channels, of(server).isupport ?? DEFAULT_ISUPPORT)
     },
-    open: async (portal) => of(portal.server).open(portal),
+    open: async (portal, options, resumption) => of(portal.server).open(portal, options, resumption),
     close: async (portal, reason) => servers.get(portal.server)?.close(portal, reason),
     connect: async (portal, speaker, link) => of(portal.server).connect(portal, speaker, link),
     part: async (portal, userId, reason) => servers.get(portal.server)?.part(portal, userId, reason),

@@ -27,6 +27,8 @@ export interface Observed {
   learnNick(userId: string, nick: string): void
   /** Looks later who did not come back. */
   reconcileLater(portal: Portal): void
+  /** Where to go on after an event, where the server keeps what was said. */
+  cursorOf(event: TextEvent): string | undefined
 }
 
 function personOf(observed: Observed, nick: string): RemotePerson {
@@ -44,7 +46,7 @@ export function parseBridgeCommand(text: string): string[] | undefined {
   return match[1]?.toLowerCase() === 'unbridge' ? ['unbridge', ...words] : words
 }
 
-function onText(observed: Observed, event: TextEvent): void {
+function onText(observed: Observed, event: TextEvent, isHistory: boolean): void {
   const { channel, from } = event
   const portal = channel === undefined ? undefined : observed.portalOf(channel)
   // What only operators shall see, and what servers say, is not for the room.
@@ -53,15 +55,20 @@ function onText(observed: Observed, event: TextEvent): void {
   const author = personOf(observed, from.nick)
   const words = event.type === 'message' ? parseBridgeCommand(event.text) : undefined
   if (words !== undefined) {
+    // What was asked of us while we were away is not obeyed later: who asked has seen that nothing happened.
+    if (isHistory) return
     observed.sink.command(portal, { author, words, isModerator: observed.isOperator(channel, from.nick) })
     return
   }
+  const cursor = observed.cursorOf(event)
   const doc = fromIrc(event.text, { personOf: (nick) => observed.personOf(channel, nick) })
   observed.sink.receive(portal, {
     ...{ type: 'message', author, doc, kind: event.type === 'message' ? 'text' : event.type },
     ...(event.msgid === undefined ? {} : { id: event.msgid }),
     ...(event.time === undefined ? {} : { time: event.time }),
     ...(event.replyTo === undefined ? {} : { replyTo: event.replyTo }),
+    ...(cursor === undefined ? {} : { cursor }),
+    ...(isHistory ? { isHistory } : {}),
   })
 }
 
@@ -162,12 +169,12 @@ function onChannelEvent(observed: Observed, event: IrcEvent & { channel: string 
 }
 
 /** Tells the hub what the bot's connection sees in channels; own words and own people's are not news. */
-export function observeEvent(observed: Observed, event: IrcEvent): void {
+export function observeEvent(observed: Observed, event: IrcEvent, isHistory = false): void {
   switch (event.type) {
     case 'message':
     case 'notice':
     case 'action':
-      return onText(observed, event)
+      return onText(observed, event, isHistory)
     case 'tagmsg':
       return onTags(observed, event)
     case 'quit':

@@ -9,6 +9,12 @@ export type IrcPart =
   | { readonly kind: 'tags'; readonly tags: readonly (readonly [string, string])[] }
   | { readonly kind: 'command'; readonly words: readonly [string, ...string[]] }
 
+/** The words of a stored part; undefined where it has none. */
+export function textOfPart(stored: string): string | undefined {
+  const part = JSON.parse(stored) as IrcPart
+  return 'text' in part ? part.text : undefined
+}
+
 /** How soon to try again what could not be sent. */
 const PAUSE_MS = 1_000
 

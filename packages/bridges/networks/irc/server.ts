@@ -7,9 +7,11 @@ import type {
   OpenResult,
   Portal,
   RemoteSink,
+  Resumption,
   Speaker,
 } from '../../core/network.ts'
 import { channelKey } from './channel-names.ts'
+import { ChannelHistory } from './channel-history.ts'
 import { ChannelPeople, hasChannel } from './channel-people.ts'
 import { IrcClient } from './client/client.ts'
 import type { JoinOutcome } from './client/client.ts'
@@ -17,6 +19,7 @@ import type { IrcEvent } from './client/events.ts'
 import { createIrcConnection } from './connection.ts'
 import { observeEvent } from './observe.ts'
 import type { Observed } from './observe.ts'
+import { textOfPart } from './part.ts'
 import { PuppetPool } from './puppets.ts'
 import type { IrcServerOptions } from './server-options.ts'
 
@@ -35,11 +38,14 @@ interface Entry {
   rejoin: Timer | undefined
   /** Why the bot speaks for others → when people were told; as many as there are reasons. */
   readonly toldRelay: Map<string, number>
+  readonly history: ChannelHistory
 }
 
 const AWAY_PAUSE_MS = 1_000
 const REJOIN_MS = 60_000
 const TELL_AGAIN_MS = 86_400_000
+/** For the last words in a channel that is being left. */
+const FORGOTTEN = { doubt: () => undefined, findSaid: () => undefined }
 /** Banned from the channel (or the network's way to say so). */
 const BANNED_CODES = new Set(['465', '474'])
 
@@ -86,11 +92,12 @@ export class IrcServer {
     return this.#bot.isupport
   }
 
-  async open(portal: Portal): Promise<OpenResult> {
-    const key = channelKey(portal.name)
-    if (!this.#entries.has(key)) {
-      const timers = { reconcile: undefined, rejoin: undefined }
-      this.#entries.set(key, { portal, ...timers, toldRelay: new Map() })
+  async open(portal: Portal, options: LinkOptions, resumption?: Resumption): Promise<OpenResult> {
+    const { history } = this.#entry(portal)
+    if (resumption !== undefined) {
+      const { cursor, underWay } = resumption
+      const texts = underWay.map(textOfPart).filter((text) => text !== undefined)
+      history.resume(cursor === undefined ? options.liveTs : Number(cursor), texts)
     }
     if (this.#people.isIn(portal)) {
       this.#announce(portal)
@@ -115,7 +122,8 @@ export class IrcServer {
     { mode }: LinkOptions,
   ): Promise<ConnectionResult> {
     const away = { kind: 'retry', reason: 'the server cannot be reached', afterMs: AWAY_PAUSE_MS } as const
-    if (!this.#people.isIn(portal)) return away
+    const isFetching = this.#history(portal)?.isFetching
+    if (!this.#people.isIn(portal) || isFetching === true) return away
     if (speaker === undefined || speaker.isGhost || mode === 'relay')
       return this.#speak(portal, speaker, undefined)
     const found = await this.#puppets.connect(speaker)
@@ -183,12 +191,21 @@ export class IrcServer {
       isBot: own === undefined,
       options: this.#deps.options,
       nickOf: (userId) => this.#people.nickOf(portal, userId),
+      history: this.#history(portal) ?? FORGOTTEN,
       isOperator: () => this.#people.isOperator(portal.name, this.#bot.nick),
     })
     return { kind: 'ready', connection }
   }
 
   #onEvent(event: IrcEvent): void {
+    const channel = 'channel' in event ? event.channel : undefined
+    const history = channel === undefined ? undefined : this.#history({ name: channel })
+    // Names are the state of the channel, whatever was said in it before.
+    if (event.type !== 'names' && history?.take(event) === true) return
+    this.#handle(event)
+  }
+
+  #handle(event: IrcEvent): void {
     if (event.type === 'names') this.#onNames(event.channel)
     else if (event.type === 'disconnected' && event.reason === 'throttled') this.#puppets.makeRoom()
     else if (event.type === 'rejoin-refused') this.#onRejoinRefused(event.channel, event.code, event.reason)
@@ -245,12 +262,47 @@ export class IrcServer {
       personOf: (channel, nick) => this.#people.personOf(channel, nick),
       isOperator: (channel, nick) => this.#people.isOperator(channel, nick),
       ownMembers: (channel) => this.#people.ownMembers(channel),
+      cursorOf: ({ time }) => (time === undefined || !this.#bot.hasHistory ? undefined : String(time)),
       learnNick: (userId, nick) => this.#puppets.learnNick(userId, nick),
       reconcileLater: (portal) => {
         const entry = this.#entries.get(channelKey(portal.name))
         if (entry !== undefined) this.#reconcileLater(entry)
       },
     }
+  }
+
+  #history({ name }: Pick<Portal, 'name'>): ChannelHistory | undefined {
+    return this.#entries.get(channelKey(name))?.history
+  }
+
+  /** The bot under any of the nicks it goes by: it may have had another one when it said it. */
+  #isBotNick(nick: string): boolean {
+    return this.#people.fold(nick).replace(/_+$/, '') === this.#people.fold(this.#deps.options.nick)
+  }
+
+  #entry(portal: Portal): Entry {
+    const key = channelKey(portal.name)
+    const known = this.#entries.get(key)
+    if (known !== undefined) return known
+    const { clock, onFault } = this.#deps
+    const history = new ChannelHistory({
+      ...{ client: this.#bot, channel: portal.name, clock },
+      tell: (event, isHistory) => {
+        if (!isHistory) this.#handle(event)
+        else if (this.#observed !== undefined && !('from' in event && this.#isBotNick(event.from.nick)))
+          observeEvent(this.#observed, event, true)
+      },
+      isOther: (nick) => this.#people.isOther(portal, nick),
+      onCut: (lines) =>
+        onFault(
+          new Error(
+            `more was said in ${portal.name} while we were away than ${lines} lines: the rest is lost`,
+          ),
+        ),
+    })
+    const entry = { portal, reconcile: undefined, rejoin: undefined, toldRelay: new Map(), history }
+    this.#entries.set(key, entry)
+    return entry
   }
 
   #forget(portal: Portal): boolean {

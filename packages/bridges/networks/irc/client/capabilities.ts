@@ -4,6 +4,7 @@ const WANTED = new Set([
     'account-tag',
     'batch',
     'chghost',
+    'draft/chathistory',
     'echo-message',
     'extended-join',
     'invite-notify',

@@ -163,6 +163,22 @@ export class IrcClient implements AsyncDisposable {
     return this.perform('PART', channel, ...(reason === '' ? [] : [reason]))
   }
 
+  /** Whether the server keeps what is said in channels, and says when it has told all it was asked for. */
+  get hasHistory(): boolean {
+    const agreed = this.#registered()?.capabilities.agreed
+    const needed = ['draft/chathistory', 'labeled-response', 'batch', 'message-tags', 'server-time']
+    return agreed !== undefined && needed.every((name) => agreed.has(name))
+  }
+
+  /**
+   * Has the server tell what was said in a channel behind `since` (`timestamp=…` or `msgid=…`), at most `limit` lines,
+   * oldest first: as events whose `batch` is `chathistory`, all of them before this resolves as `accepted`.
+   * https://ircv3.net/specs/extensions/chathistory
+   */
+  requestHistory(channel: string, since: string, limit: number): Promise<SendOutcome> {
+    return this.perform('CHATHISTORY', 'AFTER', channel, since, String(limit))
+  }
+
   /** Changes the nick; 433 and the like are `refused`. */
   setNick(nick: string): Promise<SendOutcome> {
     return this.perform('NICK', nick)
