@@ -20,7 +20,8 @@ import path from 'node:path'
 
 const ROOT = path.join(import.meta.dirname, '..')
 const OLD_NODE = 20
-const PATIENCE_MS = 600_000
+/** A slow machine compiles and downloads for long. */
+const PATIENCE_MS = 1_800_000
 
 const folder = mkdtempSync(path.join(tmpdir(), 'causeway-fresh-'))
 const [clone, home, bin] = ['clone', 'home', 'bin'].map((name) => path.join(folder, name)) as [
