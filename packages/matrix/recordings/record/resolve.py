@@ -89,6 +89,8 @@ class Case:
         if not self.allowed(event, auths, state):
             self.refused.append([prevs[0] if len(prevs) == 1 else prevs, *row])
             return None
+        if event.event_id in self.by_id:
+            return None  # the same said at the same place and time is the same event
         place = len(self.made)
         self.made.append(event)
         self.by_id[event.event_id] = place
