@@ -22,7 +22,10 @@ export function resolveNaively(rules: RoomVersionRules, maps: readonly StateMap[
   const conflicted = new Set(
     maps.flatMap((map) => [...map].filter(([key]) => !agreed(key)).map(([, id]) => id)),
   )
-  const chains = maps.map((map) => union([...map.values()].map((id) => authChain(id, events))))
+  // The one departure from the words: a set's chain holds its state events too, as on deployed servers.
+  const chains = maps.map((map) =>
+    union([...map.values()].map((id) => new Set([id, ...authChain(id, events)]))),
+  )
   const difference = [...union(chains)].filter((id) => !chains.every((chain) => chain.has(id)))
   const full = new Set([...conflicted, ...difference])
   if (rules.stateResolution === 'v2.1') {

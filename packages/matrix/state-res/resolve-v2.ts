@@ -1,5 +1,5 @@
 import { authorizeEvent } from '../event-auth/authorize.ts'
-import { unpackStateKey, type StateKey } from '../event-auth/state-key.ts'
+import { unpackStateKey, type StateKey, type StateKeyPair } from '../event-auth/state-key.ts'
 import type { RoomEvent } from '../events/pdu.ts'
 import type { EventId } from '../ids/ids.ts'
 import { createEventIdOf } from '../ids/room-id.ts'
@@ -56,11 +56,37 @@ async function findFullConflictedSet({ rules, difference, cache, tools }: Resolu
   const candidates = findAuthDifference(graph, difference.conflicted, difference.setCount)
   const reached: ReadonlySet<EventId> =
     candidates.length === 0 ? new Set() : await difference.findReachedFromUnconflicted(candidates)
-  const fullConflictedSet = new Set([...conflictedIds, ...candidates.filter((id) => !reached.has(id))])
+  const inDifference = await leaveOutUnconflicted(
+    difference,
+    cache,
+    candidates.filter((id) => !reached.has(id)),
+  )
+  const fullConflictedSet = new Set([...conflictedIds, ...inDifference])
   if (rules.stateResolution === 'v2.1') {
     for (const id of findConflictedSubgraph(graph, conflictedIds)) fullConflictedSet.add(id)
   }
   return { graph, fullConflictedSet }
+}
+
+/**
+ * Events that are state in every set do not count for the auth difference, though only some sets may have them in
+ * their auth chains. The text forms chains without the state events themselves, and so would replay them; deployed
+ * servers count a state event to its set's chain. That changes results: an event that waits for one of these in the
+ * power ordering comes later (recordings/forks.json has such a room of version 8). What is the same everywhere wins.
+ */
+async function leaveOutUnconflicted(
+  difference: Resolution['difference'],
+  cache: Resolution['cache'],
+  ids: readonly EventId[],
+): Promise<readonly EventId[]> {
+  if (ids.length === 0) return ids
+  await cache.load(ids)
+  const keys = ids.map((id): StateKeyPair => {
+    const { type, state_key: stateKey = '' } = cache.get(id).pdu
+    return [type, stateKey]
+  })
+  const agreed = await difference.readUnconflicted(keys)
+  return ids.filter((id, at) => agreed[at] !== id)
 }
 
 /** The events to replay, and what they cite. */
