@@ -32,35 +32,42 @@ export function setDeviceChange(
   }
 }
 
-/**
- * Changes from a position on, in order, of users who are in a room with somebody of the server now; at most
- * `limit`, and all of the last position.
- */
+/** A stretch of changes of anybody's devices. */
+export interface DeviceChangeRange {
+  readonly from: number
+  readonly upTo: number
+  /** Nothing came after it when it was read. */
+  readonly isLast: boolean
+}
+
+/** The stretch from a position on that holds about `limit` changes, whose ever. */
+export async function findDeviceChangeRange(
+  db: Database,
+  from: number,
+  limit: number,
+): Promise<DeviceChangeRange> {
+  const rows = await db.query<{ position: number }>(
+    'SELECT position FROM device_changes WHERE position >= ? ORDER BY position LIMIT ?',
+    [from, limit + 1],
+  )
+  const last = rows[Math.min(rows.length, limit) - 1]?.position ?? from - 1
+  return { from, upTo: last, isLast: rows.length <= limit }
+}
+
+/** Changes in a stretch, in order, of users who are in a room with somebody of the server now. */
 export function listDeviceChangesFor(
   db: Database,
   serverName: string,
-  from: number,
-  limit: number,
+  { from, upTo }: DeviceChangeRange,
 ): Promise<DeviceChangeRow[]> {
   return db.query<DeviceChangeRow>(
     `SELECT c.user_id, c.device_id, c.position, c.previous, c.deleted FROM device_changes c
-     WHERE c.position >= ? AND c.position <= COALESCE(
-       (SELECT l.position FROM device_changes l WHERE l.position >= ? ORDER BY l.position LIMIT 1 OFFSET ?),
-       9007199254740991)
+     WHERE c.position >= ? AND c.position <= ?
      AND EXISTS (SELECT 1 FROM memberships m JOIN room_servers s ON s.room_nid = m.room_nid
        WHERE m.user_id = c.user_id AND m.membership = 'join' AND s.server_name = ? AND s.joined > 0)
      ORDER BY c.position, c.previous, c.device_id`,
-    [from, from, limit - 1, serverName],
+    [from, upTo, serverName],
   )
-}
-
-/** Whether there is any change after a position. */
-export async function findDeviceChangeAfter(db: Database, position: number): Promise<number | undefined> {
-  const rows = await db.query<{ position: number }>(
-    'SELECT position FROM device_changes WHERE position > ? ORDER BY position LIMIT 1',
-    [position],
-  )
-  return rows[0]?.position
 }
 
 /** The position at which other servers know a user's devices: the `stream_id` of `GET /user/devices`. */

@@ -81,6 +81,15 @@ export async function hasMoreOutboundEvents(
   return rows.length > 0
 }
 
+/** Number of the last such event; 0: there is none. */
+export async function findLastOutboundEvent(db: Database, roomNid: number): Promise<number> {
+  const rows = await db.query<{ nid: number | null }>(
+    'SELECT max(nid) AS nid FROM outbound_events WHERE room_nid = ?',
+    [roomNid],
+  )
+  return rows[0]?.nid ?? 0
+}
+
 /** A server has something to be sent from a room; where that is known already, only the revision grows. */
 export function markUnsent(serverName: string, roomNid: number, nid: number, parted: boolean): Statement {
   return {
@@ -116,12 +125,12 @@ export function deleteUnsent(serverName: string, row: UnsentRoomRow): Statement 
   }
 }
 
-/** Everything of a room below `fromNid` is in a transaction now. */
+/** Everything of a room below `fromNid` is in a transaction now, whatever has come since above it. */
 export function advanceUnsent(serverName: string, row: UnsentRoomRow, fromNid: number): Statement {
   return {
     sql: `UPDATE outbound_rooms SET from_nid = ?, parted_nid = CASE WHEN parted_nid < ? THEN 0 ELSE parted_nid END
-     WHERE server_name = ? AND room_nid = ? AND revision = ?`,
-    params: [fromNid, fromNid, serverName, row.room_nid, row.revision],
+     WHERE server_name = ? AND room_nid = ? AND from_nid = ?`,
+    params: [fromNid, fromNid, serverName, row.room_nid, row.from_nid],
     expectRows: 1,
   }
 }

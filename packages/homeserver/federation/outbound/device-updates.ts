@@ -5,17 +5,19 @@ import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
 import type { Database, Step } from '@causeway/store/db/database.ts'
 import {
   CROSS_SIGNING,
-  findDeviceChangeAfter,
+  findDeviceChangeRange,
   listDeviceChangesFor,
   type DeviceChangeRow,
 } from '@causeway/store/tables/device-changes.ts'
 import { advanceUnsent, deleteUnsent, type UnsentRoomRow } from '@causeway/store/tables/outbound.ts'
 import { readIdentities, type Identities } from '../../devices/read-identities.ts'
 
-/** Changes of devices for one server: EDUs as canonical JSON, and the step that says that they are in a transaction. */
+/** Changes of devices for one server. */
 export interface DeviceUpdates {
+  /** As canonical JSON. */
   readonly edus: readonly string[]
-  readonly step: Step
+  /** The step that says that they are in a transaction. @param isBusy more has come since: the row stays */
+  readonly step: (isBusy: boolean) => Step
 }
 
 /** Changes looked at for one transaction. */
@@ -31,13 +33,17 @@ export async function collectDeviceUpdates(
   server: ServerName,
   row: UnsentRoomRow,
 ): Promise<DeviceUpdates> {
-  const changes = await listDeviceChangesFor(db, server, row.from_nid, MAX_CHANGES)
+  const range = await findDeviceChangeRange(db, row.from_nid, MAX_CHANGES)
+  const changes = await listDeviceChangesFor(db, server, range)
   const users = new Map(changes.map((change) => [change.user_id as UserId, undefined]))
   const identities = users.size === 0 ? undefined : await readIdentities(db, users, '' as UserId)
   const edus = changes.map((change) => canonicalJson(toEdu(change, identities!)))
-  const last = changes.at(-1)?.position
-  const next = last === undefined ? undefined : await findDeviceChangeAfter(db, last)
-  return { edus, step: next === undefined ? deleteUnsent(server, row) : advanceUnsent(server, row, next) }
+  return {
+    edus,
+    // What changes while this is read, changes at a later position.
+    step: (isBusy) =>
+      range.isLast && !isBusy ? deleteUnsent(server, row) : advanceUnsent(server, row, range.upTo + 1),
+  }
 }
 
 function toEdu(change: DeviceChangeRow, identities: Identities): JsonObject {

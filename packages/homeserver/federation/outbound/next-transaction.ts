@@ -62,12 +62,14 @@ export async function nextTransaction(
     const content = await collect(deps, server, wasAway)
     if (content === undefined) return volatileOnly(deps, server)
     if (content.isEmpty) {
-      await deps.db.commit({ entries: [], steps: content.steps })
+      await deps.db.commit({ entries: [], steps: content.steps(false) })
       continue
     }
     const row = { ...content.row, edus: withVolatile(deps, server, content.row.edus) }
-    const steps = [...content.steps, openOutboundTransaction(server, row)]
-    if ((await deps.db.commit({ entries: [], steps })).ok) {
+    const open = openOutboundTransaction(server, row)
+    for (const isBusy of [false, true]) {
+      const steps = [...content.steps(isBusy), open]
+      if (!(await deps.db.commit({ entries: [], steps })).ok) continue
       for (const roomNid of content.finished) deps.dispatcher.roomSent(roomNid)
       return { row, isStored: true }
     }
@@ -77,7 +79,8 @@ export async function nextTransaction(
 
 interface Content {
   readonly row: OutboundTransactionRow
-  readonly steps: readonly Step[]
+  /** @param isBusy more has come since it was read */
+  readonly steps: (isBusy: boolean) => readonly Step[]
   /** Nothing of what waited is for the server (any more). */
   readonly isEmpty: boolean
   readonly finished: readonly number[]
@@ -104,9 +107,9 @@ async function collect(deps: NextDeps, server: ServerName, wasAway: boolean): Pr
       edus: `[${edus.join(',')}]`,
       to_device_upto: fitting.at(-1)?.seq ?? 0,
     },
-    steps: [
-      ...rooms.flatMap((room, index) => takeRoomEvents(server, room, taken[index])),
-      ...(devices === undefined ? [] : [devices.step]),
+    steps: (isBusy) => [
+      ...rooms.flatMap((room, index) => takeRoomEvents(server, room, taken[index], isBusy)),
+      ...(devices === undefined ? [] : [devices.step(isBusy)]),
     ],
     isEmpty: pdus.length === 0 && edus.length === 0,
     finished: rooms.map(({ row }) => row.room_nid),

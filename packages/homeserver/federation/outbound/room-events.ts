@@ -4,6 +4,7 @@ import type { Database, Step } from '@causeway/store/db/database.ts'
 import {
   advanceUnsent,
   deleteUnsent,
+  findLastOutboundEvent,
   findServerSets,
   hasMoreOutboundEvents,
   listOutboundEvents,
@@ -26,8 +27,10 @@ export interface RoomEvents {
   readonly row: UnsentRoomRow
   /** Numbers of events, in order. */
   readonly nids: readonly number[]
-  /** Where the room stands once these are sent; undefined: nothing is left. */
-  readonly nextNid: number | undefined
+  /** Where the room stands once these are sent. */
+  readonly nextNid: number
+  /** Nothing was left when it was read. */
+  readonly isLast: boolean
   /** They go together, or not yet. */
   readonly isWhole: boolean
 }
@@ -56,7 +59,9 @@ export async function collectRoomEvents(
   const { db } = deps
   const limit = wasAway ? FAR_BEHIND : HOPELESSLY_BEHIND
   if (await hasMoreOutboundEvents(db, row.room_nid, row.from_nid, limit)) {
-    return { row, nids: await newestEvents(deps, server, row), nextNid: undefined, isWhole: true }
+    // Read before the extremities, which hence are not older.
+    const nextNid = (await findLastOutboundEvent(db, row.room_nid)) + 1
+    return { row, nids: await newestEvents(deps, server, row), nextNid, isLast: true, isWhole: true }
   }
   const events = await listOutboundEvents(db, row.room_nid, row.from_nid, MAX_PDUS + 1)
   const batch = events.slice(0, MAX_PDUS)
@@ -64,19 +69,24 @@ export async function collectRoomEvents(
   const { parted_nid: parted } = row
   // It may be older than what is kept.
   if (parted !== 0 && parted < (batch[0]?.nid ?? Infinity)) nids.unshift(parted)
-  const nextNid = events.length > MAX_PDUS ? batch.at(-1)!.nid + 1 : undefined
-  return { row, nids, nextNid, isWhole: false }
+  const nextNid = Math.max(row.from_nid, (batch.at(-1)?.nid ?? 0) + 1)
+  return { row, nids, nextNid, isLast: events.length <= MAX_PDUS, isWhole: false }
 }
 
-/** The step by which a room's row says that its first events are in a transaction. @param taken how many; undefined: none yet */
+/**
+ * The step by which a room's row says that its first events are in a transaction.
+ * @param taken how many; undefined: none yet
+ * @param isBusy more has come since it was read: the row stays
+ */
 export function takeRoomEvents(
   server: ServerName,
-  { row, nids, nextNid }: RoomEvents,
+  { row, nids, nextNid, isLast }: RoomEvents,
   taken: number | undefined,
+  isBusy: boolean,
 ): Step[] {
   if (taken === undefined) return []
   if (taken < nids.length) return [advanceUnsent(server, row, nids[taken]!)]
-  return [nextNid === undefined ? deleteUnsent(server, row) : advanceUnsent(server, row, nextNid)]
+  return [isLast && !isBusy ? deleteUnsent(server, row) : advanceUnsent(server, row, nextNid)]
 }
 
 async function addressedTo(

@@ -10,7 +10,7 @@ import { listRoomServers, listSomeRoomServers, type RoomServerRow } from '@cause
 import { readStateAt } from '../../rooms/current-state.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import { getRoomByNid } from '../../rooms/load-head.ts'
-import { BEGINNING, END, listTimeline } from '../../rooms/read-events.ts'
+import { BEGINNING, END, isShown, listTimeline } from '../../rooms/read-events.ts'
 
 /** Servers that shall have what happens in a room, for as long as neither its members nor its ACL change. */
 export interface ServerSet {
@@ -25,6 +25,8 @@ interface RoomServers {
   readonly stale: Set<string>
   /** The set that was last asked for, and for which numbers and which state it is known to hold. */
   set: ServerSet | undefined
+  /** Root of the room's state now; undefined: not known. */
+  current: number | undefined
   valid: { readonly from: number; readonly upTo: number; readonly root: number } | undefined
 }
 
@@ -68,7 +70,7 @@ class Targets implements RoomTargets {
     this.#deps = deps
     this.#rooms = deps.budget.cache({
       name: 'servers_of_room',
-      share: 0.02,
+      share: 0.01,
       weigh: (room: RoomServers) => 400 + room.byName.size * 300,
     })
   }
@@ -76,11 +78,8 @@ class Targets implements RoomTargets {
   note(entry: LogEntry): void {
     if (entry.kind === 'purge') this.#rooms.delete(entry.roomNid)
     if (entry.kind !== 'event') return
-    // Later roots are read anew.
-    if (entry.event.type === ACL) {
-      const room = this.#rooms.peek(entry.event.roomNid)
-      if (room !== undefined) room.valid = undefined
-    }
+    const room = this.#rooms.peek(entry.event.roomNid)
+    if (room !== undefined && isShown(entry.event)) room.current = entry.event.roomRoot
     for (const { userId, membership } of memberChangesOf(entry)) {
       this.#noteMember(entry.event.roomNid, userId, membership === 'join')
     }
@@ -112,8 +111,8 @@ class Targets implements RoomTargets {
   async now(roomNid: number, position: number): Promise<ServerSet> {
     const room = await this.#servers(roomNid)
     if (room.byName.size === 0) return NOBODY
-    const root = room.valid?.root ?? (await this.#newestRoot(roomNid))
-    return this.at(roomNid, position, root)
+    room.current ??= await this.#newestRoot(roomNid)
+    return this.at(roomNid, position, room.current)
   }
 
   clear(): void {
@@ -159,6 +158,7 @@ class Targets implements RoomTargets {
       byName: new Map(rows.map((row) => [row.server_name, row])),
       stale: new Set(),
       set: undefined,
+      current: undefined,
       valid: undefined,
     }
     if (!reading.changed) this.#rooms.set(roomNid, room)

@@ -61,6 +61,8 @@ interface State {
   /** Woken while it was sent something. */
   again: boolean
   failures: number
+  /** It could not be reached since something has waited for it. */
+  wasAway: boolean
   /** Times in a row that the transaction under way was called wrong. */
   refusals: number
   readonly since: number
@@ -101,6 +103,7 @@ class ServerSender implements Sender {
       phase: 'waiting',
       again: false,
       failures: 0,
+      wasAway: false,
       refusals: 0,
       since: this.#deps.clock.now(),
       retryTs: undefined,
@@ -169,7 +172,7 @@ class ServerSender implements Sender {
     try {
       for (;;) {
         state.again = false
-        const next = await nextTransaction(this.#deps, server, state.failures > 0)
+        const next = await nextTransaction(this.#deps, server, state.wasAway)
         if (this.#stop.signal.aborted) return
         if (next !== undefined) await this.#send(server, state, next)
         else if (!state.again) break
@@ -244,6 +247,7 @@ class ServerSender implements Sender {
     }
     volatile.drop(server)
     state.failures++
+    state.wasAway = true
     state.lastError = error instanceof Error ? error.message : String(error)
     const longest = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(state.failures - 1, 20), LONGEST_PAUSE_MS)
     // The client knows how long to leave a server alone; a little more keeps them from being asked all at once.

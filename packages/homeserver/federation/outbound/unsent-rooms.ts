@@ -16,7 +16,7 @@ export interface UnsentRooms {
 export function createUnsentRooms(budget: MemoryBudget): UnsentRooms {
   const cache = budget.cache<ServerName, Set<number>>({
     name: 'unsent_rooms',
-    share: 0.01,
+    share: 0.005,
     weigh: (rooms) => 150 + rooms.size * 40,
   })
   return {

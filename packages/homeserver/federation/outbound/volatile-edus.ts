@@ -37,7 +37,7 @@ export function createVolatileEdus(
 ): VolatileEdus {
   const queues = budget.cache<ServerName, Map<string, VolatileEdu>>({
     name: 'volatile_edus',
-    share: 0.02,
+    share: 0.01,
     weigh: (items) => 200 + items.size * 200,
   })
   return {
