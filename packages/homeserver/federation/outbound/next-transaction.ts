@@ -13,6 +13,7 @@ import { collectDeviceUpdates, type DeviceUpdates } from './device-updates.ts'
 import type { Dispatcher } from './dispatch.ts'
 import { collectRoomEvents, MAX_PDUS, takeRoomEvents, type RoomEvents } from './room-events.ts'
 import type { RoomTargets } from './room-targets.ts'
+import type { ServerSets } from './server-sets.ts'
 import type { UnsentRooms } from './unsent-rooms.ts'
 import type { VolatileEdus } from './volatile-edus.ts'
 
@@ -22,6 +23,7 @@ export interface NextDeps {
   readonly random: Random
   readonly rooms: RoomEngine
   readonly targets: RoomTargets
+  readonly sets: ServerSets
   readonly unsent: UnsentRooms
   readonly volatile: VolatileEdus
   readonly dispatcher: Pick<Dispatcher, 'settled' | 'roomSent'>
@@ -31,6 +33,16 @@ export interface NextDeps {
 export interface NextTransaction {
   readonly row: OutboundTransactionRow
   readonly isStored: boolean
+  /** When it was made, there was nothing that it has not. */
+  readonly isLast: boolean
+}
+
+/** What is known of a server, beside what is stored. */
+export interface ServerKnowledge {
+  /** It could not be reached lately. */
+  readonly wasAway: boolean
+  /** It may have a transaction that is not answered. */
+  readonly mayHaveTransaction: boolean
 }
 
 /** https://spec.matrix.org/v1.19/server-server-api/#transactions */
@@ -46,19 +58,18 @@ const ATTEMPTS = 20
 /**
  * What a server is sent next: the transaction that is not answered, or a new one, stored before it is returned.
  * Undefined when there is nothing.
- * @param wasAway it could not be reached lately
  */
 export async function nextTransaction(
   deps: NextDeps,
   server: ServerName,
-  wasAway: boolean,
+  { wasAway, mayHaveTransaction }: ServerKnowledge,
 ): Promise<NextTransaction | undefined> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     // From here on the dispatcher writes every row again; what it has left out before is durable when this resolves.
     deps.unsent.forget(server)
     await deps.dispatcher.settled()
-    const stored = await findOutboundTransaction(deps.db, server)
-    if (stored !== undefined) return { row: stored, isStored: true }
+    const stored = mayHaveTransaction ? await findOutboundTransaction(deps.db, server) : undefined
+    if (stored !== undefined) return { row: stored, isStored: true, isLast: false }
     const content = await collect(deps, server, wasAway)
     if (content === undefined) return volatileOnly(deps, server)
     if (content.isEmpty) {
@@ -71,7 +82,7 @@ export async function nextTransaction(
       const steps = [...content.steps(isBusy), open]
       if (!(await deps.db.commit({ entries: [], steps })).ok) continue
       for (const roomNid of content.finished) deps.dispatcher.roomSent(roomNid)
-      return { row, isStored: true }
+      return { row, isStored: true, isLast: content.isLast && !isBusy }
     }
   }
   throw new Error(`the queue of ${server} changes faster than it can be read`)
@@ -83,6 +94,8 @@ interface Content {
   readonly steps: (isBusy: boolean) => readonly Step[]
   /** Nothing of what waited is for the server (any more). */
   readonly isEmpty: boolean
+  /** Nothing else waits. */
+  readonly isLast: boolean
   readonly finished: readonly number[]
 }
 
@@ -112,6 +125,13 @@ async function collect(deps: NextDeps, server: ServerName, wasAway: boolean): Pr
       ...(devices === undefined ? [] : [devices.step(isBusy)]),
     ],
     isEmpty: pdus.length === 0 && edus.length === 0,
+    isLast:
+      rows.length < MAX_ROOMS &&
+      messages.length < MAX_TO_DEVICE &&
+      fitting.length === messages.length &&
+      !rows.some(({ room_nid: nid }) => nid === DEVICES) &&
+      rooms.length === rows.length &&
+      rooms.every((room, index) => room.isLast && taken[index] === room.nids.length),
     finished: rooms.map(({ row }) => row.room_nid),
   }
 }
@@ -186,6 +206,7 @@ function volatileOnly(deps: NextDeps, server: ServerName): NextTransaction | und
   if (edus.length === 0) return undefined
   return {
     isStored: false,
+    isLast: true,
     row: {
       txn_id: deps.random.token(20),
       created_ts: deps.clock.now(),

@@ -18,6 +18,7 @@ import { startDispatch, type Dispatcher } from './dispatch.ts'
 import { createOutboundFigures, type OutboundFigures } from './figures.ts'
 import { createRoomTargets } from './room-targets.ts'
 import { createSender, type Sender, type ServerState } from './sender.ts'
+import { createServerSets } from './server-sets.ts'
 import { createUnsentRooms } from './unsent-rooms.ts'
 import { createVolatileEdus } from './volatile-edus.ts'
 import { createVolatileFeed } from './volatile-feed.ts'
@@ -123,6 +124,7 @@ class RunningOutbound implements Outbound {
       serverName,
       client,
       targets: this.#targets,
+      sets: createServerSets(this.#deps.db),
       unsent: this.#unsent,
       volatile: this.#edus,
       figures: this.figures,
@@ -172,7 +174,10 @@ class RunningOutbound implements Outbound {
     for (let after = ''; ; ) {
       const servers = await listServersWithUnsent(this.#deps.db, after, PORTION)
       for (const server of servers) this.wake(server as ServerName)
-      if (servers.length < PORTION) return
+      if (servers.length < PORTION) {
+        this.#running?.sender.wokeAll()
+        return
+      }
       after = servers.at(-1)!
     }
   }

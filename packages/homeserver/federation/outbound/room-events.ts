@@ -5,7 +5,6 @@ import {
   advanceUnsent,
   deleteUnsent,
   findLastOutboundEvent,
-  findServerSets,
   hasMoreOutboundEvents,
   listOutboundEvents,
   type OutboundEventRow,
@@ -17,6 +16,7 @@ import type { RoomEngine } from '../../rooms/engine.ts'
 import { readStoredExtremities } from '../../rooms/head.ts'
 import { getRoomByNid } from '../../rooms/load-head.ts'
 import { findEvents } from '../../rooms/read-events.ts'
+import type { ServerSets } from './server-sets.ts'
 import type { RoomTargets } from './room-targets.ts'
 
 /** https://spec.matrix.org/v1.19/server-server-api/#transactions */
@@ -39,6 +39,7 @@ export interface RoomEventsDeps {
   readonly db: Database
   readonly rooms: RoomEngine
   readonly targets: RoomTargets
+  readonly sets: ServerSets
 }
 
 /** Behind by more events than this in one room, a server that was away is sent the newest only. */
@@ -57,13 +58,12 @@ export async function collectRoomEvents(
   wasAway: boolean,
 ): Promise<RoomEvents> {
   const { db } = deps
-  const limit = wasAway ? FAR_BEHIND : HOPELESSLY_BEHIND
-  if (await hasMoreOutboundEvents(db, row.room_nid, row.from_nid, limit)) {
+  const events = await listOutboundEvents(db, row.room_nid, row.from_nid, FAR_BEHIND + 1)
+  if (events.length > FAR_BEHIND && (wasAway || (await isHopeless(db, row)))) {
     // Read before the extremities, which hence are not older.
     const nextNid = (await findLastOutboundEvent(db, row.room_nid)) + 1
     return { row, nids: await newestEvents(deps, server, row), nextNid, isLast: true, isWhole: true }
   }
-  const events = await listOutboundEvents(db, row.room_nid, row.from_nid, MAX_PDUS + 1)
   const batch = events.slice(0, MAX_PDUS)
   const nids = await addressedTo(deps, server, batch)
   const { parted_nid: parted } = row
@@ -89,14 +89,17 @@ export function takeRoomEvents(
   return [isLast && !isBusy ? deleteUnsent(server, row) : advanceUnsent(server, row, nextNid)]
 }
 
+function isHopeless(db: Database, row: UnsentRoomRow): Promise<boolean> {
+  return hasMoreOutboundEvents(db, row.room_nid, row.from_nid, HOPELESSLY_BEHIND)
+}
+
 async function addressedTo(
-  { db }: RoomEventsDeps,
+  { sets }: RoomEventsDeps,
   server: ServerName,
   events: readonly OutboundEventRow[],
 ): Promise<number[]> {
-  const setNids = [...new Set(events.map((event) => event.set_nid).filter((nid) => nid !== 0))]
-  const sets = setNids.length === 0 ? undefined : await findServerSets(db, setNids)
-  const wanted = events.filter((event) => event.also === server || sets?.get(event.set_nid)?.has(server))
+  const found = await sets.find(events.map((event) => event.set_nid).filter((nid) => nid !== 0))
+  const wanted = events.filter((event) => event.also === server || found.get(event.set_nid)?.has(server))
   return wanted.map((event) => event.nid)
 }
 

@@ -40,6 +40,8 @@ export interface Sender extends AsyncDisposable {
   /** Whether volatile data has a chance. */
   isReachable(server: ServerName): boolean
   states(): ServerState[]
+  /** All servers that something is stored for were woken. */
+  wokeAll(): void
   /** Servers were left out for want of room since this was last asked. */
   overflowed(): boolean
   /** Resolves when nothing is being sent, nor about to be. */
@@ -61,6 +63,8 @@ interface State {
   /** Woken while it was sent something. */
   again: boolean
   failures: number
+  /** It may have a transaction that is stored and not answered. */
+  mayHaveTransaction: boolean
   /** It could not be reached since something has waited for it. */
   wasAway: boolean
   /** Times in a row that the transaction under way was called wrong. */
@@ -82,6 +86,8 @@ class ServerSender implements Sender {
   readonly #running = new Set<Promise<void>>()
   readonly #stop = new AbortController()
   #overflowed = false
+  /** Every server with a stored transaction is in memory. */
+  #knowsAll = false
   #idleWaiters: (() => void)[] = []
 
   constructor(deps: SenderDeps) {
@@ -97,12 +103,14 @@ class ServerSender implements Sender {
     }
     if (this.#states.size >= MAX_SERVERS) {
       this.#overflowed = true
+      this.#knowsAll = false
       return
     }
     this.#states.set(server, {
       phase: 'waiting',
       again: false,
       failures: 0,
+      mayHaveTransaction: !this.#knowsAll,
       wasAway: false,
       refusals: 0,
       since: this.#deps.clock.now(),
@@ -132,6 +140,10 @@ class ServerSender implements Sender {
       retryTs,
       lastError,
     }))
+  }
+
+  wokeAll(): void {
+    this.#knowsAll = !this.#overflowed
   }
 
   overflowed(): boolean {
@@ -172,10 +184,12 @@ class ServerSender implements Sender {
     try {
       for (;;) {
         state.again = false
-        const next = await nextTransaction(this.#deps, server, state.wasAway)
+        const next = await nextTransaction(this.#deps, server, state)
         if (this.#stop.signal.aborted) return
         if (next !== undefined) await this.#send(server, state, next)
-        else if (!state.again) break
+        // Whatever comes after it was made, wakes.
+        const isLast = next === undefined || (next.isLast && !this.#deps.volatile.has(server))
+        if (isLast && !state.again) break
       }
       this.#states.delete(server)
     } catch (error) {
@@ -185,6 +199,7 @@ class ServerSender implements Sender {
   }
 
   async #send(server: ServerName, state: State, { row, isStored }: NextTransaction): Promise<void> {
+    state.mayHaveTransaction ||= isStored
     const { db, client, figures, serverName } = this.#deps
     const { body, pdus } = await renderTransaction(db, serverName, row)
     const edus = (JSON.parse(row.edus) as unknown[]).length
@@ -206,6 +221,7 @@ class ServerSender implements Sender {
     state.refusals = 0
     state.lastError = undefined
     if (isStored) await close(db, server, row)
+    state.mayHaveTransaction = !isStored && state.mayHaveTransaction
   }
 
   /** What a server calls wrong again and again is given up; everything else is tried again. */
