@@ -22,7 +22,10 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   const figures = createOutboundFigures()
   const since = 5_000
   const asleep = { failures: 1, since, retryTs: 9_000, lastError: 'gone' }
-  const outbound = { figures, states: () => [{ server: 'b.example' as ServerName, phase: 'asleep' as const, ...asleep }] }
+  const outbound = {
+    figures,
+    states: () => [{ server: 'b.example' as ServerName, phase: 'asleep' as const, ...asleep }],
+  }
   const clock = { now: () => 7_500 }
   registerSources(registry, { times, budget, router: { waiting: new Set() }, db: { stats }, outbound, clock })
   figures.outcome('unreachable')

@@ -79,7 +79,7 @@ export async function createRoomEngine(deps: RoomDeps): Promise<RoomEngine> {
     events: budget.cache({ name: 'events', share: 0.2, weigh: weighEvent }),
     stateEntries: budget.cache({
       name: 'state_events',
-      share: 0.12,
+      share: 0.15,
       weigh: (entry: StateEntry) => 2 * weighEvent(entry.stored),
     }),
     nodes: createNodeStore(deps.db, budget.cache({ name: 'state_nodes', share: 0.06, weigh: weighNode })),

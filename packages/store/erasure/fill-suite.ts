@@ -96,8 +96,7 @@ export async function findLeftovers(
               ? [subject.userId]
               : subject.eventNids.map((nid) => (kind === 'event_nid' ? nid : eventIdOf(subject, nid)))
       let n = 0
-      if (!LISTS.has(table))
-        for (const value of values) n += await countRows(db, table, column, value)
+      if (!LISTS.has(table)) for (const value of values) n += await countRows(db, table, column, value)
       if (n > 0) left[`${table}.${column}`] = n
     }
   }

@@ -19,8 +19,7 @@ const [folder, database, peersUrl, total] = process.argv.slice(2) as [string, st
 /** Pauses between attempts are over at once. */
 const clock: Clock = {
   ...systemClock,
-  setTimeout: (fn, ms, options) =>
-    systemClock.setTimeout(fn, ms > 4_000 ? ms : Math.min(ms, 5), options),
+  setTimeout: (fn, ms, options) => systemClock.setTimeout(fn, ms > 4_000 ? ms : Math.min(ms, 5), options),
 }
 
 const client: FederationClient = {
@@ -50,7 +49,7 @@ const { router, hs } = await startHomeserver(config, {
   clock,
   random: systemRandom,
   logger: silentLogger,
-  federationClient: client,
+  network: { client },
 })
 let token: string | undefined
 const call = async (method: string, path: string, body: JsonObject): Promise<JsonObject> => {

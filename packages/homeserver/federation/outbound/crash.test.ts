@@ -134,9 +134,7 @@ for (const { name, skip, create } of await findTestDrivers()) {
           const messages = peers.messages(server)
           const user = `@${server[0]}:${server}`
           assert.deepEqual(
-            messages.map(
-              ({ messages: all }) => (all as Record<string, { D: { n: number } }>)[user]!.D.n,
-            ),
+            messages.map(({ messages: all }) => (all as Record<string, { D: { n: number } }>)[user]!.D.n),
             numbers,
           )
           assert.equal(new Set(messages.map(({ message_id: id }) => id)).size, TOTAL)

@@ -70,7 +70,12 @@ for (const driver of await findServerDrivers()) {
       stage.peers.answer = () => gate.promise
       await stage.say(roomId, 'held back')
       await stage.peers.until(() => stage.peers.arrivals.at(-1)?.body.includes('held back') === true)
-      const read = (login: TestLogin, event: string, body: JsonObject = {}, type = 'm.read'): Promise<JsonObject> =>
+      const read = (
+        login: TestLogin,
+        event: string,
+        body: JsonObject = {},
+        type = 'm.read',
+      ): Promise<JsonObject> =>
         stage.call(login, 'POST', `${roomPath(roomId)}/receipt/${type}/${encodeURIComponent(event)}`, body)
       await read(stage.alice, one)
       await read(stage.alice, two)
@@ -86,7 +91,11 @@ for (const driver of await findServerDrivers()) {
       const unthreaded = { [stage.alice.userId]: { data: { ts: 0 }, event_ids: [two] } }
       assert.deepEqual(JSON.parse(text), [
         { [roomId]: { 'm.read': { ...unthreaded, [bob.userId]: { data: { ts: 0 }, event_ids: [one] } } } },
-        { [roomId]: { 'm.read': { [stage.alice.userId]: { data: { ts: 0, thread_id: 'main' }, event_ids: [two] } } } },
+        {
+          [roomId]: {
+            'm.read': { [stage.alice.userId]: { data: { ts: 0, thread_id: 'main' }, event_ids: [two] } },
+          },
+        },
       ])
     })
 
@@ -105,7 +114,9 @@ for (const driver of await findServerDrivers()) {
       await set(stage.alice, 'second')
       await stage.peers.until(() => JSON.stringify(stage.peers.edus(B, 'm.presence')).includes('second'))
       await stage.settled()
-      const push = contents(stage, 'b.example', 'm.presence').flatMap((content) => content['push'] as JsonObject[])
+      const push = contents(stage, 'b.example', 'm.presence').flatMap(
+        (content) => content['push'] as JsonObject[],
+      )
       assert.ok(push.every(({ user_id: userId }) => userId === stage.alice.userId))
       assert.equal(push.at(-1)?.['presence'], 'online')
       assert.equal(push.at(-1)?.['status_msg'], 'second')
@@ -157,7 +168,8 @@ for (const driver of await findServerDrivers()) {
         const user = `@${server[0]}:${server}`
         const device = server === 'b.example' ? 'D1' : 'D2'
         const numbers = messages.map(
-          (message) => (message['messages'] as Record<string, Record<string, { n: number }>>)[user]![device]!.n,
+          (message) =>
+            (message['messages'] as Record<string, Record<string, { n: number }>>)[user]![device]!.n,
         )
         assert.deepEqual(numbers, [...Array(120).keys()])
         assert.equal(new Set(messages.map(({ message_id: id }) => id)).size, 120)
@@ -210,7 +222,10 @@ for (const driver of await findServerDrivers()) {
       )
       const streams = updates.map(({ stream_id: id }) => id as number)
       const chain = updates.map(({ prev_id: ids }) => ids)
-      assert.deepEqual(chain.slice(1), streams.slice(0, -1).map((id) => [id]))
+      assert.deepEqual(
+        chain.slice(1),
+        streams.slice(0, -1).map((id) => [id]),
+      )
       assert.equal((chain[0] as number[]).length, 1)
       assert.equal(updates[0]?.['user_id'], stage.alice.userId)
       assert.ok(!JSON.stringify(updates).includes('unsigned'))
@@ -236,7 +251,10 @@ for (const driver of await findServerDrivers()) {
       assert.equal(updates.length, 46)
       assert.equal(JSON.stringify(updates).match(/"last"/g)?.length, 45)
       const streams = updates.map(({ stream_id: id }) => id as number)
-      assert.deepEqual(streams, streams.toSorted((a, b) => a - b))
+      assert.deepEqual(
+        streams,
+        streams.toSorted((a, b) => a - b),
+      )
       const rows = await stage.server.hs.db.query('SELECT * FROM outbound_rooms', [])
       assert.deepEqual(rows, [])
     })
@@ -283,4 +301,3 @@ describe('volatile EDUs that wait', () => {
     assert.ok(figures!.bytes <= figures!.limit)
   })
 })
-

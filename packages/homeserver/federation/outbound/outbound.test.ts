@@ -167,7 +167,9 @@ for (const driver of await findServerDrivers()) {
       await stage.say(roomId, 'after')
       await stage.settled()
       const memberships = (server: string): unknown[] =>
-        stage.peers.pdus(server).map(({ content, state_key: key }) => [key, (content as JsonObject)['membership']])
+        stage.peers
+          .pdus(server)
+          .map(({ content, state_key: key }) => [key, (content as JsonObject)['membership']])
       assert.deepEqual(memberships('b.example'), [['@b:b.example', 'leave']])
       assert.deepEqual(memberships('d.example'), [['@d:d.example', 'leave']])
       assert.deepEqual(memberships('e.example'), [['@e:e.example', 'ban']])
@@ -200,7 +202,13 @@ for (const driver of await findServerDrivers()) {
       await stage.settled()
       const { outbound } = stage.server.hs
       assert.equal(outbound.figures.counts.refused, 1)
-      const wrong = { kind: 'refused', status: 400, errcode: 'M_BAD_JSON', error: '', body: undefined } as const
+      const wrong = {
+        kind: 'refused',
+        status: 400,
+        errcode: 'M_BAD_JSON',
+        error: '',
+        body: undefined,
+      } as const
       stage.peers.answer = () => wrong
       await stage.say(roomId, 'wrong')
       for (let attempt = 0; attempt < 8; attempt++) {

@@ -171,7 +171,7 @@ class RunningOutbound implements Outbound {
   }
 
   async #wakeAll(): Promise<void> {
-    for (let after = ''; ; ) {
+    for (let after = ''; ;) {
       const servers = await listServersWithUnsent(this.#deps.db, after, PORTION)
       for (const server of servers) this.wake(server as ServerName)
       if (servers.length < PORTION) {

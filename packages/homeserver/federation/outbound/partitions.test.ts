@@ -8,7 +8,8 @@ import { roomPath, startStage, type OutboundStage } from './test-peers.ts'
 
 type Action =
   | { readonly do: 'say' | 'settle' | 'restart' }
-  | { readonly do: 'join' | 'leave' | 'kick' | 'part' | 'heal' | 'lose an answer'; readonly server: number }
+  | { readonly do: 'join' | 'leave' | 'kick'; readonly server: number }
+  | { readonly do: 'part' | 'heal' | 'lose an answer'; readonly server: number }
 interface Step {
   readonly room: number
   readonly action: Action
@@ -64,9 +65,7 @@ class World {
   }
 
   async do({ room, action: one }: Step): Promise<void> {
-    if (one.do === 'say') await this.#say(room)
-    else if (one.do === 'settle') await this.stage.settled()
-    else if (one.do === 'restart') this.stage.server = await this.stage.server.restart()
+    if (!('server' in one)) await this.#here(room, one.do)
     else if (one.do === 'part') this.away.add(this.names[one.server]!)
     else if (one.do === 'heal') this.#heal(one.server)
     else if (one.do === 'lose an answer') this.losing.add(this.names[one.server]!)
@@ -79,6 +78,12 @@ class World {
     await this.stage.settled()
     for (let n = 0; n < SERVERS; n++) this.#heal(n)
     await this.stage.settled()
+  }
+
+  async #here(room: number, what: 'say' | 'settle' | 'restart'): Promise<void> {
+    if (what === 'say') await this.#say(room)
+    else if (what === 'settle') await this.stage.settled()
+    else this.stage.server = await this.stage.server.restart()
   }
 
   #heal(n: number): void {

@@ -35,8 +35,8 @@ export async function renderTransaction(
 }
 
 /** An event's bytes as they are; `unsigned`, which only events of others have, is not ours to pass on. */
-function pduText(json: Uint8Array): string {
-  const text = decoder.decode(json)
+function pduText(json: Uint8Array | string): string {
+  const text = typeof json === 'string' ? json : decoder.decode(json)
   if (!text.includes('"unsigned":')) return text
   const pdu = parseJsonObject(text)
   return Object.hasOwn(pdu, 'unsigned') ? canonicalJsonWithout(pdu, ['unsigned'], false) : text

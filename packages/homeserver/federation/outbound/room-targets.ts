@@ -6,7 +6,11 @@ import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import type { LogEntry } from '@causeway/store/log/entry.ts'
 import { memberChangesOf } from '@causeway/store/log/member-changes.ts'
-import { listRoomServers, listSomeRoomServers, type RoomServerRow } from '@causeway/store/tables/room-servers.ts'
+import {
+  listRoomServers,
+  listSomeRoomServers,
+  type RoomServerRow,
+} from '@causeway/store/tables/room-servers.ts'
 import { readStateAt } from '../../rooms/current-state.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import { getRoomByNid } from '../../rooms/load-head.ts'

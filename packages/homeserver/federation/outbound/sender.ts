@@ -216,7 +216,8 @@ class ServerSender implements Sender {
       figures.sent(pdus, edus)
       if (answer !== undefined) this.#readAnswer(server, answer)
     }
-    if (state.failures > 0) this.#deps.logger.info('another server is reachable again', { destination: server })
+    if (state.failures > 0)
+      this.#deps.logger.info('another server is reachable again', { destination: server })
     state.failures = 0
     state.refusals = 0
     state.lastError = undefined
@@ -257,13 +258,19 @@ class ServerSender implements Sender {
     const { clock, random, logger, figures, volatile } = this.#deps
     const failure = error instanceof FederationError ? error.failure : undefined
     figures.outcome(failure?.kind ?? 'fault')
-    if (failure === undefined) logger.error('a transaction could not be made or sent', { destination: server, error })
+    if (failure === undefined)
+      logger.error('a transaction could not be made or sent', { destination: server, error })
     else if (state.failures === 0) {
-      logger.info('another server cannot be reached; what it shall have is kept', { destination: server, error })
+      logger.info('another server cannot be reached; what it shall have is kept', {
+        destination: server,
+        error,
+      })
     }
     volatile.drop(server)
     state.failures++
     state.wasAway = true
+    // A commit that failed may have taken place all the same.
+    state.mayHaveTransaction = true
     state.lastError = error instanceof Error ? error.message : String(error)
     const longest = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(state.failures - 1, 20), LONGEST_PAUSE_MS)
     // The client knows how long to leave a server alone; a little more keeps them from being asked all at once.

@@ -43,7 +43,9 @@ export function createTestPeers(): TestPeers {
     for (const { resolve } of done) resolve()
   }
   const bodies = (server: string): JsonObject[] =>
-    [...accepted.values()].filter((one) => one.server === server).map(({ body }) => JSON.parse(body) as JsonObject)
+    [...accepted.values()]
+      .filter((one) => one.server === server)
+      .map(({ body }) => JSON.parse(body) as JsonObject)
   const peers: TestPeers = {
     arrivals: [],
     answer: () => ({ pdus: {} }),
@@ -135,14 +137,21 @@ export async function startStage(
   options: Partial<TestServerOptions> = {},
 ): Promise<OutboundStage> {
   const peers = createTestPeers()
-  const server = await driver.start({ endpoints: clientRoutes, federationClient: peers.client, ...options })
+  const server = await driver.start({
+    endpoints: clientRoutes,
+    network: { client: peers.client },
+    ...options,
+  })
   const alice = await server.register('alice')
   const stage: OutboundStage = {
     server,
     peers,
     alice,
     async call({ token }, method, url, body) {
-      const answer = await stage.server.request(method, url, { token, ...(body === undefined ? {} : { body }) })
+      const answer = await stage.server.request(method, url, {
+        token,
+        ...(body === undefined ? {} : { body }),
+      })
       const json = answer.json()
       if (answer.status !== 200) throw new Error(`${method} ${url}: ${answer.status} ${JSON.stringify(json)}`)
       return json

@@ -39,7 +39,8 @@ export function queueRemoteMessages(messages: DeviceMessages, random: Random): R
     }
     servers.add(server)
   }
-  if (total > MAX_TOTAL_CHARS) throw tooLarge('This is too much for one request; send to fewer devices at a time')
+  if (total > MAX_TOTAL_CHARS)
+    throw tooLarge('This is too much for one request; send to fewer devices at a time')
   return { steps, servers }
 }
 

@@ -133,7 +133,9 @@ class Feed implements VolatileFeed {
 
   #work(work: Promise<void>): void {
     const done = work
-      .catch((error: unknown) => this.#deps.logger.warn('volatile data did not reach other servers', { error }))
+      .catch((error: unknown) =>
+        this.#deps.logger.warn('volatile data did not reach other servers', { error }),
+      )
       .finally(() => this.#working.delete(done))
     this.#working.add(done)
   }
@@ -146,7 +148,9 @@ class Feed implements VolatileFeed {
       .then(async () => {
         while (this.#looks && this.#sources !== undefined) await this.#lookNow(this.#sources)
       })
-      .catch((error: unknown) => this.#deps.logger.warn('volatile data did not reach other servers', { error }))
+      .catch((error: unknown) =>
+        this.#deps.logger.warn('volatile data did not reach other servers', { error }),
+      )
       .finally(() => {
         this.#look = undefined
         if (this.#looks) this.#lookLater()
