@@ -21,6 +21,7 @@ import type { StoredFilters } from './sync/stored-filters.ts'
 import type { Presence } from './presence/presence.ts'
 import type { Federation } from './federation/federation.ts'
 import type { Receiving } from './federation/receiving/receiving.ts'
+import type { Outbound } from './federation/outbound/outbound.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
@@ -64,6 +65,8 @@ export interface Homeserver {
   readonly federation: Federation
   /** What other servers send to our rooms. */
   readonly receiving: Receiving
+  /** What other servers are sent. */
+  readonly outbound: Outbound
   readonly keyCounts: KeyCounts
   /** Work that takes many writes. */
   readonly jobs: Jobs

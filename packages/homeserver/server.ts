@@ -42,6 +42,7 @@ import { loadRegistrations } from './appservice/load-registrations.ts'
 import type { AppserviceRegistration } from './appservice/registration.ts'
 import { createRegistry } from './appservice/registry.ts'
 import { findAppserviceSession } from './appservice/session.ts'
+import { createOutbound } from './federation/outbound/outbound.ts'
 import { createHomeserverJobs } from './jobs/create-jobs.ts'
 import { createNotifier } from './sync/notifier.ts'
 import { createStoredFilters } from './sync/create-stored-filters.ts'
@@ -107,10 +108,10 @@ export async function startHomeserver(
     log: deps.logger,
     ...(deps.observe === undefined ? {} : { observe: deps.observe }),
   })
-  const listeners = await hs.appservices
-    .start()
+  const listeners = await startSending(hs)
     .then(() => listen(config, deps, router))
     .catch(async (error: unknown) => {
+      await hs.outbound[Symbol.asyncDispose]()
       await hs.appservices[Symbol.asyncDispose]()
       await db[Symbol.asyncDispose]()
       throw error
@@ -139,9 +140,16 @@ export function routesOf({ federation }: Pick<HomeserverConfig, 'federation'>): 
   return federation.enabled ? [...clientRoutes, ...federationRoutes] : clientRoutes
 }
 
+/** What reads the log begins, before anything is written to it. */
+export async function startSending(hs: Homeserver): Promise<void> {
+  await hs.appservices.start()
+  if (hs.config.federation.enabled) await hs.outbound.start(hs.federation.client, hs)
+}
+
 async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: OpenDatabase): Promise<void> {
   router.stop()
   await listeners.stop()
+  await hs.outbound[Symbol.asyncDispose]()
   await hs.appservices[Symbol.asyncDispose]()
   await hs.receiving[Symbol.asyncDispose]()
   await hs.federation[Symbol.asyncDispose]()
@@ -208,7 +216,8 @@ export async function openHomeserver(
   const registry = createRegistry(serverName, registrations)
   const feed = createEphemeralFeed({ ...shared, volatile, registry })
   const running = createAppservices(shared, registry, { onEntry: (entry) => feed.onEntry(entry) })
-  const watched = feed.watch(notifier)
+  const outbound = createOutbound({ ...shared, volatile })
+  const watched = outbound.watch(feed.watch(notifier))
   const signer = createSigner(serverName, key)
   const ownKeys = createOwnKeys(serverName, keyFile, config.old_signing_keys, clock)
   const federation = await createFederation({
@@ -218,6 +227,7 @@ export async function openHomeserver(
     signer,
     ownKeys,
     network,
+    onHeardFrom: (server) => outbound.heardFrom(server),
   })
   const hs: Homeserver = {
     ...shared,
@@ -240,6 +250,7 @@ export async function openHomeserver(
     appservices: running,
     federation,
     receiving: createReceiving(shared, createRoomPeers(federation.client, federation.keyring), received),
+    outbound,
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
       findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),

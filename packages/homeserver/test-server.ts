@@ -16,7 +16,7 @@ import { RateLimiter, type RateLimits } from './http/rate-limit.ts'
 import { Router } from './http/router.ts'
 import type { Homeserver } from './homeserver.ts'
 import { createLogger, silentLogger } from './ops/log.ts'
-import { openHomeserver } from './server.ts'
+import { openHomeserver, startSending } from './server.ts'
 
 // Test support: a whole server without a listener, on every database.
 
@@ -126,7 +126,7 @@ export async function openTestServer(
     appservices: options.appservices ?? [],
     ...(options.network === undefined ? {} : { network: options.network }),
   })
-  await hs.appservices.start()
+  await startSending(hs)
   const limits = options.config?.rate_limits === undefined ? NO_LIMITS : rateLimitsOf(config)
   const router = new Router({
     hs,
@@ -141,6 +141,7 @@ export async function openTestServer(
   })
   const close = async (): Promise<void> => {
     router.stop()
+    await hs.outbound[Symbol.asyncDispose]()
     await hs.appservices[Symbol.asyncDispose]()
     await hs.receiving[Symbol.asyncDispose]()
     await hs.federation[Symbol.asyncDispose]()

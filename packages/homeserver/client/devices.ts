@@ -76,7 +76,7 @@ export const updateDevice = defineEndpoint({
     }
     if (body.display_name === undefined) return {}
     // Others see the name beside the device's keys.
-    const { entries, steps } = deviceListChange(userId)
+    const { entries, steps } = deviceListChange(userId, { changed: [deviceId] })
     const rename = renameDevice(userId, deviceId, body.display_name)
     const result = await hs.db.commit({ entries, steps: [rename, ...steps] })
     if (!result.ok) throw noDevice(deviceId)

@@ -40,16 +40,20 @@ export function keyText(what: string, key: object, maxLength: number): string {
 export function splitUsers(
   hs: Pick<Homeserver, 'serverName'>,
   userIds: readonly string[],
-): { local: UserId[]; servers: Set<string> } {
+): { local: UserId[]; remote: UserId[]; servers: Set<string> } {
   const local: UserId[] = []
+  const remote: UserId[] = []
   const servers = new Set<string>()
   for (const userId of userIds) {
     if (!isUserId(userId)) throw invalidParam(`${userId.slice(0, 255)} is not a user id`)
     const server = serverNameOf(userId)
     if (server === hs.serverName) local.push(userId)
-    else servers.add(server)
+    else {
+      servers.add(server)
+      remote.push(userId)
+    }
   }
-  return { local, servers }
+  return { local, remote, servers }
 }
 
 /** What is said of servers that could not be asked. */

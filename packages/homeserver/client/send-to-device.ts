@@ -1,5 +1,7 @@
 // https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3sendtodeviceeventtypetxnid
 import { Type } from 'typebox'
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import { queueRemoteMessages } from '../federation/outbound/to-device.ts'
 import { readRecipients, sendToDevices, type DeviceMessages } from '../devices/send-to-devices.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
@@ -19,16 +21,18 @@ export const sendToDevice = defineEndpoint({
   body: Type.Object({ messages: mapOf(mapOf(jsonObject, MAX_DEVICES), MAX_USERS) }),
   maxBodyBytes: MAX_KEYS_BODY_BYTES,
   run: (hs, { session, params, body }) => {
-    // Other servers' users are left out: the answer has no place to say so.
-    const { local } = splitUsers(hs, Object.keys(body.messages))
-    const messages: DeviceMessages = {
+    const { local, remote } = splitUsers(hs, Object.keys(body.messages))
+    const messagesTo = (userIds: readonly UserId[]): DeviceMessages => ({
       type: params.eventType,
       sender: session.userId,
-      contents: new Map(local.map((userId) => [userId, new Map(Object.entries(body.messages[userId]!))])),
-    }
+      contents: new Map(userIds.map((userId) => [userId, new Map(Object.entries(body.messages[userId]!))])),
+    })
     const path = `sendToDevice/${params.eventType}`
     return hs.transactions.once({ session, method: 'PUT', path, txnId: params.txnId }, async (record) => {
-      await sendToDevices(hs, await readRecipients(hs.db, messages), [record({})])
+      const deliveries = await readRecipients(hs.db, messagesTo(local))
+      const abroad = queueRemoteMessages(messagesTo(hs.outbound.isRunning() ? remote : []), hs.random)
+      await sendToDevices(hs, deliveries, [record({}), ...abroad.steps])
+      for (const server of abroad.servers) hs.outbound.wake(server)
       return {}
     })
   },

@@ -110,7 +110,10 @@ function checkSigned(key: UploadedKey, row: CrossSigningRow, master: CrossSignin
 export async function storeCrossSigningKeys(hs: Deps, change: KeyChange): Promise<boolean> {
   const { userId, changed, replaces } = change
   if (changed.length === 0) return true
-  const companions = deviceListChange(userId)
+  const companions = deviceListChange(userId, {
+    // The user-signing key is nobody else's business.
+    crossSigning: changed.some((row) => row.purpose !== 'user_signing'),
+  })
   const result = await hs.log.append({
     entries: companions.entries,
     steps: [

@@ -60,7 +60,7 @@ async function deviceChange(
   if (deviceKeys === undefined || deviceKeys === (await findDeviceKeys(hs.db, userId, deviceId))) {
     return { entries: [], steps: [] }
   }
-  const change = deviceListChange(userId)
+  const change = deviceListChange(userId, { changed: [deviceId] })
   const steps: Step[] = [
     ...change.steps,
     setDeviceKeys(userId, deviceId, deviceKeys),

@@ -9,7 +9,7 @@ import { deviceListChange, type LogCompanions } from './device-list-entry.ts'
  * entry is the first of the write's entries.
  */
 export function deviceRemoval(userId: UserId, deviceIds: readonly DeviceId[]): LogCompanions {
-  const change = deviceListChange(userId)
+  const change = deviceListChange(userId, { deleted: deviceIds })
   return {
     entries: change.entries,
     steps: [...change.steps, ...deviceIds.flatMap((deviceId) => deleteOfDevice(userId, deviceId))],

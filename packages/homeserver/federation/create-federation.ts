@@ -40,6 +40,8 @@ export interface FederationDeps extends OwnIdentity {
   readonly budget: MemoryBudget
   readonly logger: Logger
   readonly network: FederationNetwork
+  /** Told of a server that sent us something. */
+  readonly onHeardFrom?: (server: ServerName) => void
   /** How often an address may cause the keys of a server to be fetched. */
   readonly keyFetches: RateLimit
 }
@@ -79,6 +81,10 @@ export async function createFederation(deps: FederationDeps): Promise<Federation
   })
   const limiter = new RateLimiter({ serverKeys: deps.keyFetches } as RateLimits, clock)
   const mayFetchKeys = (ip: string): boolean => limiter.take('serverKeys', 'address', addressBucket(ip)) === 0
+  const heardFrom = (server: ServerName): void => {
+    client.heardFrom(server)
+    deps.onHeardFrom?.(server)
+  }
   const shared = { ...deps, own: ownKeys, client, keyring, filter, verify: verifySignature, serverName }
   return {
     client,
@@ -89,7 +95,7 @@ export async function createFederation(deps: FederationDeps): Promise<Federation
     destinations,
     filter,
     tally,
-    authenticate: createServerAuthentication({ ...shared, mayFetchKeys }),
+    authenticate: createServerAuthentication({ ...shared, client: { heardFrom }, mayFetchKeys }),
     mayFetchKeys,
     async [Symbol.asyncDispose]() {
       outgoing[Symbol.dispose]()

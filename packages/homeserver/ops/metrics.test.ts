@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { Registry } from 'prom-client'
 import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
+import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import { createOutboundFigures } from '../federation/outbound/figures.ts'
 import { compileEndpoint } from '../http/compile-endpoint.ts'
 import { createReceiveFigures } from '../rooms/receive/figures.ts'
 import { registerSources } from './register-sources.ts'
@@ -19,7 +21,25 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   budget.cache({ name: 'heads', share: 0.5, weigh: () => 1 })
   const stats = { waiting: 1, inFlight: 0, batches: 2, writes: 30, refused: 4 }
   const receiving = { figures: createReceiveFigures(), inbox: { active: () => 0 } }
-  registerSources(registry, { times, budget, router: { waiting: new Set() }, db: { stats }, receiving })
+  const figures = createOutboundFigures()
+  const since = 5_000
+  const asleep = { failures: 1, since, retryTs: 9_000, lastError: 'gone' }
+  const outbound = {
+    figures,
+    states: () => [{ server: 'b.example' as ServerName, phase: 'asleep' as const, ...asleep }],
+  }
+  const clock = { now: () => 7_500 }
+  registerSources(registry, {
+    times,
+    budget,
+    router: { waiting: new Set() },
+    db: { stats },
+    outbound,
+    clock,
+    receiving,
+  })
+  figures.outcome('unreachable')
+  figures.sent(3, 4)
   times.observe(endpoint, 200, 3)
   times.observe(endpoint, 404, 30_001)
   times.observe(undefined, 404, 1)
@@ -32,6 +52,10 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_http_answers_total\{operation="unmatched",status="4xx"\} 1$/m)
   assert.match(text, /^causeway_db_writes_total 30$/m)
   assert.match(text, /^causeway_cache_limit_bytes\{cache="heads"\} 500$/m)
+  assert.match(text, /^causeway_federation_outbound_servers\{phase="asleep"\} 1$/m)
+  assert.match(text, /^causeway_federation_outbound_oldest_seconds\{asleep="true"\} 2\.5$/m)
+  assert.match(text, /^causeway_federation_outbound_transactions_total\{outcome="unreachable"\} 1$/m)
+  assert.match(text, /^causeway_federation_outbound_pdus_total 3$/m)
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m)
   assert.match(text, /^process_resident_memory_bytes /m)
 })

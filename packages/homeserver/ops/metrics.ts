@@ -71,6 +71,36 @@ export const METRICS = {
     kind: 'counter',
     help: 'Entries shed for others',
   },
+  outboundServers: {
+    name: 'causeway_federation_outbound_servers',
+    kind: 'gauge',
+    help: 'Other servers that something is to be sent to: waiting for their turn, sending, asleep until the next attempt',
+  },
+  outboundOldest: {
+    name: 'causeway_federation_outbound_oldest_seconds',
+    kind: 'gauge',
+    help: 'How long something has waited for another server; servers that are asleep apart, since those may be gone for good',
+  },
+  outboundTransactions: {
+    name: 'causeway_federation_outbound_transactions_total',
+    kind: 'counter',
+    help: 'Attempts at transactions to other servers, by outcome',
+  },
+  outboundPdus: {
+    name: 'causeway_federation_outbound_pdus_total',
+    kind: 'counter',
+    help: 'Events sent to other servers, each once for every server',
+  },
+  outboundEdus: {
+    name: 'causeway_federation_outbound_edus_total',
+    kind: 'counter',
+    help: 'EDUs sent to other servers',
+  },
+  outboundRefused: {
+    name: 'causeway_federation_outbound_refused_pdus_total',
+    kind: 'counter',
+    help: 'Events that another server answered it did not accept',
+  },
 } as const satisfies Record<string, MetricDeclaration>
 
 /** Has `collect` asked for samples at every scrape. Nothing is kept and nothing costs between scrapes. */

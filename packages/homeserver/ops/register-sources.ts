@@ -1,7 +1,10 @@
 import { Registry } from 'prom-client'
 import type { CacheFigures } from '@causeway/store/cache/lru.ts'
 import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
+import type { Clock } from '@causeway/store/clock/clock.ts'
 import type { CommitStats } from '@causeway/store/db/commit-queue.ts'
+import type { Outbound } from '../federation/outbound/outbound.ts'
+import type { ServerState } from '../federation/outbound/sender.ts'
 import type { Router } from '../http/router.ts'
 import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
 import type { MetricDeclaration } from './metrics.ts'
@@ -16,6 +19,8 @@ export interface MetricSources {
   readonly budget: Pick<MemoryBudget, 'figures'>
   readonly db: { readonly stats: CommitStats }
   readonly receiving: { readonly figures: ReceiveFigures; readonly inbox: Pick<Inbox, 'active'> }
+  readonly outbound: Pick<Outbound, 'figures' | 'states'>
+  readonly clock: Pick<Clock, 'now'>
 }
 
 /**
@@ -41,6 +46,34 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerValue(registry, METRICS.dbWaiting, () => db.stats.waiting)
   registerReceiving(registry, sources.receiving)
   registerCaches(registry, budget)
+  registerOutbound(registry, sources)
+}
+
+const PHASES: readonly ServerState['phase'][] = ['waiting', 'sending', 'asleep']
+
+function registerOutbound(registry: Registry, { outbound, clock }: MetricSources): void {
+  const { figures } = outbound
+  registerMetric(registry, METRICS.outboundServers, () => {
+    const counts = Map.groupBy(outbound.states(), ({ phase }) => phase)
+    return PHASES.map((phase) => ({ labels: { phase }, value: counts.get(phase)?.length ?? 0 }))
+  })
+  registerMetric(registry, METRICS.outboundOldest, () => {
+    const oldest = new Map<boolean, number>()
+    for (const { phase, since } of outbound.states()) {
+      const isAsleep = phase === 'asleep'
+      oldest.set(isAsleep, Math.min(oldest.get(isAsleep) ?? Infinity, since))
+    }
+    return [false, true].map((isAsleep) => ({
+      labels: { asleep: String(isAsleep) },
+      value: oldest.has(isAsleep) ? Math.max(0, clock.now() - oldest.get(isAsleep)!) / 1000 : 0,
+    }))
+  })
+  registerMetric(registry, METRICS.outboundTransactions, () =>
+    [...figures.outcomes].map(([outcome, value]) => ({ labels: { outcome }, value })),
+  )
+  registerValue(registry, METRICS.outboundPdus, () => figures.counts.pdus)
+  registerValue(registry, METRICS.outboundEdus, () => figures.counts.edus)
+  registerValue(registry, METRICS.outboundRefused, () => figures.counts.refused)
 }
 
 function registerReceiving(registry: Registry, { figures, inbox }: MetricSources['receiving']): void {

@@ -75,6 +75,15 @@ export function formatHead(head: Pick<RoomHead, 'extremities' | 'stateRoot' | 'n
   return JSON.stringify(stored)
 }
 
+/** The forward extremities as of a room's row, and the root of its current state: durable, outside the room's queue. */
+export function readStoredExtremities(row: Pick<RoomRow, 'head'>): {
+  readonly eventIds: readonly EventId[]
+  readonly root: number
+} {
+  const { e, r } = JSON.parse(row.head) as StoredHead
+  return { eventIds: e.map(([eventId]) => eventId as EventId), root: r }
+}
+
 /** Reads a room's row. Throws when the row names a room version that this program does not implement. */
 export function parseHead(row: RoomRow, overlays: Pick<RoomHead, 'nodes' | 'keys'>): RoomHead {
   const rules = findRoomVersion(row.room_version)

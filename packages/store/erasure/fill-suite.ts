@@ -25,6 +25,9 @@ const TYPES = {
 /** Of the program itself. */
 const OURS = new Set(['schema_migrations', 'log_state', 'cursors'])
 
+/** Tables in which numbers of events stand in a text, as a list. */
+const LISTS = new Set(['appservice_pending', 'outbound_transactions'])
+
 let unique = 1_000
 
 const eventIdOf = ({ eventIds }: Subject, nid: number): string => eventIds?.get(nid) ?? `$${nid}`
@@ -93,9 +96,7 @@ export async function findLeftovers(
               ? [subject.userId]
               : subject.eventNids.map((nid) => (kind === 'event_nid' ? nid : eventIdOf(subject, nid)))
       let n = 0
-      // Numbers of events that stand in a text are a list.
-      if (table !== 'appservice_pending')
-        for (const value of values) n += await countRows(db, table, column, value)
+      if (!LISTS.has(table)) for (const value of values) n += await countRows(db, table, column, value)
       if (n > 0) left[`${table}.${column}`] = n
     }
   }

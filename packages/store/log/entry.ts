@@ -80,6 +80,8 @@ export const EventFlag = {
   branched: 64,
   /** When it came, events that it points at were missing: history has a gap before it. */
   gapBefore: 128,
+  /** We accepted it for another server (a join, leave or knock by us): ours to pass on to the room's other servers. */
+  passedOn: 256,
 } as const
 
 export interface ReceiptEntry {

@@ -60,3 +60,39 @@ export async function listRoomsOfServer(db: Database, serverName: string): Promi
   )
   return rows.map((row) => row.room_nid)
 }
+
+/** The rows of some of them. */
+export function listSomeRoomServers(
+  db: Database,
+  roomNid: number,
+  serverNames: readonly string[],
+): Promise<RoomServerRow[]> {
+  return db.query<RoomServerRow>(
+    `SELECT room_nid, server_name, joined, from_nid, until_nid FROM room_servers
+     WHERE room_nid = ? AND server_name IN (?text[])`,
+    [roomNid, serverNames],
+  )
+}
+
+/** Other servers with joined users in any of the rooms, now; at most `limit`. */
+export async function listServersOfRooms(
+  db: Database,
+  roomNids: readonly number[],
+  limit: number,
+): Promise<string[]> {
+  if (roomNids.length === 0) return []
+  const rows = await db.queryLarge<{ server_name: string }>(
+    'SELECT DISTINCT server_name FROM room_servers WHERE joined > 0 AND room_nid IN (?int[]) LIMIT ?',
+    [roomNids, limit],
+  )
+  return rows.map((row) => row.server_name)
+}
+
+/** Whether a server has joined users in a room, now. */
+export async function isServerInRoom(db: Database, roomNid: number, serverName: string): Promise<boolean> {
+  const rows = await db.query(
+    'SELECT 1 AS one FROM room_servers WHERE room_nid = ? AND server_name = ? AND joined > 0',
+    [roomNid, serverName],
+  )
+  return rows.length > 0
+}

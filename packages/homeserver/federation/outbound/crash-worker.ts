@@ -1,0 +1,83 @@
+// Test support: a whole server, run as a process that is killed. A user sends numbered messages into one room with
+// members on two other servers, and to their devices, under the same transaction ids in every run.
+import assert from 'node:assert/strict'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { RoomId } from '@causeway/matrix/ids/ids.ts'
+import type { Clock } from '@causeway/store/clock/clock.ts'
+import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
+import { homeserverConfigSchema, type HomeserverConfig } from '../../config.ts'
+import { dispatch } from '../../http/dispatch.ts'
+import type { RawJson } from '../../http/endpoint.ts'
+import { silentLogger } from '../../ops/log.ts'
+import { startHomeserver } from '../../server.ts'
+import { testConfig, TEST_PASSWORD } from '../../test-server.ts'
+import { FederationError, type FederationClient } from '../federation-client.ts'
+import { remoteMember } from './test-peers.ts'
+
+const [folder, database, peersUrl, total] = process.argv.slice(2) as [string, string, string, string]
+
+/** Pauses between attempts are over at once. */
+const clock: Clock = {
+  ...systemClock,
+  setTimeout: (fn, ms, options) => systemClock.setTimeout(fn, ms > 4_000 ? ms : Math.min(ms, 5), options),
+}
+
+const client: FederationClient = {
+  async request(server, { method, path, body, signal }) {
+    const answer = await fetch(`${peersUrl}/${server}${path}`, {
+      method,
+      body: (body as RawJson).text,
+      ...(signal === undefined ? {} : { signal }),
+    }).catch((cause: unknown) => {
+      throw new FederationError(server, { kind: 'unreachable' }, 'the connection broke', cause)
+    })
+    return (await answer.json()) as JsonObject
+  },
+  stream: () => Promise.reject(new Error('nothing is streamed here')),
+  heardFrom: () => undefined,
+}
+
+const limits = Object.keys(homeserverConfigSchema.properties.rate_limits.properties)
+const config = testConfig(folder, {
+  database: JSON.parse(database),
+  listeners: [{ host: '127.0.0.1', port: 0 }],
+  rate_limits: Object.fromEntries(
+    limits.map((name) => [name, { per_second: 0, burst: 1 }]),
+  ) as HomeserverConfig['rate_limits'],
+})
+const { router, hs } = await startHomeserver(config, {
+  clock,
+  random: systemRandom,
+  logger: silentLogger,
+  network: { client },
+})
+let token: string | undefined
+const call = async (method: string, path: string, body: JsonObject): Promise<JsonObject> => {
+  const url = `/_matrix/client/v3${path}`
+  const answer = await dispatch(router, { method, url, body, ...(token === undefined ? {} : { token }) })
+  return answer.json()
+}
+// The same device in every run: transaction ids are the device's.
+const who = { device_id: 'CRASH', password: TEST_PASSWORD }
+const made = await call('POST', '/register', { username: 'alice', auth: { type: 'm.login.dummy' }, ...who })
+const identifier = { type: 'm.id.user', user: 'alice' }
+const login =
+  made['access_token'] === undefined
+    ? await call('POST', '/login', { type: 'm.login.password', identifier, ...who })
+    : made
+token = login['access_token'] as string
+assert.ok(typeof token === 'string', JSON.stringify(login))
+await call('POST', '/createRoom', { room_alias_name: 'crash', preset: 'public_chat' })
+const alias = encodeURIComponent('#crash:test.example')
+const roomId = (await call('POST', `/join/${alias}`, {}))['room_id'] as RoomId
+for (const userId of ['@b:b.example', '@c:c.example']) await remoteMember(hs.rooms, roomId, userId, 'join')
+for (let number = 0; number < Number(total); number++) {
+  const content = { msgtype: 'm.text', body: `m${number}` }
+  const room = `/rooms/${encodeURIComponent(roomId)}`
+  const answer = await call('PUT', `${room}/send/m.room.message/t${number}`, content)
+  const id = answer['event_id']
+  assert.ok(typeof id === 'string', JSON.stringify(answer))
+  const messages = { '@b:b.example': { D: { n: number } }, '@c:c.example': { D: { n: number } } }
+  await call('PUT', `/sendToDevice/m.test/d${number}`, { messages })
+  process.stdout.write(`${id}\n`)
+}
