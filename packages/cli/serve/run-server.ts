@@ -49,7 +49,8 @@ function lateRegistry(
   const load = async (): Promise<Registry> => {
     const { createRegistry } = await import('@causeway/homeserver/ops/register-sources.ts')
     const { router, hs, db } = server
-    const registry = createRegistry({ times, router, budget: hs.budget, db, receiving: hs.receiving })
+    const { receiving, eduTally } = hs
+    const registry = createRegistry({ times, router, budget: hs.budget, db, receiving, eduTally })
     const hub = findHub()
     if (hub !== undefined) (await import('./hub-metrics.ts')).registerHubMetrics(registry, hub.context)
     return registry

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { Registry } from 'prom-client'
 import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
+import { createEduTally } from '../federation/edus/edu-tally.ts'
 import { compileEndpoint } from '../http/compile-endpoint.ts'
 import { createReceiveFigures } from '../rooms/receive/figures.ts'
 import { registerSources } from './register-sources.ts'
@@ -19,7 +20,10 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   budget.cache({ name: 'heads', share: 0.5, weigh: () => 1 })
   const stats = { waiting: 1, inFlight: 0, batches: 2, writes: 30, refused: 4 }
   const receiving = { figures: createReceiveFigures(), inbox: { active: () => 0 } }
-  registerSources(registry, { times, budget, router: { waiting: new Set() }, db: { stats }, receiving })
+  const eduTally = createEduTally()
+  eduTally.count('m.typing', 'taken', 3)
+  const router = { waiting: new Set<AbortController>() }
+  registerSources(registry, { times, budget, router, db: { stats }, receiving, eduTally })
   times.observe(endpoint, 200, 3)
   times.observe(endpoint, 404, 30_001)
   times.observe(undefined, 404, 1)
@@ -31,6 +35,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_http_answers_total\{operation="sync",status="4xx"\} 1$/m)
   assert.match(text, /^causeway_http_answers_total\{operation="unmatched",status="4xx"\} 1$/m)
   assert.match(text, /^causeway_db_writes_total 30$/m)
+  assert.match(text, /^causeway_federation_edus_total\{type="m.typing",outcome="taken"\} 3$/m)
   assert.match(text, /^causeway_cache_limit_bytes\{cache="heads"\} 500$/m)
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m)
   assert.match(text, /^process_resident_memory_bytes /m)

@@ -2,6 +2,7 @@ import { Registry } from 'prom-client'
 import type { CacheFigures } from '@causeway/store/cache/lru.ts'
 import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { CommitStats } from '@causeway/store/db/commit-queue.ts'
+import type { EduTally } from '../federation/edus/edu-tally.ts'
 import type { Router } from '../http/router.ts'
 import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
 import type { MetricDeclaration } from './metrics.ts'
@@ -16,6 +17,7 @@ export interface MetricSources {
   readonly budget: Pick<MemoryBudget, 'figures'>
   readonly db: { readonly stats: CommitStats }
   readonly receiving: { readonly figures: ReceiveFigures; readonly inbox: Pick<Inbox, 'active'> }
+  readonly eduTally: EduTally
 }
 
 /**
@@ -30,7 +32,7 @@ export function createRegistry(sources: MetricSources): Registry {
 
 /** Registers every metric of the homeserver with the registry that its owner serves. */
 export function registerSources(registry: Registry, sources: MetricSources): void {
-  const { times, router, budget, db } = sources
+  const { times, router, budget, db, eduTally } = sources
   registerProcessMetrics(registry)
   registerMetric(registry, METRICS.httpSeconds, () => times.times())
   registerMetric(registry, METRICS.httpAnswers, () => times.answers())
@@ -40,6 +42,9 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerValue(registry, METRICS.dbRefused, () => db.stats.refused)
   registerValue(registry, METRICS.dbWaiting, () => db.stats.waiting)
   registerReceiving(registry, sources.receiving)
+  registerMetric(registry, METRICS.edus, () =>
+    eduTally.figures().map(({ type, outcome, n }) => ({ labels: { type, outcome }, value: n })),
+  )
   registerCaches(registry, budget)
 }
 

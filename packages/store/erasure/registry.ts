@@ -6,6 +6,7 @@ import { encryptionTables } from './encryption-tables.ts'
 import { federationRoomTables } from './federation-tables.ts'
 import { mediaTables } from './media-tables.ts'
 import { federationTables } from './network-tables.ts'
+import { remoteUserTables } from './remote-user-tables.ts'
 import type { ErasureList } from './rules.ts'
 import { userDataTables } from './user-data-tables.ts'
 
@@ -23,4 +24,5 @@ export const ERASURE: ErasureList = {
   ...bridgeTables,
   ...federationRoomTables,
   ...federationTables,
+  ...remoteUserTables,
 }

@@ -60,3 +60,13 @@ export async function listRoomsOfServer(db: Database, serverName: string): Promi
   )
   return rows.map((row) => row.room_nid)
 }
+
+/** Other servers that are in a room now, those with the most users first, at most `limit`. */
+export async function listServersInRoom(db: Database, roomNid: number, limit: number): Promise<string[]> {
+  const rows = await db.query<{ server_name: string }>(
+    `SELECT server_name FROM room_servers WHERE room_nid = ? AND joined > 0
+     ORDER BY joined DESC, server_name LIMIT ?`,
+    [roomNid, limit],
+  )
+  return rows.map((row) => row.server_name)
+}
