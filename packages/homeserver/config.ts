@@ -79,6 +79,11 @@ const media = Type.Object(
       40_000_000,
       'Images with more pixels get no thumbnails: decoding them takes memory.',
     ),
+    remote_kept_days: count(
+      30,
+      'How many days a file of another server is kept after somebody last asked for it.',
+      { minimum: 1, maximum: 36_500 },
+    ),
     unauthenticated_downloads: flag(
       true,
       'Whether new files can also be fetched without an access token, as older clients do. What was uploaded while this was on stays so.',

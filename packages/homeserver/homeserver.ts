@@ -15,6 +15,10 @@ import type { RoomEngine } from './rooms/engine.ts'
 import type { Notifier } from './sync/notifier.ts'
 import type { ToldMembers } from './sync/told-members.ts'
 import type { VolatileStream } from './sync/volatile.ts'
+import type { RemoteDevices } from './devices/remote/remote-devices.ts'
+import type { RemoteAliases } from './directory/remote-aliases.ts'
+import type { EduTally } from './federation/edus/edu-tally.ts'
+import type { RemoteProfiles } from './profile/remote-profiles.ts'
 import type { KeyCounts } from './devices/key-counts.ts'
 import type { Unread } from './unread/counts.ts'
 import type { StoredFilters } from './sync/stored-filters.ts'
@@ -67,6 +71,11 @@ export interface Homeserver {
   readonly receiving: Receiving
   /** What other servers are sent. */
   readonly outbound: Outbound
+  /** Devices and identities of users of other servers. */
+  readonly remoteDevices: RemoteDevices
+  readonly remoteProfiles: RemoteProfiles
+  readonly remoteAliases: RemoteAliases
+  readonly eduTally: EduTally
   readonly keyCounts: KeyCounts
   /** Work that takes many writes. */
   readonly jobs: Jobs

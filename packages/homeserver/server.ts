@@ -11,6 +11,7 @@ import { createTransactions } from './client/idempotent.ts'
 import { clientRoutes } from './client/routes.ts'
 import { createRoomPeers } from './federation/room-peers.ts'
 import { createReceiving } from './federation/receiving/receiving.ts'
+import { createRemoteParts } from './federation/create-remote-parts.ts'
 import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
 import { createOwnKeys } from './federation/keys/own-keys.ts'
 import { federationRoutes } from './federation/routes.ts'
@@ -25,8 +26,14 @@ import { startListeners, type Listeners } from './http/listen.ts'
 import type { AnyEndpoint } from './http/endpoint.ts'
 import { RateLimiter } from './http/rate-limit.ts'
 import { Router, type RouterDeps } from './http/router.ts'
-import { forgetOldTransactions, forgetOpenIdTokens, startHousekeeping } from './ops/housekeeping.ts'
+import {
+  forgetOldTransactions,
+  forgetOpenIdTokens,
+  forgetReceivedIds,
+  startHousekeeping,
+} from './ops/housekeeping.ts'
 import { createPublicRooms } from './directory/public-rooms.ts'
+import { forgetUnusedMedia } from './media/remote/forget-remote-media.ts'
 import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import { createPresence } from './presence/create-presence.ts'
@@ -116,7 +123,10 @@ export async function startHomeserver(
       await db[Symbol.asyncDispose]()
       throw error
     })
-  const housekeeping = startHousekeeping([forgetOldTransactions(hs), forgetOpenIdTokens(hs)], deps)
+  const housekeeping = startHousekeeping(
+    [forgetOldTransactions(hs), forgetOpenIdTokens(hs), forgetReceivedIds(hs), forgetUnusedMedia(hs)],
+    deps,
+  )
   const certificates = watchCertificates(config, listeners, deps)
   hs.jobs.wake()
   await hs.receiving.inbox.start()
@@ -152,6 +162,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
   await hs.outbound[Symbol.asyncDispose]()
   await hs.appservices[Symbol.asyncDispose]()
   await hs.receiving[Symbol.asyncDispose]()
+  await hs.remoteDevices[Symbol.asyncDispose]()
   await hs.federation[Symbol.asyncDispose]()
   await hs.jobs[Symbol.asyncDispose]()
   await hs.accounts[Symbol.asyncDispose]()
@@ -232,7 +243,7 @@ export async function openHomeserver(
   const hs: Homeserver = {
     ...shared,
     signer,
-    media: createMediaState(signer, clock),
+    media: createMediaState(signer, clock, budget),
     publicRooms: createPublicRooms(shared),
     blobs: await openDiskBlobs(config.media.path, random),
     notifier,
@@ -251,6 +262,7 @@ export async function openHomeserver(
     federation,
     receiving: createReceiving(shared, createRoomPeers(federation.client, federation.keyring), received),
     outbound,
+    ...createRemoteParts(shared, federation.client),
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
       findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),

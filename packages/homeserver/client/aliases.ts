@@ -5,13 +5,13 @@ import { aliasServerNameOf } from '@causeway/matrix/ids/room-alias.ts'
 import { MatrixError, forbidden, invalidParam, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { deleteAlias, findAlias, insertAlias, listAliases } from '@causeway/store/tables/aliases.ts'
 import { checkAliasClaim } from '../appservice/claims.ts'
+import { lookUpAlias } from '../directory/look-up-alias.ts'
 import { removeFromCanonicalAlias } from '../directory/remove-from-canonical-alias.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { findRoom } from '../rooms/load-head.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { isWorldReadable, maySendState } from '../rooms/newest-state.ts'
-import { resolveRoom } from './membership-endpoints.ts'
 import { v3 } from './paths.ts'
 import { requireAccess } from './room-access.ts'
 import { roomAliasText, roomIdText, roomParams } from './schemas.ts'
@@ -65,10 +65,10 @@ export const getRoomIdByAlias = defineEndpoint({
   auth: 'none',
   rateLimit: 'read',
   params: aliasParams,
-  run: async (hs, { params }) => ({
-    room_id: await resolveRoom(hs, params.roomAlias),
-    servers: [hs.serverName],
-  }),
+  run: async (hs, { params }) => {
+    const { roomId, servers } = await lookUpAlias(hs, params.roomAlias)
+    return { room_id: roomId, servers: [...servers] }
+  },
 })
 
 export const deleteRoomAlias = defineEndpoint({

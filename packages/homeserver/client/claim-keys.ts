@@ -1,10 +1,11 @@
 // https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysclaim
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
 import { claimKeys as claim, type KeyWish } from '../devices/claim-keys.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
-import { failuresOf, mapOf, MAX_KEYS_BODY_BYTES, MAX_USERS, splitUsers } from './key-schemas.ts'
+import { mapOf, MAX_KEYS_BODY_BYTES, MAX_USERS, serverTimeout, splitUsers } from './key-schemas.ts'
 import { v3 } from './paths.ts'
 
 const MAX_WISHES = 10_000
@@ -20,16 +21,21 @@ export const claimKeys = defineEndpoint({
     timeout: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
   maxBodyBytes: MAX_KEYS_BODY_BYTES,
-  run: async (hs, { body }): Promise<JsonObject> => {
-    const { local, servers } = splitUsers(hs, Object.keys(body.one_time_keys))
-    const wishes = local.flatMap((userId) =>
-      Object.entries(body.one_time_keys[userId]!).map(([deviceId, algorithm]): KeyWish => ({
-        userId,
-        deviceId,
-        algorithm,
-      })),
-    )
-    if (wishes.length > MAX_WISHES) throw invalidParam(`Claim at most ${MAX_WISHES} keys at a time`)
-    return { one_time_keys: await claim(hs, wishes), failures: failuresOf(servers) }
+  run: async (hs, { body, signal }): Promise<JsonObject> => {
+    const { local, remote } = splitUsers(hs, Object.keys(body.one_time_keys))
+    const wishesOf = (userIds: readonly UserId[]): KeyWish[] =>
+      userIds.flatMap((userId) =>
+        Object.entries(body.one_time_keys[userId]!).map(([deviceId, algorithm]) => ({
+          userId,
+          deviceId,
+          algorithm,
+        })),
+      )
+    const [ours, theirs] = [wishesOf(local), wishesOf(remote)]
+    if (ours.length + theirs.length > MAX_WISHES)
+      throw invalidParam(`Claim at most ${MAX_WISHES} keys at a time`)
+    const options = { timeoutMs: serverTimeout(body.timeout), signal }
+    const [held, asked] = await Promise.all([claim(hs, ours), hs.remoteDevices.claim(theirs, options)])
+    return { one_time_keys: { ...held, ...asked.keys }, failures: asked.failures }
   },
 })

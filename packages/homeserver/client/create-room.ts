@@ -105,7 +105,7 @@ async function roomInput(
 ): Promise<CreateRoomInput> {
   const invite = body.invite ?? []
   for (const userId of invite) await ensureUserThroughAppservice(hs, userId)
-  const profileOf = await readMemberProfiles(hs.db, [creator, ...invite])
+  const profileOf = await readMemberProfiles(hs, [creator, ...invite])
   return {
     rules,
     creator,

@@ -245,7 +245,7 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(await list({ third_party_instance_id: 'other' }), [])
       assert.deepEqual(await list({ include_all_networks: true }), [own, bridged])
       const elsewhere = await town.send(alice, 'GET', '/publicRooms?server=elsewhere.example')
-      assert.deepEqual(refusal(elsewhere), [404, 'M_NOT_FOUND'])
+      assert.deepEqual(refusal(elsewhere), [502, 'M_UNKNOWN'])
     })
   })
 }

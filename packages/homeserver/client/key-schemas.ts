@@ -36,30 +36,28 @@ export function keyText(what: string, key: object, maxLength: number): string {
   return text
 }
 
-/** Users by whose they are: ours, and those of other servers by server. Throws `M_INVALID_PARAM` for what is no user id. */
+/**
+ * Users by whose they are: ours, and those of other servers. Throws `M_INVALID_PARAM` for what is no user id.
+ */
 export function splitUsers(
   hs: Pick<Homeserver, 'serverName'>,
   userIds: readonly string[],
-): { local: UserId[]; remote: UserId[]; servers: Set<string> } {
+): { local: UserId[]; remote: UserId[] } {
   const local: UserId[] = []
   const remote: UserId[] = []
-  const servers = new Set<string>()
   for (const userId of userIds) {
     if (!isUserId(userId)) throw invalidParam(`${userId.slice(0, 255)} is not a user id`)
-    const server = serverNameOf(userId)
-    if (server === hs.serverName) local.push(userId)
-    else {
-      servers.add(server)
-      remote.push(userId)
-    }
+    if (serverNameOf(userId) === hs.serverName) local.push(userId)
+    else remote.push(userId)
   }
-  return { local, remote, servers }
+  return { local, remote }
 }
 
-/** What is said of servers that could not be asked. */
-export function failuresOf(
-  servers: ReadonlySet<string>,
-): Record<string, { status: number; message: string }> {
-  const failure = { status: 503, message: 'This server does not reach other servers' }
-  return Object.fromEntries([...servers].map((server) => [server, failure]))
+/** How long other servers are waited for, in milliseconds, by what the client asks for. */
+export function serverTimeout(timeout: number | undefined): number {
+  return Math.min(Math.max(timeout ?? DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS), MAX_TIMEOUT_MS)
 }
+
+const DEFAULT_TIMEOUT_MS = 10_000
+const MIN_TIMEOUT_MS = 100
+const MAX_TIMEOUT_MS = 60_000

@@ -7,25 +7,17 @@ import { findMedia, type MediaRequest } from '../media/find-media.ts'
 import { findThumbnail } from '../media/thumbnails.ts'
 import { cleanFilename } from '../media/upload.ts'
 import { CACHE_SECONDS, serveFile } from './media-response.ts'
+import { downloadQuery, thumbnailQuery } from './media-schemas.ts'
 import { mediaParams, mediaPath } from './media-upload.ts'
 
 const namedParams = Type.Intersect([mediaParams, Type.Object({ fileName: Type.Optional(Type.String()) })])
-/** `allow_remote` and `allow_redirect` are accepted and have nothing to decide: there is neither here. */
-const downloadQuery = Type.Object({ timeout_ms: Type.Optional(Type.Integer({ minimum: 0 })) })
-const thumbnailQuery = Type.Object({
-  width: Type.Integer({ minimum: 1 }),
-  height: Type.Integer({ minimum: 1 }),
-  method: Type.Optional(Type.Union([Type.Literal('crop'), Type.Literal('scale')])),
-  animated: Type.Optional(Type.Boolean()),
-  timeout_ms: Type.Optional(Type.Integer({ minimum: 0 })),
-})
 
 /** The parts of a request that all these operations have. */
 interface Asked {
   readonly raw: IncomingMessage
   readonly signal: AbortSignal
   readonly params: Static<typeof namedParams>
-  readonly query: { readonly timeout_ms?: number }
+  readonly query: { readonly timeout_ms?: number; readonly allow_remote?: boolean }
 }
 
 /** Where an operation stands: the present path with an account, or the older one without. */
@@ -47,7 +39,13 @@ const EVERYBODY: Door = { isOpen: true, auth: 'none', path: mediaPath }
 
 function mediaRequest({ params, query }: Asked, { isOpen }: Door): MediaRequest {
   const { serverName, mediaId } = params
-  return { serverName, mediaId, timeoutMs: query.timeout_ms, onlyOpen: isOpen }
+  return {
+    serverName,
+    mediaId,
+    timeoutMs: query.timeout_ms,
+    onlyOpen: isOpen,
+    mayFetch: query.allow_remote !== false,
+  }
 }
 
 function cacheOf({ isOpen }: Door): { scope: 'private' | 'public'; seconds: number } {

@@ -2,12 +2,12 @@
 import type { IncomingMessage } from 'node:http'
 import { Type } from 'typebox'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
-import { isMediaId } from '@causeway/matrix/ids/mxc.ts'
 import { isServerName } from '@causeway/matrix/ids/server-name.ts'
 import { notFound, tooLarge } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { parsedText } from '../http/schemas.ts'
+import { mediaIdText } from './media-schemas.ts'
 import {
   cleanContentType,
   cleanFilename,
@@ -19,7 +19,7 @@ import {
 
 export const mediaParams = Type.Object({
   serverName: parsedText<ServerName>('a server name', isServerName),
-  mediaId: parsedText<string>('a media id of the characters A-Z a-z 0-9 _ -', isMediaId),
+  mediaId: mediaIdText,
 })
 
 /** Path of a media operation under its present prefix and the older ones. */

@@ -1,10 +1,9 @@
 // https://spec.matrix.org/v1.19/client-server-api/#room-membership
 import { Type } from 'typebox'
 import type { RoomAlias, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
-import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import { findAlias } from '@causeway/store/tables/aliases.ts'
-import { ensureUserThroughAppservice, findAliasThroughAppservice } from '../appservice/query.ts'
+import { ensureUserThroughAppservice } from '../appservice/query.ts'
+import { lookUpAlias } from '../directory/look-up-alias.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type AnyEndpoint, type Session } from '../http/endpoint.ts'
 import { readMemberProfiles } from '../profile/member-profile.ts'
@@ -31,7 +30,7 @@ async function change(
   { roomId, action, target, reason, content }: Change,
 ): Promise<void> {
   const showsProfile = action === 'join' || action === 'invite'
-  const profile = showsProfile ? (await readMemberProfiles(hs.db, [target]))(target) : {}
+  const profile = showsProfile ? (await readMemberProfiles(hs, [target]))(target) : {}
   const base = { roomId, action, sender: session.userId, target, reason, profile }
   await changeMembership(hs.rooms, content === undefined ? base : { ...base, content })
 }
@@ -55,10 +54,7 @@ function joinChange(
 /** The room an id or an alias stands for. Throws `M_NOT_FOUND` for an alias that nobody has claimed. */
 export async function resolveRoom(hs: Homeserver, idOrAlias: RoomId | RoomAlias): Promise<RoomId> {
   if (idOrAlias.startsWith('!')) return idOrAlias as RoomId
-  const found = await findAlias(hs.db, idOrAlias)
-  const roomId = found?.roomId ?? (await findAliasThroughAppservice(hs, idOrAlias as RoomAlias))
-  if (roomId === undefined) throw notFound(`There is no room with the alias ${idOrAlias}`)
-  return roomId as RoomId
+  return (await lookUpAlias(hs, idOrAlias as RoomAlias)).roomId
 }
 
 /** Somebody with the power to do so acts on another: invite, kick, ban, unban. */

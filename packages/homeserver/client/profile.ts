@@ -1,14 +1,12 @@
 // https://spec.matrix.org/v1.19/client-server-api/#profiles
 import { Type, type Static } from 'typebox'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
-import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { forbidden, missingParam, notFound } from '@causeway/matrix/errors/matrix-error.ts'
-import { findProfiles } from '@causeway/store/tables/profiles.ts'
-import { findUser } from '@causeway/store/tables/users.ts'
-import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { requireFieldName } from '../profile/field-name.ts'
+import { readProfile } from '../profile/read-profile.ts'
 import { setField } from '../profile/set-field.ts'
 import { v3 } from './paths.ts'
 import { userIdText } from './schemas.ts'
@@ -19,14 +17,6 @@ const PropagateQuery = Type.Object({
   propagate: Type.Optional(Type.Boolean()),
   [MSC4069]: Type.Optional(Type.Boolean()),
 })
-
-/** The fields of somebody's profile; empty for who shows nothing. Throws `M_NOT_FOUND` for who does not exist. */
-async function readProfile(hs: Homeserver, userId: UserId): Promise<ReadonlyMap<string, JsonValue>> {
-  const profile = (await findProfiles(hs.db, [userId])).get(userId)
-  if (profile !== undefined) return profile
-  if ((await findUser(hs.db, userId)) !== undefined) return new Map()
-  throw notFound(`There is no profile of ${userId} here`)
-}
 
 function requireOwn({ userId }: Session, owner: UserId): void {
   if (userId !== owner) throw forbidden('You may only change your own profile')

@@ -1,34 +1,37 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3publicrooms
 import { Type } from 'typebox'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { isServerName } from '@causeway/matrix/ids/server-name.ts'
-import { invalidParam, notFound } from '@causeway/matrix/errors/matrix-error.ts'
-import { findPage, type DirectoryQuery } from '../directory/page.ts'
+import { fetchPublicRooms } from '../directory/fetch-public-rooms.ts'
+import {
+  publicRoomsBody,
+  questionOf,
+  readPublicRooms,
+  type DirectoryQuestion,
+} from '../directory/read-public-rooms.ts'
+import { FederationError } from '../federation/federation-client.ts'
+import { toClientError } from '../federation/to-client-error.ts'
 import type { Homeserver } from '../homeserver.ts'
-import { defineEndpoint, RawJson } from '../http/endpoint.ts'
+import { defineEndpoint, type RawJson } from '../http/endpoint.ts'
 import { parsedText } from '../http/schemas.ts'
 import { v3 } from './paths.ts'
-
-const DEFAULT_LIMIT = 100
-const MAX_LIMIT = 500
 
 const server = Type.Optional(parsedText<ServerName>('a server name', isServerName))
 const limit = Type.Optional(Type.Integer({ minimum: 0 }))
 
+/** Our own directory, or that of another server, which is asked. */
 async function answer(
   hs: Homeserver,
   of: ServerName | undefined,
-  query: Omit<DirectoryQuery, 'limit'> & { readonly limit: number | undefined },
-): Promise<RawJson> {
-  if (of !== undefined && of !== hs.serverName) {
-    throw notFound(`The room directory of ${of} cannot be reached from here`)
+  question: DirectoryQuestion,
+): Promise<RawJson | JsonObject> {
+  if (of === undefined || of === hs.serverName) return readPublicRooms(hs, question)
+  try {
+    return await fetchPublicRooms(hs.federation.client, of, question)
+  } catch (error) {
+    throw error instanceof FederationError ? toClientError(error) : error
   }
-  const size = Math.min(Math.max(query.limit ?? DEFAULT_LIMIT, 1), MAX_LIMIT)
-  const page = findPage(await hs.publicRooms.read(), { ...query, limit: size })
-  const next = page.next === undefined ? '' : `,"next_batch":"${page.next}"`
-  const previous = page.previous === undefined ? '' : `,"prev_batch":"${page.previous}"`
-  const chunk = page.rooms.map((room) => room.json).join(',')
-  return new RawJson(`{"chunk":[${chunk}]${next}${previous},"total_room_count_estimate":${page.total}}`)
 }
 
 export const getPublicRooms = defineEndpoint({
@@ -55,31 +58,6 @@ export const queryPublicRooms = defineEndpoint({
   auth: 'user',
   rateLimit: 'read',
   query: Type.Object({ server }),
-  body: Type.Object({
-    limit,
-    since: Type.Optional(Type.String()),
-    filter: Type.Optional(
-      Type.Object({
-        generic_search_term: Type.Optional(Type.Union([Type.String({ maxLength: 1_000 }), Type.Null()])),
-        room_types: Type.Optional(
-          Type.Union([Type.Array(Type.Union([Type.String(), Type.Null()]), { maxItems: 100 }), Type.Null()]),
-        ),
-      }),
-    ),
-    include_all_networks: Type.Optional(Type.Boolean()),
-    third_party_instance_id: Type.Optional(Type.String()),
-  }),
-  run: (hs, { query, body }) => {
-    const { include_all_networks: all = false, third_party_instance_id: instance } = body
-    if (all && instance !== undefined) {
-      throw invalidParam('Either include_all_networks or third_party_instance_id, not both')
-    }
-    return answer(hs, query.server, {
-      term: body.filter?.generic_search_term ?? undefined,
-      roomTypes: body.filter?.room_types ?? undefined,
-      networkId: all ? undefined : (instance ?? ''),
-      limit: body.limit,
-      since: body.since,
-    })
-  },
+  body: publicRoomsBody,
+  run: (hs, { query, body }) => answer(hs, query.server, questionOf(body)),
 })

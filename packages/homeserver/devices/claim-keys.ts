@@ -12,7 +12,8 @@ export interface KeyWish {
   readonly algorithm: string
 }
 
-interface ClaimedKey {
+/** A key that was handed out; `keyId` is without its algorithm. */
+export interface ClaimedKey {
   readonly keyId: string
   readonly key: JsonValue
 }
@@ -31,7 +32,7 @@ export async function claimKeys(hs: Deps, wishes: readonly KeyWish[]): Promise<J
   const unmet = wishes.filter((wish) => !keys.has(wish))
   for (const [wish, key] of await takeAll(hs, unmet, useFallbackKey)) keys.set(wish, key)
   for (const wish of keys.keys()) hs.keyCounts.forget(wish.userId, wish.deviceId as DeviceId)
-  return byUser(keys)
+  return renderClaims(keys)
 }
 
 async function takeAll(
@@ -54,7 +55,8 @@ async function takeAll(
   return taken
 }
 
-function byUser(keys: ReadonlyMap<KeyWish, ClaimedKey>): JsonObject {
+/** User → device → key id → key, as `/keys/claim` answers. */
+export function renderClaims(keys: ReadonlyMap<KeyWish, ClaimedKey>): JsonObject {
   const users = new Map<UserId, [string, JsonObject][]>()
   for (const [{ userId, deviceId, algorithm }, { keyId, key }] of keys) {
     const devices = users.get(userId) ?? []

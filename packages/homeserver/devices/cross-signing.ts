@@ -55,7 +55,7 @@ export async function checkCrossSigningKeys(
   const stored = await listCrossSigningKeys(hs.db, [userId])
   const rows = (Object.entries(uploaded) as [KeyPurpose, UploadedKey][]).map(([purpose, key]) => ({
     key,
-    row: toRow(userId, purpose, key),
+    row: toCrossSigningRow(userId, purpose, key),
   }))
   const master = [...rows.map(({ row }) => row), ...stored].find((row) => row.purpose === 'master')
   if (master === undefined)
@@ -75,7 +75,8 @@ export async function checkCrossSigningKeys(
   }
 }
 
-function toRow(userId: UserId, purpose: KeyPurpose, key: UploadedKey): CrossSigningRow {
+/** The row of a key, whose form is checked. Throws `M_BAD_JSON`. */
+export function toCrossSigningRow(userId: UserId, purpose: KeyPurpose, key: UploadedKey): CrossSigningRow {
   const name = `${purpose}_key`
   if (key.user_id !== userId) throw badJson(`${name}.user_id must be your own`)
   if (!key.usage.includes(purpose)) throw badJson(`${name}.usage must contain ${purpose}`)

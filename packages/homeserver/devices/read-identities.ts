@@ -34,6 +34,23 @@ export async function readIdentities(
     listCrossSigningKeys(db, userIds),
     listKeySignatures(db, userIds, viewer),
   ])
+  return renderIdentities(wanted, { devices, keys, signatures }, viewer)
+}
+
+/** What is known of several users. */
+export interface IdentityRows {
+  readonly devices: readonly DeviceKeysRow[]
+  readonly keys: readonly CrossSigningRow[]
+  /** Signatures that were added to keys later. */
+  readonly signatures: readonly KeySignatureRow[]
+}
+
+/** The same of rows that were read, or fetched from elsewhere. */
+export function renderIdentities(
+  wanted: ReadonlyMap<UserId, ReadonlySet<string> | undefined>,
+  { devices, keys, signatures }: IdentityRows,
+  viewer: UserId,
+): Identities {
   const added = groupSignatures(signatures)
   const ofPurpose = (purpose: CrossSigningRow['purpose']): JsonObject =>
     Object.fromEntries(
@@ -49,6 +66,16 @@ export async function readIdentities(
     master_keys: ofPurpose('master'),
     self_signing_keys: ofPurpose('self_signing'),
     user_signing_keys: ofPurpose('user_signing'),
+  }
+}
+
+/** Two answers about different users as one. */
+export function mergeIdentities(a: Identities, b: Identities): Identities {
+  return {
+    device_keys: { ...a.device_keys, ...b.device_keys },
+    master_keys: { ...a.master_keys, ...b.master_keys },
+    self_signing_keys: { ...a.self_signing_keys, ...b.self_signing_keys },
+    user_signing_keys: { ...a.user_signing_keys, ...b.user_signing_keys },
   }
 }
 

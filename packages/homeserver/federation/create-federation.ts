@@ -9,6 +9,7 @@ import { verifySignature } from '../crypto/verify.ts'
 import type { FederationConfig } from '../federation-options.ts'
 import type { Logger } from '../ops/log.ts'
 import { createAddressGuard } from '../outgoing/address-guard.ts'
+import { getFollowing } from '../outgoing/get-following.ts'
 import { createOutgoing } from '../outgoing/outgoing.ts'
 import type { Resolver } from '../outgoing/resolver.ts'
 import { createSystemResolver } from '../outgoing/system-resolver.ts'
@@ -17,7 +18,7 @@ import { createHttpFederationClient } from './client/http-client.ts'
 import { createTally } from './client/tally.ts'
 import { createDiscovery } from './discovery/create-discovery.ts'
 import type { Discovery } from './discovery/discovery.ts'
-import type { FederationClient } from './federation-client.ts'
+import type { FederationClient, FetchUrl } from './federation-client.ts'
 import type { Federation, OwnIdentity } from './federation.ts'
 import { createServerAuthentication } from './incoming/authenticate-server.ts'
 import { createKeyStore } from './keys/key-store.ts'
@@ -25,11 +26,15 @@ import { createKeyring } from './keys/create-keyring.ts'
 import { createNotary } from './keys/notary.ts'
 import { createServerFilter } from './server-filter.ts'
 
+/** Media that a server has elsewhere. */
+const REDIRECTED = { headers: { 'user-agent': 'Causeway' }, maxRedirects: 3 }
+
 /** The network as tests and simulations replace it, from its lowest part to its highest. */
 export interface FederationNetwork {
   readonly resolver?: Resolver
   readonly discovery?: Discovery
   readonly client?: FederationClient
+  readonly fetchUrl?: FetchUrl
 }
 
 export interface FederationDeps extends OwnIdentity {
@@ -88,6 +93,8 @@ export async function createFederation(deps: FederationDeps): Promise<Federation
   const shared = { ...deps, own: ownKeys, client, keyring, filter, verify: verifySignature, serverName }
   return {
     client,
+    fetchUrl:
+      network.fetchUrl ?? ((url, timeoutMs) => getFollowing(outgoing, url, { ...REDIRECTED, timeoutMs })),
     keyring,
     ownKeys,
     notary: createNotary(shared),

@@ -69,3 +69,6 @@ export interface FederationClient {
   /** The server was heard from (it sent us something): stop backing off from it. */
   heardFrom(destination: ServerName): void
 }
+
+/** GET of an https address that another server named, under the same guard as requests to servers. */
+export type FetchUrl = (url: URL, timeoutMs: number) => Promise<FederationStream>

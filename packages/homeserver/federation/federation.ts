@@ -1,6 +1,6 @@
 import type { Signer } from '@causeway/matrix/events/pdu.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
-import type { FederationClient } from './federation-client.ts'
+import type { FederationClient, FetchUrl } from './federation-client.ts'
 import type { Destinations } from './client/destinations.ts'
 import type { FederationTally } from './client/tally.ts'
 import type { Discovery } from './discovery/discovery.ts'
@@ -13,6 +13,8 @@ import type { ServerFilter } from './server-filter.ts'
 /** Everything by which a running server meets others. */
 export interface Federation extends AsyncDisposable {
   readonly client: FederationClient
+  /** GET of an https address that a server named; redirects are followed, private addresses refused. */
+  readonly fetchUrl: FetchUrl
   readonly keyring: Keyring
   readonly ownKeys: OwnKeys
   readonly notary: Notary

@@ -41,8 +41,8 @@ export async function deleteMediaOf(hs: DeleteDeps, uploader: string, sinceTs = 
   }
 }
 
-/** Only inside the blob's queue. */
-async function deleteUnusedBlob(hs: DeleteDeps, hash: string): Promise<void> {
+/** Deletes a blob, and its thumbnails, unless something refers to it. Only inside the blob's queue. */
+export async function deleteUnusedBlob(hs: DeleteDeps, hash: string): Promise<void> {
   if (await isBlobUsed(hs.db, hash)) return
   const thumbnails = await listThumbnailRows(hs.db, hash)
   if (thumbnails.length > 0) await hs.log.append({ entries: [], steps: [deleteThumbnails(hash)] })

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto'
 import type { Signer } from '@causeway/matrix/events/pdu.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import { createKeyedQueue, type KeyedQueue } from '@causeway/store/cache/keyed-queue.ts'
+import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import { createSingleFlight, type SingleFlight } from '@causeway/store/cache/single-flight.ts'
 import type { ThumbnailRow } from '@causeway/store/tables/media.ts'
+import { createRemoteMediaState, type RemoteMediaState } from './remote/remote-media-state.ts'
 import { createSlots, type Slots } from './slots.ts'
 
 /** Those who wait for content that is still to come. */
@@ -23,6 +25,8 @@ export interface MediaState {
   readonly thumbnails: SingleFlight<string, ThumbnailRow>
   /** How many images are decoded at the same time. */
   readonly decoders: Slots
+  /** Media of other servers. */
+  readonly remote: RemoteMediaState
   /** Key of the signatures in public links. */
   readonly linkKey: Uint8Array
 }
@@ -31,12 +35,17 @@ const MAX_DECODERS = 2
 const MAX_WAITING_DECODERS = 200
 
 /** @param signer the links' key is derived from its key, so that links outlive a restart */
-export function createMediaState(signer: Signer, clock: Pick<Clock, 'setTimeout'>): MediaState {
+export function createMediaState(
+  signer: Signer,
+  clock: Pick<Clock, 'setTimeout'>,
+  budget: MemoryBudget,
+): MediaState {
   return {
     blobQueue: createKeyedQueue(),
     waiters: createUploadWaiters(clock),
     thumbnails: createSingleFlight(),
     decoders: createSlots(MAX_DECODERS, MAX_WAITING_DECODERS),
+    remote: createRemoteMediaState(budget),
     // No event or key document is such a text, so that its signature can serve as a secret: it is never shown.
     linkKey: createHash('sha256').update(signer.sign('causeway: key of public media links')).digest(),
   }

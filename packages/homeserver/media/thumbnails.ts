@@ -4,10 +4,10 @@ import {
   findThumbnailRow,
   insertThumbnail,
   isBlobUsed,
-  type MediaRow,
   type ThumbnailRow,
 } from '@causeway/store/tables/media.ts'
 import type { Homeserver } from '../homeserver.ts'
+import type { FoundMedia } from './find-media.ts'
 import { looksLikeImage, renderThumbnail } from './render-thumbnail.ts'
 import { SlotsFull } from './slots.ts'
 import { chooseThumbnail, type ThumbnailSpec, type ThumbnailWish } from './thumbnail-sizes.ts'
@@ -25,7 +25,7 @@ const RETRY_MS = 5_000
  */
 export async function findThumbnail(
   hs: ThumbnailDeps,
-  media: MediaRow,
+  media: FoundMedia,
   wish: ThumbnailWish,
 ): Promise<ThumbnailRow> {
   const spec = chooseThumbnail(wish)
@@ -34,7 +34,11 @@ export async function findThumbnail(
   return hs.media.thumbnails.run(`${media.hash} ${spec.variant}`, () => makeThumbnail(hs, media, spec))
 }
 
-async function makeThumbnail(hs: ThumbnailDeps, media: MediaRow, spec: ThumbnailSpec): Promise<ThumbnailRow> {
+async function makeThumbnail(
+  hs: ThumbnailDeps,
+  media: FoundMedia,
+  spec: ThumbnailSpec,
+): Promise<ThumbnailRow> {
   if (media.size > MAX_SOURCE_BYTES) throw tooLarge('This content is too large for thumbnails')
   await requireImage(hs, media.hash)
   const rendered = await inSlot(hs, async () => {

@@ -62,7 +62,7 @@ export function cleanFilename(text: string | undefined): string {
 export async function storeUpload(hs: UploadDeps, uploader: UserId, upload: Upload): Promise<Mxc> {
   const mediaId = hs.random.token(24)
   const blob = await storeBlob(hs, upload.source)
-  await reference(hs, blob, [
+  await referenceBlob(hs, blob, [
     insertMedia({
       media_id: mediaId,
       uploader,
@@ -122,7 +122,7 @@ export async function fillPending(
   if (row.uploader !== uploader) throw forbidden('Only who made this id may upload to it')
   if (row.hash !== '') throw hasContent()
   const blob = await storeBlob(hs, upload.source)
-  const filled = await reference(hs, blob, [fillMedia(mediaId, contentOf(blob, upload))])
+  const filled = await referenceBlob(hs, blob, [fillMedia(mediaId, contentOf(blob, upload))])
   if (!filled) throw hasContent()
   hs.media.waiters.wake(mediaId)
 }
@@ -151,7 +151,11 @@ async function storeBlob({ blobs, config }: UploadDeps, source: BlobSource): Pro
 }
 
 /** Writes a row that refers to a blob, unless the blob was deleted between its arrival and now. */
-async function reference(hs: UploadDeps, { hash }: BlobInfo, steps: readonly Step[]): Promise<boolean> {
+export async function referenceBlob(
+  hs: Pick<UploadDeps, 'blobs' | 'log' | 'media'>,
+  { hash }: BlobInfo,
+  steps: readonly Step[],
+): Promise<boolean> {
   return hs.media.blobQueue.serial(hash, async () => {
     if ((await hs.blobs.stat(hash)) === undefined) {
       throw new MatrixError('M_UNKNOWN', 'The same content was deleted at this moment; upload it again')

@@ -2,6 +2,11 @@ import type { Clock, Timer } from '@causeway/store/clock/clock.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { deleteClientTransactionsBefore } from '@causeway/store/tables/events.ts'
 import { deleteExpiredOpenIdTokens } from '@causeway/store/tables/openid-tokens.ts'
+import {
+  forgetOldestOf,
+  forgetReceivedMessages,
+  listOverfullOrigins,
+} from '@causeway/store/tables/received-messages.ts'
 import type { Logger } from './log.ts'
 
 /** Something that has to be done now and then, in small portions. */
@@ -35,6 +40,29 @@ export function forgetOpenIdTokens({ db, clock }: { db: Database; clock: Clock }
     everyMs: HOUR_MS,
     run: async () => {
       while ((await deleteExpiredOpenIdTokens(db, clock.now(), PORTION)) === PORTION) await clock.sleep(50)
+    },
+  }
+}
+
+/** Servers repeat a transaction for days when its answer was lost; for so long a message is known again. */
+const MESSAGE_IDS_KEPT_MS = 7 * 24 * HOUR_MS
+/** Of one server. */
+const MAX_MESSAGE_IDS = 200_000
+
+/** Forgets the ids of messages between devices that came long ago, and of a server that sends too many. */
+export function forgetReceivedIds({ db, clock }: { db: Database; clock: Clock }): Chore {
+  return {
+    name: 'forget ids of received messages',
+    everyMs: HOUR_MS,
+    run: async () => {
+      const before = clock.now() - MESSAGE_IDS_KEPT_MS
+      while ((await forgetReceivedMessages(db, before, PORTION)) === PORTION) await clock.sleep(50)
+      for (const { origin, count } of await listOverfullOrigins(db, MAX_MESSAGE_IDS)) {
+        for (let left = count - MAX_MESSAGE_IDS; left > 0; left -= PORTION) {
+          await db.commit({ entries: [], steps: [forgetOldestOf(origin, Math.min(left, PORTION))] })
+          await clock.sleep(50)
+        }
+      }
     },
   }
 }

@@ -4,6 +4,7 @@ import { Registry } from 'prom-client'
 import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import { createOutboundFigures } from '../federation/outbound/figures.ts'
+import { createEduTally } from '../federation/edus/edu-tally.ts'
 import { compileEndpoint } from '../http/compile-endpoint.ts'
 import { createReceiveFigures } from '../rooms/receive/figures.ts'
 import { registerSources } from './register-sources.ts'
@@ -21,6 +22,8 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   budget.cache({ name: 'heads', share: 0.5, weigh: () => 1 })
   const stats = { waiting: 1, inFlight: 0, batches: 2, writes: 30, refused: 4 }
   const receiving = { figures: createReceiveFigures(), inbox: { active: () => 0 } }
+  const eduTally = createEduTally()
+  eduTally.count('m.typing', 'taken', 3)
   const figures = createOutboundFigures()
   const since = 5_000
   const asleep = { failures: 1, since, retryTs: 9_000, lastError: 'gone' }
@@ -37,6 +40,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
     outbound,
     clock,
     receiving,
+    eduTally,
   })
   figures.outcome('unreachable')
   figures.sent(3, 4)
@@ -51,6 +55,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_http_answers_total\{operation="sync",status="4xx"\} 1$/m)
   assert.match(text, /^causeway_http_answers_total\{operation="unmatched",status="4xx"\} 1$/m)
   assert.match(text, /^causeway_db_writes_total 30$/m)
+  assert.match(text, /^causeway_federation_edus_total\{type="m.typing",outcome="taken"\} 3$/m)
   assert.match(text, /^causeway_cache_limit_bytes\{cache="heads"\} 500$/m)
   assert.match(text, /^causeway_federation_outbound_servers\{phase="asleep"\} 1$/m)
   assert.match(text, /^causeway_federation_outbound_oldest_seconds\{asleep="true"\} 2\.5$/m)

@@ -101,6 +101,11 @@ export const METRICS = {
     kind: 'counter',
     help: 'Events that another server answered it did not accept',
   },
+  edus: {
+    name: 'causeway_federation_edus_total',
+    kind: 'counter',
+    help: 'Ephemeral data units that other servers sent, by type and by what became of them',
+  },
 } as const satisfies Record<string, MetricDeclaration>
 
 /** Has `collect` asked for samples at every scrape. Nothing is kept and nothing costs between scrapes. */

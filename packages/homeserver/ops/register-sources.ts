@@ -5,6 +5,7 @@ import type { Clock } from '@causeway/store/clock/clock.ts'
 import type { CommitStats } from '@causeway/store/db/commit-queue.ts'
 import type { Outbound } from '../federation/outbound/outbound.ts'
 import type { ServerState } from '../federation/outbound/sender.ts'
+import type { EduTally } from '../federation/edus/edu-tally.ts'
 import type { Router } from '../http/router.ts'
 import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
 import type { MetricDeclaration } from './metrics.ts'
@@ -21,6 +22,7 @@ export interface MetricSources {
   readonly receiving: { readonly figures: ReceiveFigures; readonly inbox: Pick<Inbox, 'active'> }
   readonly outbound: Pick<Outbound, 'figures' | 'states'>
   readonly clock: Pick<Clock, 'now'>
+  readonly eduTally: EduTally
 }
 
 /**
@@ -35,7 +37,7 @@ export function createRegistry(sources: MetricSources): Registry {
 
 /** Registers every metric of the homeserver with the registry that its owner serves. */
 export function registerSources(registry: Registry, sources: MetricSources): void {
-  const { times, router, budget, db } = sources
+  const { times, router, budget, db, eduTally } = sources
   registerProcessMetrics(registry)
   registerMetric(registry, METRICS.httpSeconds, () => times.times())
   registerMetric(registry, METRICS.httpAnswers, () => times.answers())
@@ -45,6 +47,9 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerValue(registry, METRICS.dbRefused, () => db.stats.refused)
   registerValue(registry, METRICS.dbWaiting, () => db.stats.waiting)
   registerReceiving(registry, sources.receiving)
+  registerMetric(registry, METRICS.edus, () =>
+    eduTally.figures().map(({ type, outcome, n }) => ({ labels: { type, outcome }, value: n })),
+  )
   registerCaches(registry, budget)
   registerOutbound(registry, sources)
 }

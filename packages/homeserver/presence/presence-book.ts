@@ -1,6 +1,7 @@
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import type { VolatileStream } from '../sync/volatile.ts'
+import { createChangeTrail, type ChangeTrail } from './change-trail.ts'
 import type { PresenceState, UserPresence } from './presence.ts'
 
 /** What one device makes of its user. */
@@ -59,9 +60,7 @@ class Book implements PresenceBook {
   /** Ordered by the last change that others are told, oldest first. */
   readonly #entries = new Map<UserId, Entry>()
   readonly #present = new Set<UserId>()
-  /** The last changes, oldest first; the ones up to `#floor` are not among them. */
-  #changes: { readonly at: number; readonly userId: UserId }[] = []
-  #floor = 0
+  readonly #trail: ChangeTrail = createChangeTrail(MAX_CHANGES)
 
   constructor(clock: Clock, volatile: VolatileStream) {
     this.#clock = clock
@@ -117,12 +116,7 @@ class Book implements PresenceBook {
   }
 
   changedSince(volatile: number): UserId[] {
-    if (volatile < this.#floor) return [...this.#entries.keys()]
-    const changed = new Set<UserId>()
-    for (let at = this.#changes.length - 1; at >= 0 && this.#changes[at]!.at > volatile; at--) {
-      changed.add(this.#changes[at]!.userId)
-    }
-    return [...changed]
+    return this.#trail.since(volatile) ?? [...this.#entries.keys()]
   }
 
   present(): UserId[] {
@@ -158,19 +152,12 @@ class Book implements PresenceBook {
     const state = stateOf(entry, now)
     if (state === entry.told.state && statusMsg === entry.told.statusMsg) return false
     entry.told = { state, statusMsg, lastActive: undefined, changedAt: this.#volatile.next() }
-    this.#note(userId, entry.told.changedAt)
+    this.#trail.note(userId, entry.told.changedAt)
     this.#entries.delete(userId)
     this.#entries.set(userId, entry)
     if (state === 'offline') this.#present.delete(userId)
     else this.#present.add(userId)
     return true
-  }
-
-  #note(userId: UserId, at: number): void {
-    this.#changes.push({ at, userId })
-    if (this.#changes.length < 2 * MAX_CHANGES) return
-    this.#floor = this.#changes[MAX_CHANGES - 1]!.at
-    this.#changes = this.#changes.slice(MAX_CHANGES)
   }
 }
 

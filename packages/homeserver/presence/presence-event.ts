@@ -11,7 +11,8 @@ export function presenceContent(presence: UserPresence | undefined, now: number)
   if (statusMsg !== undefined) content['status_msg'] = statusMsg
   if (state !== 'offline')
     content['currently_active'] =
-      state === 'online' && lastActive !== undefined && now - lastActive < ACTIVE_MS
+      presence.currentlyActive ??
+      (state === 'online' && lastActive !== undefined && now - lastActive < ACTIVE_MS)
   return content
 }
 

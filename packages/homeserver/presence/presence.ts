@@ -8,8 +8,19 @@ export interface UserPresence {
   readonly statusMsg: string | undefined
   /** When the user last did something, by the wall clock; undefined when not since the process started. */
   readonly lastActive: number | undefined
+  /** As another server says; undefined: to be seen from `lastActive`. */
+  readonly currentlyActive?: boolean | undefined
   /** Position in the volatile stream of the last change that others are told. */
   readonly changedAt: number
+}
+
+/** What another server says of one of its users. */
+export interface HeardPresence {
+  readonly state: PresenceState
+  readonly statusMsg: string | undefined
+  /** Milliseconds since the user last did something. */
+  readonly lastActiveAgo: number | undefined
+  readonly currentlyActive: boolean
 }
 
 /** Who is there: volatile, kept for as long as the process lives. https://spec.matrix.org/v1.19/client-server-api/#presence */
@@ -23,6 +34,8 @@ export interface Presence {
   noteActive(userId: UserId): void
   /** The user says so; holds until one of their devices says otherwise. */
   set(userId: UserId, state: PresenceState, statusMsg: string | undefined): void
+  /** Another server says so of a user of its own, who shares a room with one of ours. */
+  hear(userId: UserId, heard: HeardPresence): Promise<void>
   of(userId: UserId): UserPresence | undefined
   /** Users whose presence changed after a position of the volatile stream; all that are known when it is old. */
   changedSince(volatile: number): readonly UserId[]

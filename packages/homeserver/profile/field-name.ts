@@ -7,6 +7,12 @@ const MAX_BYTES = 255
 /** The fields that membership events show. */
 export type ShownField = 'displayname' | 'avatar_url'
 
+/** Characters: what goes into a membership event of each room has to stay small. */
+export const MAX_LENGTH = { displayname: 256, avatar_url: 1_000 } as const satisfies Record<
+  ShownField,
+  number
+>
+
 export function isShownField(field: string): field is ShownField {
   return field === 'displayname' || field === 'avatar_url'
 }

@@ -5,14 +5,12 @@ import type { Step } from '@causeway/store/db/database.ts'
 import { deleteProfileField, requireProfileFits, setProfileField } from '@causeway/store/tables/profiles.ts'
 import { putUserJob } from '@causeway/store/tables/user-jobs.ts'
 import type { Homeserver } from '../homeserver.ts'
-import { isShownField } from './field-name.ts'
+import { isShownField, MAX_LENGTH } from './field-name.ts'
 
 type Deps = Pick<Homeserver, 'db' | 'random' | 'accounts'>
 
 /** https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3profileuseridkeyname: under 64 KiB. */
 const MAX_PROFILE_BYTES = 64 * 1024 - 1
-/** What goes into a membership event of each room has to stay small. */
-const MAX_LENGTH = { displayname: 256, avatar_url: 1_000 } as const
 
 /** A field as it is to be: undefined removes it. */
 export interface FieldChange {

@@ -22,7 +22,8 @@ export interface Receipt {
   readonly threadId: string | undefined
 }
 
-type Parts = Pick<Homeserver, 'db' | 'log' | 'clock' | 'rooms'>
+/** What receipts need. */
+export type ReceiptParts = Pick<Homeserver, 'db' | 'log' | 'clock' | 'rooms'>
 
 interface Change {
   readonly entry: LogEntry
@@ -34,7 +35,11 @@ interface Change {
  * Sets receipts of one user in one room, together, and resolves once they are durable. One that stands at a
  * newer event already stays there. https://spec.matrix.org/v1.19/client-server-api/#receipts
  */
-export async function writeReceipts(hs: Parts, userId: UserId, receipts: readonly Receipt[]): Promise<void> {
+export async function writeReceipts(
+  hs: ReceiptParts,
+  userId: UserId,
+  receipts: readonly Receipt[],
+): Promise<void> {
   const changes: Change[] = []
   for (const receipt of receipts) {
     const change =
@@ -51,7 +56,7 @@ export async function writeReceipts(hs: Parts, userId: UserId, receipts: readonl
 }
 
 async function receiptChange(
-  { db, clock }: Parts,
+  { db, clock }: ReceiptParts,
   userId: UserId,
   { type, event, threadId }: Receipt,
 ): Promise<Change | undefined> {
@@ -68,7 +73,7 @@ async function receiptChange(
 }
 
 async function markerChange(
-  hs: Parts,
+  hs: ReceiptParts,
   userId: UserId,
   { roomId, roomNid, eventId, nid }: StoredEvent,
 ): Promise<Change | undefined> {
@@ -93,7 +98,7 @@ const MAX_HOPS = 3
  * Throws `M_INVALID_PARAM` when an event is not in a thread. Of a redacted event that cannot be told any more.
  * https://spec.matrix.org/v1.19/client-server-api/#threaded-read-receipts
  */
-export async function requireInThread(hs: Parts, event: StoredEvent, threadId: string): Promise<void> {
+export async function requireInThread(hs: ReceiptParts, event: StoredEvent, threadId: string): Promise<void> {
   if ((event.flags & EventFlag.redacted) !== 0 || event.eventId === threadId) return
   if (threadId === MAIN) {
     if (threadOf(event.content) === undefined) return
@@ -104,7 +109,7 @@ export async function requireInThread(hs: Parts, event: StoredEvent, threadId: s
 }
 
 async function leadsTo(
-  { rooms }: Parts,
+  { rooms }: ReceiptParts,
   event: StoredEvent,
   roomId: RoomId,
   threadId: string,

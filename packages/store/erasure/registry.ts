@@ -7,6 +7,7 @@ import { federationRoomTables } from './federation-tables.ts'
 import { mediaTables } from './media-tables.ts'
 import { federationTables } from './network-tables.ts'
 import { outboundTables } from './outbound-tables.ts'
+import { remoteUserTables } from './remote-user-tables.ts'
 import type { ErasureList } from './rules.ts'
 import { userDataTables } from './user-data-tables.ts'
 
@@ -25,4 +26,5 @@ export const ERASURE: ErasureList = {
   ...federationRoomTables,
   ...federationTables,
   ...outboundTables,
+  ...remoteUserTables,
 }

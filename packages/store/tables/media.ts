@@ -98,12 +98,13 @@ export function deleteMediaRow(mediaId: string): Step {
   return { sql: 'DELETE FROM media WHERE media_id = ?', params: [mediaId] }
 }
 
-/** Whether any upload or thumbnail has this blob. */
+/** Whether any upload, fetched media or thumbnail has this blob. */
 export async function isBlobUsed(db: Database, hash: string): Promise<boolean> {
   const rows = await db.query(
     `SELECT 1 AS used FROM media WHERE hash = ?
+     UNION ALL SELECT 1 AS used FROM remote_media WHERE hash = ?
      UNION ALL SELECT 1 AS used FROM media_thumbnails WHERE hash = ? LIMIT 1`,
-    [hash, hash],
+    [hash, hash, hash],
   )
   return rows.length > 0
 }

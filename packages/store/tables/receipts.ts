@@ -63,6 +63,20 @@ export function listReceipts(
   )
 }
 
+/** Where receipts of one kind of several users stand in several rooms. One query. */
+export function listReceiptsOf(
+  db: Database,
+  roomNids: readonly number[],
+  userIds: readonly string[],
+  receiptType: string,
+): Promise<ReceiptRow[]> {
+  return db.queryLarge<ReceiptRow>(
+    `SELECT ${COLUMNS} FROM receipts
+     WHERE user_id IN (?text[]) AND room_nid IN (?int[]) AND receipt_type = ?`,
+    [userIds, roomNids, receiptType],
+  )
+}
+
 /** Sets a receipt. @param entry index of its log entry in the write */
 export function setReceipt(
   key: ReceiptKey,

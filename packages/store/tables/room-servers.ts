@@ -96,3 +96,12 @@ export async function isServerInRoom(db: Database, roomNid: number, serverName: 
   )
   return rows.length > 0
 }
+/** Other servers that are in a room now, those with the most users first, at most `limit`. */
+export async function listServersInRoom(db: Database, roomNid: number, limit: number): Promise<string[]> {
+  const rows = await db.query<{ server_name: string }>(
+    `SELECT server_name FROM room_servers WHERE room_nid = ? AND joined > 0
+     ORDER BY joined DESC, server_name LIMIT ?`,
+    [roomNid, limit],
+  )
+  return rows.map((row) => row.server_name)
+}

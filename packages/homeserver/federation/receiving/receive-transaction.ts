@@ -4,10 +4,10 @@ import { invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
 import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import type { Homeserver } from '../../homeserver.ts'
+import { MAX_EDUS, receiveEdus } from '../edus/receive-edu.ts'
 import { receivePdus, type PduResults } from '../../rooms/receive/receive-pdus.ts'
 
 const MAX_PDUS = 50
-const MAX_EDUS = 100
 /** Rooms of one transaction that are worked on at once. */
 const PARALLEL_ROOMS = 10
 
@@ -33,6 +33,8 @@ export function receiveTransaction(
   hs.federation.client.heardFrom(origin)
   return receiving.underWay.run(key, async () => {
     const answer = { pdus: await receiveByRoom(hs, origin, pdus) }
+    // After the events: receipts may be for them.
+    await receiveEdus(hs, origin, edus)
     receiving.answers.set(key, answer)
     return answer
   })

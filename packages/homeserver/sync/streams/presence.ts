@@ -1,5 +1,7 @@
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import { listJoinedRoomsOf } from '@causeway/store/tables/device-lists.ts'
 import { presenceEvent } from '../../presence/presence-event.ts'
 import type { SyncContext } from '../context.ts'
 
@@ -9,17 +11,39 @@ import type { SyncContext } from '../context.ts'
  * https://spec.matrix.org/v1.19/client-server-api/#presence
  */
 export async function readPresence(ctx: SyncContext): Promise<string[]> {
-  const { hs, session, filter } = ctx
+  const { hs, filter } = ctx
   if (filter.presence.isEmpty || !hs.config.presence.enabled) return []
   const now = hs.clock.now()
-  const events: string[] = []
-  for (const userId of new Set(await candidates(ctx))) {
-    const presence = hs.presence.of(userId)
-    if (presence === undefined || !filter.presence.passes({ type: 'm.presence', sender: userId })) continue
-    if (userId !== session.userId && !(await hs.rooms.members.shareRoom(session.userId, userId))) continue
-    events.push(presenceEvent(userId, presence, now))
+  const wanted = new Set(await candidates(ctx))
+  const known = [...wanted].filter((userId) => hs.presence.of(userId) !== undefined)
+  const sharers = await findSharers(ctx, known)
+  return known
+    .filter((userId) => sharers.has(userId) && filter.presence.passes({ type: 'm.presence', sender: userId }))
+    .map((userId) => presenceEvent(userId, hs.presence.of(userId), now))
+}
+
+/** Up to so many users, their rooms are looked up one by one, mostly in memory. */
+const FEW_USERS = 20
+
+/** The reader, and those who are in a room with them. */
+async function findSharers(ctx: SyncContext, userIds: readonly UserId[]): Promise<ReadonlySet<UserId>> {
+  const { hs, session } = ctx
+  const sharers = new Set([session.userId])
+  if (userIds.length > FEW_USERS) {
+    for (const row of await listJoinedRoomsOf(hs.db, userIds, joinedNids(ctx)))
+      sharers.add(row.user_id as UserId)
+    return sharers
   }
-  return events
+  for (const userId of userIds)
+    if (await hs.rooms.members.shareRoom(session.userId, userId)) sharers.add(userId)
+  return sharers
+}
+
+function joinedNids({ rooms }: SyncContext, since = -Infinity): number[] {
+  return [...rooms.joined]
+    .map((roomId) => rooms.byId.get(roomId)!)
+    .filter((room) => room.eventNid > since)
+    .map((room) => room.roomNid)
 }
 
 async function candidates(ctx: SyncContext): Promise<readonly UserId[]> {
@@ -30,16 +54,24 @@ async function candidates(ctx: SyncContext): Promise<readonly UserId[]> {
 }
 
 /** Those who came into one of the reader's rooms, and those whom the reader found in a new one. */
-async function newcomers({ hs, rooms, entries }: SyncContext, position: number): Promise<UserId[]> {
+async function newcomers(ctx: SyncContext, position: number): Promise<UserId[]> {
+  const { hs, entries } = ctx
   const met: UserId[] = []
-  for (const roomId of rooms.joined) {
-    const { eventNid, roomNid } = rooms.byId.get(roomId)!
-    if (eventNid > position) met.push(...(await hs.rooms.members.localMembers(roomNid)))
+  const fresh = joinedNids(ctx, position)
+  for (const roomNid of fresh) met.push(...(await hs.rooms.members.localMembers(roomNid)))
+  const strangers =
+    fresh.length === 0 ? [] : hs.presence.present().filter((userId) => isStranger(ctx, userId))
+  if (strangers.length > 0) {
+    for (const row of await listJoinedRoomsOf(hs.db, strangers, fresh)) met.push(row.user_id as UserId)
   }
   for (const entry of entries ?? []) {
     if (entry.kind === 'event' && isJoin(entry.event)) met.push(entry.event.stateKey as UserId)
   }
   return met
+}
+
+function isStranger({ hs }: SyncContext, userId: UserId): boolean {
+  return serverNameOf(userId) !== hs.serverName
 }
 
 function isJoin({ type, content }: StoredEvent): boolean {
