@@ -12,6 +12,7 @@ import type { PublicRooms } from './directory/public-rooms.ts'
 import type { MediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import type { RoomEngine } from './rooms/engine.ts'
+import type { RoomHistory } from './rooms/history/room-history.ts'
 import type { Notifier } from './sync/notifier.ts'
 import type { ToldMembers } from './sync/told-members.ts'
 import type { VolatileStream } from './sync/volatile.ts'
@@ -48,6 +49,7 @@ export interface Homeserver {
   readonly media: MediaState
   readonly publicRooms: PublicRooms
   readonly rooms: RoomEngine
+  readonly history: RoomHistory
   readonly transactions: Transactions
   readonly notifier: Notifier
   readonly toldMembers: ToldMembers

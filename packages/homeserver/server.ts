@@ -31,6 +31,7 @@ import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import { createPresence } from './presence/create-presence.ts'
 import { createRoomEngine } from './rooms/engine.ts'
+import { createRoomHistory } from './rooms/history/create-room-history.ts'
 import { followLog } from './rooms/follow-log.ts'
 import { createAccounts } from './accounts/accounts.ts'
 import { createSessions } from './accounts/sessions.ts'
@@ -213,6 +214,7 @@ export async function openHomeserver(
   })
   const hs: Homeserver = {
     ...shared,
+    history: createRoomHistory(rooms, { peers: undefined }),
     signer,
     media: createMediaState(signer, clock),
     publicRooms: createPublicRooms(shared),

@@ -60,3 +60,12 @@ export async function listRoomsOfServer(db: Database, serverName: string): Promi
   )
   return rows.map((row) => row.room_nid)
 }
+
+/** Whether a server has joined users in a room, now. */
+export async function isServerInRoom(db: Database, roomNid: number, serverName: string): Promise<boolean> {
+  const rows = await db.query<{ joined: number }>(
+    'SELECT joined FROM room_servers WHERE room_nid = ? AND server_name = ?',
+    [roomNid, serverName],
+  )
+  return (rows[0]?.joined ?? 0) > 0
+}
