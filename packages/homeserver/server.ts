@@ -212,9 +212,14 @@ export async function openHomeserver(
     ownKeys,
     network,
   })
+  const peers = createRoomPeers(federation.client, federation.keyring)
   const hs: Homeserver = {
     ...shared,
-    history: createRoomHistory(rooms, { peers: undefined }),
+    history: createRoomHistory(rooms, {
+      peers,
+      onFailure: ({ error, ...of }) =>
+        logger.info('a server was of no help in filling a gap', { ...of, error }),
+    }),
     signer,
     media: createMediaState(signer, clock),
     publicRooms: createPublicRooms(shared),
@@ -233,7 +238,7 @@ export async function openHomeserver(
     typing: createTyping({ clock, volatile, notifier: watched }),
     appservices: running,
     federation,
-    receiving: createReceiving(shared, createRoomPeers(federation.client, federation.keyring)),
+    receiving: createReceiving(shared, peers),
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
       findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),

@@ -4,7 +4,7 @@ import { getVersion } from './endpoints/get-version.ts'
 import { exchangeOpenIdToken } from './endpoints/openid-userinfo.ts'
 import { bulkPerspectivesKeyQuery, perspectivesKeyQuery } from './endpoints/query-keys.ts'
 import { getWellKnownServer } from './endpoints/well-known-server.ts'
-
+import { historyRoutes } from './history/room-endpoints.ts'
 import { sendTransaction } from './receiving/send-transaction.ts'
 
 /** Every operation that other homeservers are offered. */
@@ -16,4 +16,5 @@ export const federationRoutes: readonly AnyEndpoint[] = [
   bulkPerspectivesKeyQuery,
   exchangeOpenIdToken,
   sendTransaction,
+  ...historyRoutes,
 ]

@@ -42,8 +42,8 @@ export function listStatePdus(
   db: Database,
   roomNid: number,
   stateNids: readonly number[],
-): Promise<{ json: Uint8Array }[]> {
-  const sql = `SELECT e.json FROM state_events s JOIN events e ON e.nid = s.event_nid
+): Promise<{ json: Uint8Array | string }[]> {
+  const sql = `SELECT UTF8(e.json) AS json FROM state_events s JOIN events e ON e.nid = s.event_nid
      WHERE s.room_nid = ? AND s.state_nid IN (?int[])`
   return db[stateNids.length > 500 ? 'queryLarge' : 'query'](sql, [roomNid, stateNids])
 }

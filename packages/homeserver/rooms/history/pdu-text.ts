@@ -9,6 +9,10 @@ import { findHiddenFromServer } from './server-visibility.ts'
 
 const decoder = new TextDecoder()
 
+function textOf(json: Uint8Array | string): string {
+  return typeof json === 'string' ? json : decoder.decode(json)
+}
+
 /** Events of a room as a server gets them: as they are stored, or in their redacted form where it must not see them. */
 export async function pduTextsFor(
   engine: RoomEngine,
@@ -20,7 +24,7 @@ export async function pduTextsFor(
   return rows.map((row) =>
     hidden.has(row.nid)
       ? canonicalJson(redactPdu(room.rules, pduOfRow(row)), room.rules.strictCanonicalJson)
-      : decoder.decode(row.json),
+      : textOf(row.json),
   )
 }
 
@@ -37,7 +41,7 @@ export async function statePduTexts(
   for (let start = 0; start < stateNids.length; start += PORTION) {
     const portion = stateNids.slice(start, start + PORTION)
     for (const { json } of await listStatePdus(engine.db, room.roomNid, portion)) {
-      texts.push(decoder.decode(json))
+      texts.push(textOf(json))
     }
   }
   return texts.join(',')
