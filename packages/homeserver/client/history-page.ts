@@ -137,7 +137,7 @@ async function graphCursor(
 
 /** The last place before another. */
 function beforePlace({ depth, nid }: GraphPlace): GraphPlace {
-  return { depth, nid: nid - 1 }
+  return { depth, nid: Math.max(BEGINNING, nid - 1) }
 }
 
 async function placeOf(

@@ -1,7 +1,7 @@
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import type { GraphPlace } from '@causeway/store/tables/events.ts'
 import type { RoomEngine } from '../engine.ts'
-import { END } from '../read-events.ts'
+import { BEGINNING, END } from '../read-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import { HISTORY_END, HISTORY_START, listHistory } from './read-history.ts'
 
@@ -86,6 +86,6 @@ function read(
 ): Promise<StoredEvent[]> {
   const range = backwards
     ? { after: HISTORY_START, before: place }
-    : { after: { depth: place.depth, nid: place.nid - 1 }, before: HISTORY_END }
+    : { after: { depth: place.depth, nid: Math.max(BEGINNING, place.nid - 1) }, before: HISTORY_END }
   return listHistory(engine, room, { ...range, arrivedBefore: END, backwards, limit })
 }
