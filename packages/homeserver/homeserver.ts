@@ -22,6 +22,7 @@ import type { StoredFilters } from './sync/stored-filters.ts'
 import type { Presence } from './presence/presence.ts'
 import type { Federation } from './federation/federation.ts'
 import type { Receiving } from './federation/receiving/receiving.ts'
+import type { RemoteSpaces } from './federation/history/remote-spaces.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
@@ -50,6 +51,7 @@ export interface Homeserver {
   readonly publicRooms: PublicRooms
   readonly rooms: RoomEngine
   readonly history: RoomHistory
+  readonly remoteSpaces: RemoteSpaces
   readonly transactions: Transactions
   readonly notifier: Notifier
   readonly toldMembers: ToldMembers

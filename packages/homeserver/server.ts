@@ -9,9 +9,10 @@ import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/
 import { openLog } from '@causeway/store/log/log.ts'
 import { createTransactions } from './client/idempotent.ts'
 import { clientRoutes } from './client/routes.ts'
+import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
+import { createRemoteSpaces } from './federation/history/remote-spaces.ts'
 import { createRoomPeers } from './federation/room-peers.ts'
 import { createReceiving } from './federation/receiving/receiving.ts'
-import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
 import { createOwnKeys } from './federation/keys/own-keys.ts'
 import { federationRoutes } from './federation/routes.ts'
 import { rateLimitOf, rateLimitsOf, type HomeserverConfig } from './config.ts'
@@ -239,6 +240,7 @@ export async function openHomeserver(
     appservices: running,
     federation,
     receiving: createReceiving(shared, peers),
+    remoteSpaces: createRemoteSpaces({ ...shared, client: federation.client }),
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
       findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),

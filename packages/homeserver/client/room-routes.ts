@@ -19,6 +19,7 @@ import { getRoomState, getRoomStateWithKey } from './room-state-endpoints.ts'
 import { sendMessageEvent } from './send-message-event.ts'
 import { setRoomStateWithKey } from './set-room-state.ts'
 import { sync } from './sync.ts'
+import { getSpaceHierarchy } from './space-hierarchy.ts'
 import { getEventByTimestamp } from './timestamp-to-event.ts'
 import { upgradeRoom } from './upgrade-room.ts'
 
@@ -47,5 +48,6 @@ export const roomRoutes: readonly AnyEndpoint[] = [
   getEventContext,
   getEventByTimestamp,
   upgradeRoom,
+  getSpaceHierarchy,
   sync,
 ]

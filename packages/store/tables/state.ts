@@ -63,3 +63,12 @@ export async function listMemberKeysOfServer(
   const own = rows.filter(({ state_key: userId }) => userId.slice(userId.indexOf(':') + 1) === serverName)
   return own.map((row) => row.key_nid)
 }
+
+/** Numbers of the state keys of one type of a room, past ones too. */
+export async function listKeysOfType(db: Database, roomNid: number, type: string): Promise<number[]> {
+  const rows = await db.queryLarge<{ key_nid: number }>(
+    'SELECT key_nid FROM state_keys WHERE room_nid = ? AND type = ?',
+    [roomNid, type],
+  )
+  return rows.map((row) => row.key_nid)
+}

@@ -3,6 +3,7 @@ import { eventIdText, roomIdText, roomParams } from '../../client/schemas.ts'
 import { defineEndpoint, RawJson, type AnyEndpoint } from '../../http/endpoint.ts'
 import { serveBackfill, serveEvent, serveMissingEvents } from '../../rooms/history/serve-events.ts'
 import { serveEventAuth, serveState, serveStateIds } from '../../rooms/history/serve-state.ts'
+import { serveHierarchy } from '../../rooms/space/serve-hierarchy.ts'
 import { serveTimestamp } from '../../rooms/history/serve-timestamp.ts'
 
 // What other servers in a room are told of it: https://spec.matrix.org/v1.19/server-server-api/#retrieving-events
@@ -107,7 +108,19 @@ const getEventByTimestamp = defineEndpoint({
     new RawJson(await serveTimestamp(hs.rooms, origin, params.roomId, query.ts, query.dir)),
 })
 
-/** History and state, for servers in the room. */
+const getSpaceHierarchy = defineEndpoint({
+  operation: 'getSpaceHierarchy (federation)',
+  method: 'GET',
+  path: v1('/hierarchy/:roomId'),
+  auth: 'server',
+  rateLimit: 'federation',
+  params: roomParams,
+  query: Type.Object({ suggested_only: Type.Optional(Type.Boolean()) }),
+  run: (hs, { origin, params, query }) =>
+    serveHierarchy(hs.rooms, origin, params.roomId, query.suggested_only ?? false),
+})
+
+/** History and state, for servers in the room; spaces, for those who may know of them. */
 export const historyRoutes: readonly AnyEndpoint[] = [
   getEvent,
   getRoomState,
@@ -116,4 +129,5 @@ export const historyRoutes: readonly AnyEndpoint[] = [
   backfillRoom,
   getMissingPreviousEvents,
   getEventByTimestamp,
+  getSpaceHierarchy,
 ]
