@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import { serveHierarchy } from '../rooms/space/serve-hierarchy.ts'
 import { createRemoteSpaces } from '../federation/history/remote-spaces.ts'
 import type { FederationClient } from '../federation/federation-client.ts'
@@ -152,8 +153,11 @@ for (const driver of await findServerDrivers()) {
           inaccessible_children: [],
         }
       }
+      const budget = createMemoryBudget(1_000_000)
       const client: FederationClient = { ...server.hs.federation.client, request }
-      Object.assign(server.hs, { remoteSpaces: createRemoteSpaces({ ...server.hs, client }) })
+      Object.assign(server.hs, {
+        remoteSpaces: createRemoteSpaces({ clock: server.hs.clock, budget, client }),
+      })
       assert.deepEqual(await names(server, 'alice', root), ['root', 'open', 'hidden', 'far', 'x'])
       assert.deepEqual(await names(server, 'bob', root), ['root', 'open', 'far', 'x'])
       assert.equal(asked, 1)
