@@ -31,7 +31,9 @@ import { createPublicRooms } from './directory/public-rooms.ts'
 import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import { createPresence } from './presence/create-presence.ts'
-import { createRoomEngine } from './rooms/engine.ts'
+import { createRoomEngine, type RoomEngine } from './rooms/engine.ts'
+import type { RoomHistory } from './rooms/history/room-history.ts'
+import type { RoomPeers } from './rooms/peers/room-peers.ts'
 import { createRoomHistory } from './rooms/history/create-room-history.ts'
 import { followLog } from './rooms/follow-log.ts'
 import { createAccounts } from './accounts/accounts.ts'
@@ -166,6 +168,14 @@ async function listen(
   })
 }
 
+function openHistory(rooms: RoomEngine, peers: RoomPeers, logger: Logger): RoomHistory {
+  return createRoomHistory(rooms, {
+    peers,
+    onFailure: ({ error, ...of }) =>
+      logger.info('a server was of no help in filling a gap', { ...of, error }),
+  })
+}
+
 /** The store and the shared record, without a listener: what tests and offline tools need. */
 export async function openHomeserver(
   config: HomeserverConfig,
@@ -216,11 +226,7 @@ export async function openHomeserver(
   const peers = createRoomPeers(federation.client, federation.keyring)
   const hs: Homeserver = {
     ...shared,
-    history: createRoomHistory(rooms, {
-      peers,
-      onFailure: ({ error, ...of }) =>
-        logger.info('a server was of no help in filling a gap', { ...of, error }),
-    }),
+    history: openHistory(rooms, peers, logger),
     signer,
     media: createMediaState(signer, clock),
     publicRooms: createPublicRooms(shared),

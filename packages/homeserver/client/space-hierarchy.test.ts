@@ -18,7 +18,7 @@ async function makeRoom(server: TestPeople, name: string, more: JsonObject = {})
     preset: 'public_chat',
     ...more,
   })
-  return String(made['room_id'])
+  return made['room_id'] as string
 }
 
 const space = { creation_content: { type: 'm.space' } }
@@ -98,7 +98,7 @@ for (const driver of await findServerDrivers()) {
         const answer = await server.call('bob', 'GET', `${url}?limit=2${from}`)
         paged.push(...(answer['rooms'] as JsonObject[]).map((room) => room['name']))
         if (answer['next_batch'] === undefined) break
-        from = `&from=${String(answer['next_batch'])}`
+        from = `&from=${answer['next_batch'] as string}`
       }
       assert.deepEqual(paged, await names(server, 'bob', root))
       await assert.rejects(names(server, 'bob', root, '?from=2_0_-&max_depth=1'), /M_INVALID_PARAM/)

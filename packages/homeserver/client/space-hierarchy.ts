@@ -62,7 +62,7 @@ async function* walkSpace(hs: Homeserver, walk: Walk, start: Visit): AsyncGenera
     const { depth } = visit
     const links = childrenOf(room.childrenState).filter(({ suggested }) => suggested || !walk.suggestedOnly)
     const told = new Set(links.map((link) => link.roomId as string))
-    const childrenState = room.childrenState.filter((event) => told.has(String(event['state_key'])))
+    const childrenState = room.childrenState.filter((event) => told.has(event['state_key'] as string))
     yield { ...room.shown, children_state: [...childrenState] }
     if (!room.isSpace || depth >= walk.maxDepth) continue
     stack.push(...links.toReversed().map(({ roomId, via }) => ({ roomId, via, depth: depth + 1 })))

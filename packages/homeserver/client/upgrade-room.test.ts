@@ -9,14 +9,14 @@ const at = (roomId: unknown, rest: string): string =>
   `${v3}/rooms/${encodeURIComponent(String(roomId))}${rest}`
 
 async function userIdOf(server: TestPeople, who: string): Promise<string> {
-  return String((await server.call(who, 'GET', `${v3}/account/whoami`))['user_id'])
+  return (await server.call(who, 'GET', `${v3}/account/whoami`))['user_id'] as string
 }
 
 async function readState(server: TestPeople, roomId: unknown): Promise<Map<string, JsonObject>> {
   const events = (await server.call('alice', 'GET', at(roomId, '/state'))) as unknown as JsonObject[]
   return new Map(
     events.map((event) => [
-      `${String(event['type'])}|${String(event['state_key'])}`,
+      `${event['type'] as string}|${event['state_key'] as string}`,
       event['content'] as JsonObject,
     ]),
   )
@@ -105,7 +105,7 @@ for (const driver of await findServerDrivers()) {
         initial_state: [
           {
             type: 'm.space.parent',
-            state_key: String(space['room_id']),
+            state_key: space['room_id'] as string,
             content: { via: ['test.example'], canonical: true },
           },
         ],
@@ -114,7 +114,7 @@ for (const driver of await findServerDrivers()) {
           events: { 'm.room.tombstone': 50, 'm.room.power_levels': 50, 'm.room.server_acl': 55 },
         },
       })
-      const child = `/state/m.space.child/${encodeURIComponent(String(made['room_id']))}`
+      const child = `/state/m.space.child/${encodeURIComponent(made['room_id'] as string)}`
       await server.call('alice', 'PUT', at(space['room_id'], child), {
         via: ['test.example'],
         suggested: true,
@@ -131,9 +131,9 @@ for (const driver of await findServerDrivers()) {
       const users = state.get('m.room.power_levels|')!['users']
       assert.deepEqual(users, { [alice]: 60, [bob]: 50 })
       const spaceState = await readState(server, space['room_id'])
-      assert.deepEqual(spaceState.get(`m.space.child|${String(made['room_id'])}`), {})
-      assert.equal(spaceState.get(`m.space.child|${String(fresh)}`)!['suggested'], true)
-      assert.deepEqual(state.get(`m.space.parent|${String(space['room_id'])}`)!['canonical'], true)
+      assert.deepEqual(spaceState.get(`m.space.child|${made['room_id'] as string}`), {})
+      assert.equal(spaceState.get(`m.space.child|${fresh as string}`)!['suggested'], true)
+      assert.deepEqual(state.get(`m.space.parent|${space['room_id'] as string}`)!['canonical'], true)
     })
   })
 }

@@ -56,5 +56,5 @@ function byPlace(a: JsonObject, b: JsonObject): number {
   }
   const time = Number(a['origin_server_ts']) - Number(b['origin_server_ts'])
   if (time !== 0 && !Number.isNaN(time)) return time
-  return String(a['state_key']) < String(b['state_key']) ? -1 : 1
+  return (a['state_key'] as string) < (b['state_key'] as string) ? -1 : 1
 }
