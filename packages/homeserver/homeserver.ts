@@ -12,6 +12,7 @@ import type { PublicRooms } from './directory/public-rooms.ts'
 import type { MediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import type { RoomEngine } from './rooms/engine.ts'
+import type { RoomHistory } from './rooms/history/room-history.ts'
 import type { Notifier } from './sync/notifier.ts'
 import type { ToldMembers } from './sync/told-members.ts'
 import type { VolatileStream } from './sync/volatile.ts'
@@ -26,6 +27,7 @@ import type { Presence } from './presence/presence.ts'
 import type { Federation } from './federation/federation.ts'
 import type { Receiving } from './federation/receiving/receiving.ts'
 import type { Outbound } from './federation/outbound/outbound.ts'
+import type { RemoteSpaces } from './federation/history/remote-spaces.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
@@ -53,6 +55,8 @@ export interface Homeserver {
   readonly media: MediaState
   readonly publicRooms: PublicRooms
   readonly rooms: RoomEngine
+  readonly history: RoomHistory
+  readonly remoteSpaces: RemoteSpaces
   readonly transactions: Transactions
   readonly notifier: Notifier
   readonly toldMembers: ToldMembers

@@ -9,10 +9,11 @@ import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/
 import { openLog } from '@causeway/store/log/log.ts'
 import { createTransactions } from './client/idempotent.ts'
 import { clientRoutes } from './client/routes.ts'
+import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
+import { createRemoteSpaces } from './federation/history/remote-spaces.ts'
 import { createRoomPeers } from './federation/room-peers.ts'
 import { createReceiving } from './federation/receiving/receiving.ts'
 import { createRemoteParts } from './federation/create-remote-parts.ts'
-import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
 import { createOwnKeys } from './federation/keys/own-keys.ts'
 import { federationRoutes } from './federation/routes.ts'
 import { rateLimitOf, rateLimitsOf, type HomeserverConfig } from './config.ts'
@@ -37,8 +38,11 @@ import { forgetUnusedMedia } from './media/remote/forget-remote-media.ts'
 import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import { createPresence } from './presence/create-presence.ts'
-import { createRoomEngine, type StateReset } from './rooms/engine.ts'
+import { createRoomEngine, type RoomEngine, type StateReset } from './rooms/engine.ts'
 import { createReceiveFigures } from './rooms/receive/figures.ts'
+import type { RoomHistory } from './rooms/history/room-history.ts'
+import type { RoomPeers } from './rooms/peers/room-peers.ts'
+import { createRoomHistory } from './rooms/history/create-room-history.ts'
 import { followLog } from './rooms/follow-log.ts'
 import { createAccounts } from './accounts/accounts.ts'
 import { createSessions } from './accounts/sessions.ts'
@@ -184,6 +188,14 @@ async function listen(
   })
 }
 
+function openHistory(rooms: RoomEngine, peers: RoomPeers, logger: Logger): RoomHistory {
+  return createRoomHistory(rooms, {
+    peers,
+    onFailure: ({ error, ...of }) =>
+      logger.info('a server was of no help in filling a gap', { ...of, error }),
+  })
+}
+
 /** The store and the shared record, without a listener: what tests and offline tools need. */
 export async function openHomeserver(
   config: HomeserverConfig,
@@ -240,8 +252,10 @@ export async function openHomeserver(
     network,
     onHeardFrom: (server) => outbound.heardFrom(server),
   })
+  const peers = createRoomPeers(federation.client, federation.keyring)
   const hs: Homeserver = {
     ...shared,
+    history: openHistory(rooms, peers, logger),
     signer,
     media: createMediaState(signer, clock, budget),
     publicRooms: createPublicRooms(shared),
@@ -260,9 +274,10 @@ export async function openHomeserver(
     typing: createTyping({ clock, volatile, notifier: watched }),
     appservices: running,
     federation,
-    receiving: createReceiving(shared, createRoomPeers(federation.client, federation.keyring), received),
+    receiving: createReceiving(shared, peers, received),
     outbound,
     ...createRemoteParts(shared, federation.client),
+    remoteSpaces: createRemoteSpaces({ ...shared, client: federation.client }),
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
       findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),

@@ -1,18 +1,19 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomideventeventid
 import { Type } from 'typebox'
+import type { GraphPlace } from '@causeway/store/tables/events.ts'
 import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, RawJson, type Session } from '../http/endpoint.ts'
 import { listStateAt, readStateKeysAt } from '../rooms/current-state.ts'
 import { findRoom } from '../rooms/load-head.ts'
-import { findEvent, isShown } from '../rooms/read-events.ts'
+import { END, findEvent, isShown } from '../rooms/read-events.ts'
 import { renderEvents, renderPlain } from '../rooms/render-event.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { filterVisible, type VisibleEvent } from '../rooms/visibility.ts'
-import { formatPaginationToken } from '../sync/pagination-token.ts'
+import { formatPageToken, type PageToken } from '../sync/pagination-token.ts'
 import { parseFilterQuery } from './filter-query.ts'
-import { readPage } from './get-messages.ts'
+import { readPage } from './history-page.ts'
 import { v3 } from './paths.ts'
 import { requireAccess } from './room-access.ts'
 import { eventIdText, roomIdText } from './schemas.ts'
@@ -65,11 +66,10 @@ export const getEventContext = defineEndpoint({
     const access = await requireAccess(hs.rooms, session, params.roomId)
     const filter = parseFilterQuery(query.filter)
     const limit = Math.min(query.limit ?? filter.limit ?? 10, MAX_CONTEXT)
-    const { nid } = visible.event
-    const page = (backwards: boolean, from: number, size: number) =>
+    const page = (backwards: boolean, from: PageToken, size: number) =>
       readPage(hs, session, access, { from, to: undefined, backwards, limit: size, filter })
-    const before = await page(true, nid, Math.floor(limit / 2))
-    const after = await page(false, nid + 1, Math.ceil(limit / 2))
+    const before = await page(true, placeBefore(visible.event), Math.floor(limit / 2))
+    const after = await page(false, placeAfter(visible.event), Math.ceil(limit / 2))
     const render = async (events: readonly VisibleEvent[]) =>
       (await renderEvents(hs.rooms, room, session, events)).join(',')
     const shown = [...before.events, visible, ...after.events]
@@ -83,11 +83,19 @@ export const getEventContext = defineEndpoint({
     return new RawJson(
       `{"event":${await render([visible])},"events_before":[${await render(before.events)}],` +
         `"events_after":[${await render(after.events)}],"state":[${state.join(',')}],` +
-        `"start":"${formatPaginationToken(before.events.at(-1)?.event.nid ?? nid)}",` +
-        `"end":"${formatPaginationToken(last.nid + 1)}"}`,
+        `"start":"${formatPageToken(placeBefore(before.events.at(-1)?.event ?? visible.event))}",` +
+        `"end":"${formatPageToken(placeAfter(last))}"}`,
     )
   },
 })
+
+function placeBefore({ depth, nid }: GraphPlace): PageToken {
+  return { order: 'graph', place: { depth, nid, arrivedBefore: END } }
+}
+
+function placeAfter({ depth, nid }: GraphPlace): PageToken {
+  return placeBefore({ depth, nid: nid + 1 })
+}
 
 function memberNames(events: readonly VisibleEvent[]): { type: string; stateKey: string }[] {
   return [...new Set(events.map(({ event }) => event.sender))].map((stateKey) => ({

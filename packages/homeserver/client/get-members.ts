@@ -8,12 +8,13 @@ import { getMany } from '@causeway/store/state/tree.ts'
 import { defineEndpoint, RawJson } from '../http/endpoint.ts'
 import { readStateEntries } from '../rooms/current-state.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
+import { HISTORY_END, HISTORY_START, listHistory, type HistoryPlace } from '../rooms/history/read-history.ts'
 import { listTimeline } from '../rooms/read-events.ts'
 import { renderPlain } from '../rooms/render-event.ts'
 import type { StateEntry } from '../rooms/state-entry.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { newestAt } from '../sync/timeline.ts'
-import { parsePaginationToken } from '../sync/pagination-token.ts'
+import { parsePageToken } from '../sync/pagination-token.ts'
 import { v3 } from './paths.ts'
 import { requireAccess, type RoomAccess } from './room-access.ts'
 import { roomParams } from './schemas.ts'
@@ -33,7 +34,9 @@ async function rootAt(
   userId: UserId,
   token: string,
 ): Promise<number> {
-  const place = parsePaginationToken(token)
+  const parsed = parsePageToken(token)
+  if (parsed.order === 'graph') return rootAtPlace(engine, access, parsed.place)
+  const place = parsed.before
   if (place > access.upTo) return access.stateRoot
   const before = await newestAt(engine, access.room, place - 1)
   if (before !== undefined) return before.roomRoot
@@ -41,6 +44,20 @@ async function rootAt(
   const first = await listTimeline(engine, access.room, range)
   const own = first.find((event) => event.type === 'm.room.member' && event.stateKey === userId)
   return own?.stateRoot ?? 0
+}
+
+/** The state after the last event before a place in the graph; at its beginning the state before the first one. */
+async function rootAtPlace(
+  engine: RoomEngine,
+  { room, upTo }: RoomAccess,
+  place: HistoryPlace,
+): Promise<number> {
+  const arrivedBefore = Math.min(place.arrivedBefore, upTo + 1)
+  const range = { after: HISTORY_START, before: place, arrivedBefore, backwards: true, limit: 1 }
+  const [before] = await listHistory(engine, room, range)
+  if (before !== undefined) return before.stateRoot
+  const rest = { ...range, after: HISTORY_START, before: HISTORY_END, backwards: false }
+  return (await listHistory(engine, room, rest))[0]?.stateBefore ?? 0
 }
 
 export const getMembersByRoom = defineEndpoint({

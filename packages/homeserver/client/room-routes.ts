@@ -19,6 +19,9 @@ import { getRoomState, getRoomStateWithKey } from './room-state-endpoints.ts'
 import { sendMessageEvent } from './send-message-event.ts'
 import { setRoomStateWithKey } from './set-room-state.ts'
 import { sync } from './sync.ts'
+import { getSpaceHierarchy } from './space-hierarchy.ts'
+import { getEventByTimestamp } from './timestamp-to-event.ts'
+import { upgradeRoom } from './upgrade-room.ts'
 
 /** Rooms: making them, being in them, writing and reading. */
 export const roomRoutes: readonly AnyEndpoint[] = [
@@ -43,5 +46,8 @@ export const roomRoutes: readonly AnyEndpoint[] = [
   getRoomEvents,
   getOneRoomEvent,
   getEventContext,
+  getEventByTimestamp,
+  upgradeRoom,
+  getSpaceHierarchy,
   sync,
 ]

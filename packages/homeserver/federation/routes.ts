@@ -12,6 +12,7 @@ import { getPublicRooms, queryPublicRooms } from './people/public-rooms.ts'
 import { queryRoomDirectory } from './people/query-directory.ts'
 import { queryProfile } from './people/query-profile.ts'
 
+import { historyRoutes } from './history/room-endpoints.ts'
 import { sendTransaction } from './receiving/send-transaction.ts'
 
 /** Every operation that other homeservers are offered. */
@@ -32,4 +33,5 @@ export const federationRoutes: readonly AnyEndpoint[] = [
   claimUserKeys,
   getFederationMedia,
   getFederationThumbnail,
+  ...historyRoutes,
 ]

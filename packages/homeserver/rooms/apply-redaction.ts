@@ -69,7 +69,7 @@ export async function redactOnArrival(
 }
 
 /** Room versions 1 and 2 decide by authorisation, the later ones by who may redact whom. */
-async function mayTakeEffect(
+export async function mayTakeEffect(
   engine: RoomEngine,
   write: RoomWrite,
   redaction: RoomEvent,

@@ -76,6 +76,8 @@ export interface MembershipIndex {
   /** Whether both are joined to a room of ours, now. */
   shareRoom(a: UserId, b: UserId): Promise<boolean>
   apply(change: CurrentMembership): void
+  /** A membership event that was held without state has got another number. */
+  renumber(userId: UserId, roomId: RoomId, nids: { readonly from: number; readonly to: number }): void
   /** Forgets everything: the log ran ahead of what could be followed. */
   clear(): void
   /** A room was purged: nobody is or was in it. */
@@ -201,6 +203,12 @@ export function createMembershipIndex(
       }
       locals.touch(event.roomNid)
       applyToCaches(caches, change)
+    },
+    renumber(userId, roomId, { from, to }) {
+      users.touch(userId)
+      const rooms = caches.users.peek(userId)
+      const room = rooms?.byId.get(roomId)
+      if (room?.eventNid === from) caches.users.set(userId, withRoom(rooms!, { ...room, eventNid: to }))
     },
     clear() {
       for (const cache of [caches.users, caches.locals, caches.counts]) cache.clear()

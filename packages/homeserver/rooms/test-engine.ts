@@ -13,11 +13,14 @@ export interface TestEngine extends AsyncDisposable {
 }
 
 /** Test support: rooms over a real database, without a server around them. */
-export async function openTestEngine(config: DatabaseConfig, budget = 64 * 1024 * 1024): Promise<TestEngine> {
+export async function openTestEngine(
+  config: DatabaseConfig,
+  budget = 64 * 1024 * 1024,
+  serverName = 'test' as ServerName,
+): Promise<TestEngine> {
   const bus = createLocalBus((error) => {
     throw error
   })
-  const serverName = 'test' as ServerName
   const seed = new Uint8Array(32).fill(7)
   const { db, log } = await openLog(
     (onCommit) =>

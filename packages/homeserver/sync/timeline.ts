@@ -47,8 +47,9 @@ export async function readTimeline(
   const limit =
     filter.isEmpty || !filter.passesRoom(room.roomId) ? 0 : Math.min(filter.limit ?? DEFAULT_LIMIT, MAX_LIMIT)
   const engine = ctx.hs.rooms
-  const found =
+  const all =
     input.recent === undefined ? await readBack(ctx, room, input, limit) : input.recent.filter(isShown)
+  const { found, gap } = fromLastGap(all)
   const newest = found.at(-1)
   const wanted = await choose(ctx, room, found, input.allVisible)
   const events = limit === 0 ? [] : wanted.slice(-limit)
@@ -56,12 +57,25 @@ export async function readTimeline(
   const end = newest ?? (await newestAt(engine, room, input.upTo))
   return {
     events,
-    limited: wanted.length > limit,
-    before: first?.nid ?? input.upTo + 1,
+    limited: wanted.length > limit || gap !== undefined,
+    before: first?.nid ?? gap ?? input.upTo + 1,
     startRoot: (first && (await roomRootBefore(engine, room, first))) ?? end?.roomRoot ?? 0,
     endRoot: end?.roomRoot ?? 0,
     branched: events.some(({ event }) => (event.flags & EventFlag.branched) !== 0),
   }
+}
+
+/**
+ * What came after the last gap: before it are events that we do not hold, so that a timeline that went on over it
+ * would not be one. The reader asks for what is before it, and then other servers are asked.
+ */
+function fromLastGap(all: readonly StoredEvent[]): {
+  readonly found: readonly StoredEvent[]
+  /** Number of the event before which the gap lies. */
+  readonly gap: number | undefined
+} {
+  const at = all.findLastIndex((event) => (event.flags & EventFlag.gapBefore) !== 0)
+  return at === -1 ? { found: all, gap: undefined } : { found: all.slice(at), gap: all[at]!.nid }
 }
 
 async function choose(

@@ -40,3 +40,8 @@ export function insertAlias(alias: string, roomId: string, creator: string): Ste
 export function deleteAlias(alias: string): Step {
   return { sql: 'DELETE FROM room_aliases WHERE alias = ?', params: [alias], expectRows: 1 }
 }
+
+/** Points all aliases of ours for one room at another. */
+export function moveAliases(from: string, to: string): Step {
+  return { sql: 'UPDATE room_aliases SET room_id = ? WHERE room_id = ?', params: [to, from] }
+}

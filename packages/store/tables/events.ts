@@ -192,3 +192,75 @@ export async function deleteClientTransactionsBefore(
   })
   return rows.length
 }
+
+/** A place in the order of a room's graph: between events by depth, then number. */
+export interface GraphPlace {
+  readonly depth: number
+  readonly nid: number
+}
+
+/**
+ * A stretch of a room's history in the order of its graph (by depth, then number), exclusive at both ends, newest
+ * first when `backwards`. Only events that came before `arrivedBefore`. Costs one index range of `limit` rows, and
+ * those that came later.
+ */
+export function listHistoryRows(
+  db: Database,
+  roomNid: number,
+  range: {
+    after: GraphPlace
+    before: GraphPlace
+    arrivedBefore: number
+    backwards: boolean
+    limit: number
+    /** Flags of events to leave out; those that are no part of a timeline when absent. */
+    without?: number
+  },
+): Promise<EventRow[]> {
+  const direction = range.backwards ? 'DESC' : 'ASC'
+  const sql = `SELECT ${COLUMNS} FROM events
+     WHERE room_nid = ? AND (depth, nid) > (?, ?) AND (depth, nid) < (?, ?) AND nid < ?
+       AND (flags & ${range.without ?? HIDDEN}) = 0
+     ORDER BY depth ${direction}, nid ${direction} LIMIT ?`
+  const { after, before, arrivedBefore, limit } = range
+  const args = [roomNid, after.depth, after.nid, before.depth, before.nid, arrivedBefore, limit]
+  return limit > 500 ? db.queryLarge<EventRow>(sql, args) : db.query<EventRow>(sql, args)
+}
+
+/** The place of the deepest event of those that came before a number; undefined when there is none. */
+export async function findDeepestBefore(
+  db: Database,
+  roomNid: number,
+  arrivedBefore: number,
+): Promise<GraphPlace | undefined> {
+  const rows = await db.queryLarge<{ depth: number; nid: number }>(
+    `SELECT depth, nid FROM events WHERE room_nid = ? AND nid < ? ORDER BY depth DESC, nid DESC LIMIT 1`,
+    [roomNid, arrivedBefore],
+  )
+  return rows[0]
+}
+
+/** The greatest depth below another of what came by the log, not by filling a gap; undefined when there is none. */
+export async function findDepthBelow(
+  db: Database,
+  roomNid: number,
+  depth: number,
+): Promise<number | undefined> {
+  const rows = await db.query<{ depth: number }>(
+    'SELECT depth FROM events WHERE room_nid = ? AND depth < ? AND nid > 0 ORDER BY depth DESC LIMIT 1',
+    [roomNid, depth],
+  )
+  return rows[0]?.depth
+}
+
+/** Redactions on record of some events, held or not. */
+export function listRedactionsOf(
+  db: Database,
+  roomNid: number,
+  eventIds: readonly string[],
+): Promise<{ event_nid: number; redacts: string }[]> {
+  return db.query(
+    'SELECT event_nid, redacts FROM redactions WHERE redacts IN (?text[]) AND room_nid = ? ORDER BY event_nid',
+    [eventIds, roomNid],
+  )
+}

@@ -105,3 +105,13 @@ export async function listHeroes(
   )
   return rows.map((row) => row.user_id)
 }
+
+/** Whether a user of another server is invited to a room. */
+export async function hasInvitedMember(db: Database, roomNid: number, serverName: string): Promise<boolean> {
+  const rows = await db.query(
+    `SELECT user_id FROM memberships WHERE room_nid = ? AND membership = 'invite' AND is_local = 0
+     AND user_id LIKE ? LIMIT 1`,
+    [roomNid, `%:${serverName}`],
+  )
+  return rows.length > 0
+}

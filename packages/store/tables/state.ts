@@ -36,3 +36,39 @@ export function listAuthEdges(db: Database, roomNid: number, after: number): Pro
     [roomNid, after],
   )
 }
+
+/** State events by their numbers as they are stored, in no particular order: for answers that carry them as they are. */
+export function listStatePdus(
+  db: Database,
+  roomNid: number,
+  stateNids: readonly number[],
+): Promise<{ json: Uint8Array | string }[]> {
+  const sql = `SELECT UTF8(e.json) AS json FROM state_events s JOIN events e ON e.nid = s.event_nid
+     WHERE s.room_nid = ? AND s.state_nid IN (?int[])`
+  return db[stateNids.length > 500 ? 'queryLarge' : 'query'](sql, [roomNid, stateNids])
+}
+
+/** Numbers of the state keys of a server's members in a room, past ones too, with the members. */
+export async function listMemberKeysOfServer(
+  db: Database,
+  roomNid: number,
+  serverName: string,
+): Promise<number[]> {
+  const rows = await db.queryLarge<{ key_nid: number; state_key: string }>(
+    `SELECT key_nid, state_key FROM state_keys
+     WHERE room_nid = ? AND type = 'm.room.member' AND state_key LIKE ? ORDER BY key_nid`,
+    [roomNid, `%:${serverName}`],
+  )
+  // LIKE does not tell upper case from lower, and a localpart may hold a colon.
+  const own = rows.filter(({ state_key: userId }) => userId.slice(userId.indexOf(':') + 1) === serverName)
+  return own.map((row) => row.key_nid)
+}
+
+/** Numbers of the state keys of one type of a room, past ones too. */
+export async function listKeysOfType(db: Database, roomNid: number, type: string): Promise<number[]> {
+  const rows = await db.queryLarge<{ key_nid: number }>(
+    'SELECT key_nid FROM state_keys WHERE room_nid = ? AND type = ?',
+    [roomNid, type],
+  )
+  return rows.map((row) => row.key_nid)
+}

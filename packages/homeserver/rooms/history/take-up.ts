@@ -1,0 +1,188 @@
+import type { EventId } from '@causeway/matrix/ids/ids.ts'
+import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
+import type { Verdict } from '@causeway/matrix/event-auth/auth-state.ts'
+import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
+import {
+  closeBackwardExtremity,
+  findBackwardExtremities,
+  noteBackwardExtremity,
+  type BackwardExtremityRow,
+} from '@causeway/store/tables/backward-extremities.ts'
+import { findRedactions, noteRejection } from '@causeway/store/tables/events.ts'
+import { addReceivedRedaction } from '../apply-redaction.ts'
+import type { RoomEngine } from '../engine.ts'
+import { timelineFlags } from '../flags.ts'
+import { findEvents } from '../read-events.ts'
+import { authIdsOf, authorizeAt, authorizeByOwnAuthEvents, findAuthEvents } from '../receive/auth-lookup.ts'
+import type { VerifiedPdu } from '../receive/verify-pdus.ts'
+import { changeRoot, internKey, lasting, type NewEvent, type RoomWrite } from '../room-write.ts'
+import { resolveRoots } from '../state/resolve-roots.ts'
+import { rootOfEvents } from '../state/root-of-events.ts'
+import { redactedBy } from '../redaction.ts'
+import { toStoredEvent } from '../stored-event.ts'
+import type { FetchedBatch } from './fetch-batch.ts'
+import { placeBatch, type GraphDepth } from './place-batch.ts'
+import { redactOnTakeUp } from './redact-on-take-up.ts'
+
+/** An event that became part of the graph. */
+export interface TakenUp {
+  readonly stored: StoredEvent
+  /** Its number while it was held without state. */
+  readonly formerNid: number | undefined
+}
+
+/** A batch of history on its way into a room's graph. */
+interface TakeUp {
+  readonly engine: RoomEngine
+  readonly write: RoomWrite
+  readonly stateBefore: FetchedBatch['stateBefore']
+  /** The batch's events and their parents, as far as they are held. */
+  readonly held: ReadonlyMap<EventId, StoredEvent>
+  /** State after each event of the batch, as far as it was worked out. */
+  readonly roots: Map<EventId, number>
+  /** The room's gaps that the batch fills. */
+  readonly gaps: ReadonlyMap<string, BackwardExtremityRow>
+}
+
+/**
+ * Puts a fetched batch into the graph: each event with its state and place, authorised by its own auth events and by
+ * the state before it, the newest with the greatest number of the decreasing sequence; gaps move to where the batch
+ * ends. Its auth and state events are held by then. Only inside the room's queue; uses no network. Resolves with what
+ * was taken, the newest first.
+ */
+export async function takeUpBatch(
+  engine: RoomEngine,
+  write: RoomWrite,
+  { pdus, stateBefore }: FetchedBatch,
+): Promise<TakenUp[]> {
+  const ids = pdus.map(({ event }) => event.eventId)
+  const named = [...new Set([...ids, ...pdus.flatMap(({ event }) => event.prevEventIds)])]
+  const [found, gaps, redactions] = await Promise.all([
+    findEvents(engine, named),
+    findBackwardExtremities(engine.db, write.head.roomNid, ids),
+    findRedactions(engine.db, ids),
+  ])
+  const held = withPending(write, found)
+  const takeUp: TakeUp = { engine, write, stateBefore, held, gaps, roots: new Map() }
+  const fresh = pdus.filter(({ event }) => !isInGraph(takeUp, event.eventId))
+  if (fresh.length === 0) return []
+  const places = await placeBatch(engine, write, gaps, fresh)
+  const stored = await redactOnTakeUp(engine, write, fresh, redactions)
+  const made = new Map<EventId, Made>()
+  for (const pdu of stored.toReversed()) {
+    made.set(pdu.event.eventId, await makeEvent(takeUp, pdu, places.get(pdu.event.eventId)!))
+  }
+  return addToWrite(takeUp, fresh, made)
+}
+
+function withPending(
+  { head }: RoomWrite,
+  found: ReadonlyMap<EventId, StoredEvent>,
+): Map<EventId, StoredEvent> {
+  const own = [...found].filter(([, event]) => event.roomNid === head.roomNid)
+  return new Map([...own, ...head.pending])
+}
+
+function isInGraph({ held }: TakeUp, eventId: EventId): boolean {
+  const event = held.get(eventId)
+  return event !== undefined && (event.flags & EventFlag.outlier) === 0
+}
+
+/** The state before an event: what its parents leave; as it was told, or inherited from its child, where we lack them. */
+async function rootBefore(takeUp: TakeUp, event: RoomEvent, inherited: number): Promise<number> {
+  const { engine, write, roots, held, stateBefore } = takeUp
+  const told = stateBefore.get(event.eventId)
+  if (told !== undefined) return rootOfEvents(engine, write, told)
+  const ofParents: number[] = []
+  for (const parent of event.prevEventIds) {
+    const root = roots.get(parent) ?? (isInGraph(takeUp, parent) ? held.get(parent)!.stateRoot : undefined)
+    if (root === undefined) return inherited
+    ofParents.push(root)
+  }
+  return resolveRoots(engine, write, ofParents)
+}
+
+interface Made {
+  readonly event: NewEvent
+  readonly verdict: Verdict
+}
+
+async function makeEvent(takeUp: TakeUp, pdu: VerifiedPdu, place: GraphDepth): Promise<Made> {
+  const { engine, write, held, roots } = takeUp
+  const { head } = write
+  const { event, json, isRedacted } = pdu
+  const before = await rootBefore(takeUp, event, place.inherited)
+  const authEvents = await findAuthEvents(engine, write, [event])
+  const byOwn = authorizeByOwnAuthEvents(head.rules, event, authEvents)
+  const verdict = byOwn.ok ? await authorizeAt(engine, write, before, event) : byOwn
+  const outlier = held.get(event.eventId)
+  const isState = event.pdu.state_key !== undefined
+  const stateNid = isState ? (outlier?.stateNid ?? takeStateNumber(write)) : 0
+  const stateRoot = isState && verdict.ok ? await rootAfter(write, before, event, stateNid) : before
+  roots.set(event.eventId, stateRoot)
+  const flags = isRedacted === true ? EventFlag.redacted : timelineFlags(event.pdu)
+  const stored = toStoredEvent(head, event, {
+    nid: 0,
+    depth: place.depth,
+    stateRoot,
+    roomRoot: stateRoot,
+    stateBefore: before,
+    stateNid,
+    flags: flags | (verdict.ok ? 0 : EventFlag.rejected),
+  })
+  if (isState) head.entries.set(stateNid, { stored, roomEvent: lasting(event) })
+  head.pending.set(event.eventId, stored)
+  const auth = authIdsOf(head.rules, event).flatMap((id) => authEvents.get(id)?.stored.stateNid ?? [])
+  const made: NewEvent = {
+    roomEvent: event,
+    json,
+    stored,
+    auth,
+    replaced: undefined,
+    place: 'history',
+    outlier,
+  }
+  return { event: made, verdict }
+}
+
+function takeStateNumber(write: RoomWrite): number {
+  const stateNid = write.next.event
+  write.next = { ...write.next, event: stateNid + 1 }
+  return stateNid
+}
+
+async function rootAfter(
+  write: RoomWrite,
+  before: number,
+  { pdu }: RoomEvent,
+  stateNid: number,
+): Promise<number> {
+  const keyNid = await internKey(write, pdu.type, pdu.state_key!)
+  return changeRoot(write, before, [[keyNid, stateNid]])
+}
+
+/** The newest first, so that numbers fall as one goes back. */
+async function addToWrite(
+  takeUp: TakeUp,
+  fresh: readonly VerifiedPdu[],
+  made: ReadonlyMap<EventId, Made>,
+): Promise<TakenUp[]> {
+  const { engine, write, gaps } = takeUp
+  const { roomNid } = write.head
+  const taken: TakenUp[] = []
+  for (const { event: roomEvent } of fresh) {
+    const { event, verdict } = made.get(roomEvent.eventId)!
+    const nid = { historical: write.events.length }
+    write.events.push(event)
+    taken.push({ stored: event.stored, formerNid: event.outlier?.nid })
+    if (!verdict.ok) write.steps.push(noteRejection(roomNid, nid, verdict.reason))
+    if (gaps.has(roomEvent.eventId)) write.steps.push(closeBackwardExtremity(roomNid, roomEvent.eventId))
+    for (const parent of roomEvent.prevEventIds) {
+      if (made.has(parent) || isInGraph(takeUp, parent)) continue
+      write.steps.push(noteBackwardExtremity(roomNid, parent, { nid, depth: event.stored.depth }))
+    }
+    const target = verdict.ok ? redactedBy(write.head.rules, event.roomEvent) : undefined
+    if (target !== undefined && !made.has(target)) await addReceivedRedaction(engine, write, event)
+  }
+  return taken
+}
