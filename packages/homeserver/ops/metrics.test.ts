@@ -17,7 +17,9 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   const budget = createMemoryBudget(1000)
   budget.cache({ name: 'heads', share: 0.5, weigh: () => 1 })
   const stats = { waiting: 1, inFlight: 0, batches: 2, writes: 30, refused: 4 }
-  registerSources(registry, { times, budget, router: { waiting: new Set() }, db: { stats } })
+  const requests = { ok: 5, refused: 1 }
+  const federation = { tally: { requests, waiting: 2 }, destinations: { failing: () => 7 } }
+  registerSources(registry, { times, budget, router: { waiting: new Set() }, db: { stats }, federation })
   times.observe(endpoint, 200, 3)
   times.observe(endpoint, 404, 30_001)
   times.observe(undefined, 404, 1)
@@ -30,6 +32,8 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_http_answers_total\{operation="unmatched",status="4xx"\} 1$/m)
   assert.match(text, /^causeway_db_writes_total 30$/m)
   assert.match(text, /^causeway_cache_limit_bytes\{cache="heads"\} 500$/m)
+  assert.match(text, /^causeway_federation_requests_total\{outcome="refused"\} 1$/m)
+  assert.match(text, /^causeway_federation_failing_destinations 7$/m)
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m)
   assert.match(text, /^process_resident_memory_bytes /m)
 })

@@ -13,6 +13,17 @@ export interface MetricSources {
   readonly router: Pick<Router, 'waiting'>
   readonly budget: Pick<MemoryBudget, 'figures'>
   readonly db: { readonly stats: CommitStats }
+  readonly federation: FederationFigures
+}
+
+/** What is counted of other servers. */
+export interface FederationFigures {
+  readonly tally: {
+    /** By how they ended. */
+    readonly requests: Readonly<Record<string, number>>
+    readonly waiting: number
+  }
+  readonly destinations: { failing(): number }
 }
 
 /**
@@ -27,7 +38,7 @@ export function createRegistry(sources: MetricSources): Registry {
 
 /** Registers every metric of the homeserver with the registry that its owner serves. */
 export function registerSources(registry: Registry, sources: MetricSources): void {
-  const { times, router, budget, db } = sources
+  const { times, router, budget, db, federation } = sources
   registerProcessMetrics(registry)
   registerMetric(registry, METRICS.httpSeconds, () => times.times())
   registerMetric(registry, METRICS.httpAnswers, () => times.answers())
@@ -36,7 +47,16 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerValue(registry, METRICS.dbWrites, () => db.stats.writes)
   registerValue(registry, METRICS.dbRefused, () => db.stats.refused)
   registerValue(registry, METRICS.dbWaiting, () => db.stats.waiting)
+  registerFederation(registry, federation)
   registerCaches(registry, budget)
+}
+
+function registerFederation(registry: Registry, { tally, destinations }: FederationFigures): void {
+  registerMetric(registry, METRICS.federationRequests, () =>
+    Object.entries(tally.requests).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  )
+  registerValue(registry, METRICS.federationWaiting, () => tally.waiting)
+  registerValue(registry, METRICS.federationFailing, () => destinations.failing())
 }
 
 function registerCaches(registry: Registry, budget: Pick<MemoryBudget, 'figures'>): void {
