@@ -7,6 +7,7 @@ export const COMMANDS: ReadonlyMap<string, () => Promise<AnyCliCommand>> = new M
 >([
   ['serve', async () => (await import('./commands/serve.ts')).command],
   ['after-restore', async () => (await import('./commands/after-restore.ts')).command],
+  ['rotate-key', async () => (await import('./commands/rotate-key.ts')).command],
   ['doctor', async () => (await import('./commands/doctor.ts')).command],
   ['config check', async () => (await import('./commands/config-check.ts')).command],
   ['config explain', async () => (await import('./commands/config-explain.ts')).command],

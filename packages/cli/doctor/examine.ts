@@ -5,6 +5,8 @@ import type { HomeserverConfig } from '@causeway/homeserver/config.ts'
 import { databaseConfigOf } from '@causeway/homeserver/server.ts'
 import { checkClock, checkDataFolder, checkSpace } from './check-files.ts'
 import { checkPorts } from './check-ports.ts'
+import { checkFederation } from './federation/check-federation.ts'
+import { checkVia } from './federation/check-via.ts'
 import { fail, ok, warn, type Finding } from './finding.ts'
 
 function checkRuntime(config: HomeserverConfig): Finding[] {
@@ -20,14 +22,16 @@ function checkRuntime(config: HomeserverConfig): Finding[] {
   ]
 }
 
-/** Everything that can be found out without starting the server. */
-export async function examine(config: HomeserverConfig): Promise<Finding[]> {
+/** Everything that can be found out from outside the running server. `via`: another server that is asked about this one. */
+export async function examine(config: HomeserverConfig, via?: string): Promise<Finding[]> {
   const parts = await Promise.all([
     checkDataFolder(config),
     checkSpace(config),
     inspectDatabase(databaseConfigOf(config)),
     checkPorts(config),
     checkClock(config, systemClock),
+    checkFederation(config),
+    via === undefined ? [] : checkVia(config, via, systemClock.now()),
   ])
   return [...checkRuntime(config), ...parts.flat()]
 }

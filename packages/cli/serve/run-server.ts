@@ -95,6 +95,12 @@ async function joinHub(settings: Settings): Promise<{
   }
 }
 
+/** Whoever renews certificates may say so, instead of waiting for us to look; else SIGHUP ends us as it does others. */
+function readCertificatesOnSignal({ config }: Settings, { certificates }: RunningHomeserver): void {
+  if (!config.listeners.some(({ tls_cert: file }) => file !== undefined)) return
+  process.on('SIGHUP', () => void certificates.check())
+}
+
 /** Runs the server until a signal or a failing database ends it; answers the exit code. */
 export async function runServer(terminal: Terminal, settings: Settings): Promise<number> {
   const { log, sink } = openLog(settings)
@@ -121,6 +127,7 @@ export async function runServer(terminal: Terminal, settings: Settings): Promise
     }
     await using _admin = await startAdminListener(options)
     announce(terminal, settings, server, await ensureFirstAdminLink(server.hs))
+    readCertificatesOnSignal(settings, server)
     settleMemorySoon(systemClock)
     log.info('ready', { urls: server.urls, server_name: settings.config.server_name, node: process.version })
     const reason = await stopping.reason

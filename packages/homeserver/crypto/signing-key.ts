@@ -13,7 +13,8 @@ export interface SigningKey {
   readonly seed: Uint8Array
 }
 
-async function readKeyFile(path: string): Promise<KeyFile | undefined> {
+/** The keys of the file; undefined when there is none. @throws Error with a sentence for the operator */
+export async function findSigningKeys(path: string): Promise<KeyFile | undefined> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
@@ -34,7 +35,7 @@ export async function loadSigningKey(path: string, random: Random): Promise<Sign
 
 /** As `loadSigningKey`: every key of the file, the one that signs first, and those of before. */
 export async function loadSigningKeys(path: string, random: Random): Promise<KeyFile> {
-  return (await readKeyFile(path)) ?? createKeyFile(path, random)
+  return (await findSigningKeys(path)) ?? createKeyFile(path, random)
 }
 
 /**

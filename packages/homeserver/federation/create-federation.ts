@@ -70,7 +70,7 @@ export async function createFederation(deps: FederationDeps): Promise<Federation
   const authorities = await readAuthorities(config)
   const outgoing = createOutgoing({ clock, resolver, guard, authorities })
   const discovery = network.discovery ?? createDiscovery({ ...deps, outgoing, resolver })
-  const destinations = createDestinations(deps)
+  const destinations = await createDestinations(deps)
   const filter = createServerFilter(config)
   const tally = createTally()
   const client =

@@ -32,6 +32,8 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
     states: () => [{ server: 'b.example' as ServerName, phase: 'asleep' as const, ...asleep }],
   }
   const clock = { now: () => 7_500 }
+  const requests = { ok: 5, refused: 1 }
+  const federation = { tally: { requests, waiting: 2 }, destinations: { failing: () => 7 } }
   registerSources(registry, {
     times,
     budget,
@@ -41,6 +43,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
     clock,
     receiving,
     eduTally,
+    federation,
   })
   figures.outcome('unreachable')
   figures.sent(3, 4)
@@ -61,6 +64,8 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_federation_outbound_oldest_seconds\{asleep="true"\} 2\.5$/m)
   assert.match(text, /^causeway_federation_outbound_transactions_total\{outcome="unreachable"\} 1$/m)
   assert.match(text, /^causeway_federation_outbound_pdus_total 3$/m)
+  assert.match(text, /^causeway_federation_requests_total\{outcome="refused"\} 1$/m)
+  assert.match(text, /^causeway_federation_failing_destinations 7$/m)
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m)
   assert.match(text, /^process_resident_memory_bytes /m)
 })

@@ -30,6 +30,21 @@ export const METRICS = {
     kind: 'gauge',
     help: 'Requests that wait for something to happen, such as long polls of /sync',
   },
+  federationRequests: {
+    name: 'causeway_federation_requests_total',
+    kind: 'counter',
+    help: 'Requests to other servers by outcome: ok, refused (an error was answered), malformed, unreachable, backing-off (not even tried), abandoned (whoever asked gave up)',
+  },
+  federationWaiting: {
+    name: 'causeway_federation_requests_waiting',
+    kind: 'gauge',
+    help: 'Requests to other servers that are under way',
+  },
+  federationFailing: {
+    name: 'causeway_federation_failing_destinations',
+    kind: 'gauge',
+    help: 'Servers that did not answer when they were last asked; see `causeway admin destination list`',
+  },
   dbBatches: {
     name: 'causeway_db_batches_total',
     kind: 'counter',

@@ -23,6 +23,17 @@ export interface MetricSources {
   readonly outbound: Pick<Outbound, 'figures' | 'states'>
   readonly clock: Pick<Clock, 'now'>
   readonly eduTally: EduTally
+  readonly federation: FederationFigures
+}
+
+/** What is counted of other servers. */
+export interface FederationFigures {
+  readonly tally: {
+    /** By how they ended. */
+    readonly requests: Readonly<Record<string, number>>
+    readonly waiting: number
+  }
+  readonly destinations: { failing(): number }
 }
 
 /**
@@ -37,7 +48,7 @@ export function createRegistry(sources: MetricSources): Registry {
 
 /** Registers every metric of the homeserver with the registry that its owner serves. */
 export function registerSources(registry: Registry, sources: MetricSources): void {
-  const { times, router, budget, db, eduTally } = sources
+  const { times, router, budget, db, eduTally, federation } = sources
   registerProcessMetrics(registry)
   registerMetric(registry, METRICS.httpSeconds, () => times.times())
   registerMetric(registry, METRICS.httpAnswers, () => times.answers())
@@ -50,6 +61,7 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerMetric(registry, METRICS.edus, () =>
     eduTally.figures().map(({ type, outcome, n }) => ({ labels: { type, outcome }, value: n })),
   )
+  registerFederation(registry, federation)
   registerCaches(registry, budget)
   registerOutbound(registry, sources)
 }
@@ -88,6 +100,14 @@ function registerReceiving(registry: Registry, { figures, inbox }: MetricSources
   })
   registerValue(registry, METRICS.stateResets, () => figures.stateResets)
   registerValue(registry, METRICS.inboxRooms, () => inbox.active())
+}
+
+function registerFederation(registry: Registry, { tally, destinations }: FederationFigures): void {
+  registerMetric(registry, METRICS.federationRequests, () =>
+    Object.entries(tally.requests).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  )
+  registerValue(registry, METRICS.federationWaiting, () => tally.waiting)
+  registerValue(registry, METRICS.federationFailing, () => destinations.failing())
 }
 
 function registerCaches(registry: Registry, budget: Pick<MemoryBudget, 'figures'>): void {

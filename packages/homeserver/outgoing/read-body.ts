@@ -14,8 +14,10 @@ export async function readBody(body: Readable, maxBytes: number): Promise<Uint8A
   let size = 0
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
     size += chunk.length
-    // Leaving the loop destroys the stream.
-    if (size > maxBytes) throw new AnswerTooLong(`The answer is longer than ${maxBytes} bytes`)
+    if (size > maxBytes) {
+      body.destroy()
+      throw new AnswerTooLong(`The answer is longer than ${maxBytes} bytes`)
+    }
     chunks.push(chunk)
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)

@@ -4,6 +4,7 @@ import { createSingleFlight } from '@causeway/store/cache/single-flight.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import type { Database, Step } from '@causeway/store/db/database.ts'
 import {
+  countFailingDestinations,
   deleteFailingDestination,
   findFailingDestination,
   storeFailingDestination,
@@ -28,6 +29,8 @@ export interface Destinations extends AsyncDisposable {
   failed(serverName: ServerName, startedTs: number, error: string): Promise<void>
   /** It answered, or was heard from. Costs nothing where it did not fail. */
   answered(serverName: ServerName): void
+  /** How many fail at present. */
+  failing(): number
 }
 
 interface Deps {
@@ -58,7 +61,8 @@ function nextFailure(
   }
 }
 
-export function createDestinations(deps: Deps): Destinations {
+/** Counts what failed before the start, once. */
+export async function createDestinations(deps: Deps): Promise<Destinations> {
   const { db, budget, logger } = deps
   /** `null` is known to answer. What is not here is asked of the database. */
   const known = budget.cache<ServerName, FailingDestination | null>({
@@ -68,6 +72,7 @@ export function createDestinations(deps: Deps): Destinations {
   })
   const flights = createSingleFlight<ServerName, FailingDestination | null>()
   const writes = new Set<Promise<void>>()
+  let failing = await countFailingDestinations(db)
 
   const find = async (serverName: ServerName): Promise<FailingDestination | undefined> => {
     const held = known.get(serverName)
@@ -94,6 +99,7 @@ export function createDestinations(deps: Deps): Destinations {
   }
   const heal = (serverName: ServerName, before: FailingDestination | undefined): void => {
     if (before === undefined) return
+    failing--
     remember(serverName, null)
     write(deleteFailingDestination(serverName))
     logger.info('a server answers again', { server: serverName, failures: before.failures })
@@ -104,6 +110,7 @@ export function createDestinations(deps: Deps): Destinations {
       const before = await find(serverName)
       if (before !== undefined && startedTs < before.retryTs) return
       const state = nextFailure(serverName, before, error, deps)
+      if (before === undefined) failing++
       remember(serverName, state)
       write(storeFailingDestination(state))
     },
@@ -118,6 +125,7 @@ export function createDestinations(deps: Deps): Destinations {
         writes.add(looking)
       }
     },
+    failing: () => failing,
     async [Symbol.asyncDispose]() {
       while (writes.size > 0) await Promise.all(writes)
     },

@@ -78,9 +78,8 @@ export function createKeySources({
     try {
       const find = (keyIds: readonly KeyId[]): ReturnType<typeof findNotaryKey> =>
         findNotaryKey(notary, keyIds)
-      for (const document of await fetchFromNotary(client, notary, others, verify, find)) {
-        await store.keep(document, notary)
-      }
+      const documents = await fetchFromNotary(client, notary, others, verify, find)
+      await Promise.all(documents.map((document) => store.keep(document, notary)))
     } catch (error) {
       logger.debug('a notary could not be asked', { server: notary, error })
     }

@@ -58,7 +58,9 @@ export function createKeyStore({ db, clock, budget, logger }: Deps): KeyStore {
   return {
     read,
     async keep(document, notary) {
-      const before = (await read([document.serverName])).get(document.serverName) ?? NONE
+      const rows = (await read([document.serverName])).get(document.serverName)
+      // From here to `cache.set` nothing is awaited: several documents may be kept at once.
+      const before = cache.peek(document.serverName) ?? rows ?? NONE
       const now = clock.now()
       const learnt = document.keys
         .map((key) => toHeldKey(document, key, now, notary))
