@@ -21,6 +21,7 @@ import type { StoredFilters } from './sync/stored-filters.ts'
 import type { Presence } from './presence/presence.ts'
 import type { Federation } from './federation/federation.ts'
 import type { Receiving } from './federation/receiving/receiving.ts'
+import type { Joining } from './federation/joining/joining.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
@@ -64,6 +65,8 @@ export interface Homeserver {
   readonly federation: Federation
   /** What other servers send to our rooms. */
   readonly receiving: Receiving
+  /** Into rooms of other servers, and out of them. */
+  readonly joining: Joining
   readonly keyCounts: KeyCounts
   /** Work that takes many writes. */
   readonly jobs: Jobs

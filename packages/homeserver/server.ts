@@ -10,6 +10,7 @@ import { openLog } from '@causeway/store/log/log.ts'
 import { createTransactions } from './client/idempotent.ts'
 import { clientRoutes } from './client/routes.ts'
 import { createRoomPeers } from './federation/room-peers.ts'
+import { createJoining } from './federation/joining/joining.ts'
 import { createReceiving } from './federation/receiving/receiving.ts'
 import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
 import { createOwnKeys } from './federation/keys/own-keys.ts'
@@ -119,6 +120,7 @@ export async function startHomeserver(
   const certificates = watchCertificates(config, listeners, deps)
   hs.jobs.wake()
   await hs.receiving.inbox.start()
+  hs.joining.completion.wake()
   return {
     hs,
     db,
@@ -144,6 +146,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
   await listeners.stop()
   await hs.appservices[Symbol.asyncDispose]()
   await hs.receiving[Symbol.asyncDispose]()
+  await hs.joining[Symbol.asyncDispose]()
   await hs.federation[Symbol.asyncDispose]()
   await hs.jobs[Symbol.asyncDispose]()
   await hs.accounts[Symbol.asyncDispose]()
@@ -219,6 +222,7 @@ export async function openHomeserver(
     ownKeys,
     network,
   })
+  const peers = createRoomPeers(federation.client, federation.keyring)
   const hs: Homeserver = {
     ...shared,
     signer,
@@ -239,7 +243,8 @@ export async function openHomeserver(
     typing: createTyping({ clock, volatile, notifier: watched }),
     appservices: running,
     federation,
-    receiving: createReceiving(shared, createRoomPeers(federation.client, federation.keyring), received),
+    receiving: createReceiving(shared, peers, received),
+    joining: createJoining({ ...shared, signer, federation: { client: federation.client, peers } }),
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
       findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),

@@ -3,6 +3,7 @@ import { getServerKey } from './endpoints/get-server-key.ts'
 import { getVersion } from './endpoints/get-version.ts'
 import { exchangeOpenIdToken } from './endpoints/openid-userinfo.ts'
 import { bulkPerspectivesKeyQuery, perspectivesKeyQuery } from './endpoints/query-keys.ts'
+import { joiningRoutes } from './joining/routes.ts'
 import { getWellKnownServer } from './endpoints/well-known-server.ts'
 
 import { sendTransaction } from './receiving/send-transaction.ts'
@@ -16,4 +17,5 @@ export const federationRoutes: readonly AnyEndpoint[] = [
   bulkPerspectivesKeyQuery,
   exchangeOpenIdToken,
   sendTransaction,
+  ...joiningRoutes,
 ]

@@ -60,3 +60,8 @@ export async function listRoomsOfServer(db: Database, serverName: string): Promi
   )
   return rows.map((row) => row.room_nid)
 }
+
+/** Everything of a room goes, because it comes anew as a whole. */
+export function deleteRoomServers(roomNid: number): Statement {
+  return { sql: 'DELETE FROM room_servers WHERE room_nid = ?', params: [roomNid] }
+}
