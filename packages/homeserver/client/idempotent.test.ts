@@ -9,7 +9,7 @@ for (const driver of await findServerDrivers()) {
       const first = await driver.start({ endpoints: clientRoutes })
       const { token, userId, deviceId } = await first.register('ann')
       const made = await first.request('POST', '/_matrix/client/v3/createRoom', { token, body: {} })
-      const room = `/_matrix/client/v3/rooms/${encodeURIComponent(String(made.json()['room_id']))}`
+      const room = `/_matrix/client/v3/rooms/${encodeURIComponent(made.json()['room_id'] as string)}`
       const requests = [
         [`${room}/send/m.room.message/t1`, { msgtype: 'm.text', body: 'once' }],
         [
@@ -23,7 +23,7 @@ for (const driver of await findServerDrivers()) {
         assert.equal(answer.status, 200)
         answers.push(answer.json())
       }
-      assert.match(String(answers[0]!['event_id']), /^\$/)
+      assert.match(answers[0]!['event_id'] as string, /^\$/)
       await using second = await first.restart()
       for (const [index, [path, body]] of requests.entries()) {
         assert.deepEqual((await second.request('PUT', path, { token, body })).json(), answers[index])
