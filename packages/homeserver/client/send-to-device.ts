@@ -1,7 +1,7 @@
 // https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3sendtodeviceeventtypetxnid
 import { Type } from 'typebox'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
-import { queueRemoteMessages } from '../federation/outbound/to-device.ts'
+import { queueRemoteMessages } from '../devices/remote-messages.ts'
 import { readRecipients, sendToDevices, type DeviceMessages } from '../devices/send-to-devices.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'

@@ -5,6 +5,7 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
+import { createHttpSender } from '../../appservice/http-send.ts'
 import { homeserverConfigSchema, type HomeserverConfig } from '../../config.ts'
 import { dispatch } from '../../http/dispatch.ts'
 import type { RawJson } from '../../http/endpoint.ts'
@@ -22,16 +23,22 @@ const clock: Clock = {
   setTimeout: (fn, ms, options) => systemClock.setTimeout(fn, ms > 4_000 ? ms : Math.min(ms, 5), options),
 }
 
+const http = createHttpSender(systemClock)
 const client: FederationClient = {
   async request(server, { method, path, body, signal }) {
-    const answer = await fetch(`${peersUrl}/${server}${path}`, {
-      method,
-      body: (body as RawJson).text,
-      ...(signal === undefined ? {} : { signal }),
-    }).catch((cause: unknown) => {
-      throw new FederationError(server, { kind: 'unreachable' }, 'the connection broke', cause)
-    })
-    return (await answer.json()) as JsonObject
+    const { text } = await http
+      .send({
+        method,
+        url: `${peersUrl}/${server}${path}`,
+        headers: {},
+        body: (body as RawJson).text,
+        timeoutMs: 60_000,
+        signal,
+      })
+      .catch((cause: unknown) => {
+        throw new FederationError(server, { kind: 'unreachable' }, 'the connection broke', cause)
+      })
+    return JSON.parse(text) as JsonObject
   },
   stream: () => Promise.reject(new Error('nothing is streamed here')),
   heardFrom: () => undefined,
@@ -51,10 +58,10 @@ const { router, hs } = await startHomeserver(config, {
   logger: silentLogger,
   network: { client },
 })
-let token: string | undefined
+const session: { token?: string } = {}
 const call = async (method: string, path: string, body: JsonObject): Promise<JsonObject> => {
   const url = `/_matrix/client/v3${path}`
-  const answer = await dispatch(router, { method, url, body, ...(token === undefined ? {} : { token }) })
+  const answer = await dispatch(router, { method, url, body, ...session })
   return answer.json()
 }
 // The same device in every run: transaction ids are the device's.
@@ -65,8 +72,8 @@ const login =
   made['access_token'] === undefined
     ? await call('POST', '/login', { type: 'm.login.password', identifier, ...who })
     : made
-token = login['access_token'] as string
-assert.ok(typeof token === 'string', JSON.stringify(login))
+session.token = login['access_token'] as string
+assert.ok(typeof session.token === 'string', JSON.stringify(login))
 await call('POST', '/createRoom', { room_alias_name: 'crash', preset: 'public_chat' })
 const alias = encodeURIComponent('#crash:test.example')
 const roomId = (await call('POST', `/join/${alias}`, {}))['room_id'] as RoomId

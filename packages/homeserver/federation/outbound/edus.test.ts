@@ -211,7 +211,7 @@ for (const driver of await findServerDrivers()) {
         updates.map(({ device_id: id, deleted, keys }) => [
           id,
           deleted,
-          (keys as { keys: JsonObject } | undefined)?.keys[`curve25519:${String(id)}`],
+          (keys as { keys: JsonObject } | undefined)?.keys[`curve25519:${id as string}`],
         ]),
         [
           [deviceId, undefined, 'k1'],

@@ -42,7 +42,7 @@ for (const driver of await findServerDrivers()) {
       )
       const [pdu] = stage.peers.pdus('b.example')
       assert.equal(pdu?.['room_id'], roomId)
-      assert.ok((pdu?.['signatures'] as JsonObject)['test.example'] !== undefined)
+      assert.ok((pdu!['signatures'] as JsonObject)['test.example'] !== undefined)
       assert.equal(pdu?.['unsigned'], undefined)
       const [{ body }] = stage.peers.arrivals as [Arrival]
       const transaction = JSON.parse(body) as JsonObject
@@ -196,7 +196,7 @@ for (const driver of await findServerDrivers()) {
       const roomId = await stage.makeRoom(['@b:b.example'])
       stage.peers.answer = ({ body }) => {
         const [pdu] = (JSON.parse(body) as { pdus: JsonObject[] }).pdus
-        return { pdus: { [`$${String(pdu?.['depth'])}`]: { error: 'no' } } }
+        return { pdus: { [`$${String(pdu?.['depth'] as number)}`]: { error: 'no' } } }
       }
       await stage.say(roomId, 'refused')
       await stage.settled()

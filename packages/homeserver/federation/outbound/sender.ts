@@ -250,7 +250,7 @@ class ServerSender implements Sender {
       destination: server,
       count: refused.length,
       eventId,
-      reason: String((first as JsonObject)['error']).slice(0, 500),
+      reason: JSON.stringify((first as JsonObject)['error']).slice(0, 500),
     })
   }
 

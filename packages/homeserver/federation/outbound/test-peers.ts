@@ -1,7 +1,7 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import { clientRoutes } from '../../client/routes.ts'
-import { RawJson } from '../../http/endpoint.ts'
+import type { RawJson } from '../../http/endpoint.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import { sendEvent } from '../../rooms/send.ts'
 import type { ServerDriver, TestLogin, TestServer, TestServerOptions } from '../../test-server.ts'
@@ -90,7 +90,7 @@ export interface OutboundStage extends AsyncDisposable {
   server: TestServer
   readonly peers: TestPeers
   readonly alice: TestLogin
-  call(login: TestLogin, method: string, url: string, body?: JsonObject): Promise<JsonObject>
+  readonly call: (login: TestLogin, method: string, url: string, body?: JsonObject) => Promise<JsonObject>
   /** A public room of Alice's, with these users of other servers in it. */
   makeRoom(members?: readonly string[], more?: JsonObject): Promise<RoomId>
   say(roomId: string, text: string): Promise<string>
@@ -147,7 +147,7 @@ export async function startStage(
     server,
     peers,
     alice,
-    async call({ token }, method, url, body) {
+    call: async ({ token }, method, url, body) => {
       const answer = await stage.server.request(method, url, {
         token,
         ...(body === undefined ? {} : { body }),

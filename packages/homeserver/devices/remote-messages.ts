@@ -7,7 +7,7 @@ import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
 import type { Random } from '@causeway/store/clock/clock.ts'
 import type { Step } from '@causeway/store/db/database.ts'
 import { insertOutboundToDevice } from '@causeway/store/tables/outbound-transactions.ts'
-import type { DeviceMessages } from '../../devices/send-to-devices.ts'
+import type { DeviceMessages } from './send-to-devices.ts'
 
 /** What is written for devices of other servers, and which servers are woken once it is durable. */
 export interface RemoteMessages {
