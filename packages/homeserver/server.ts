@@ -3,10 +3,10 @@ import path from 'node:path'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import { openDiskBlobs } from '@causeway/store/blobs/disk.ts'
-import { createLocalBus } from '@causeway/store/bus/local.ts'
+import { createLocalBus, type Bus } from '@causeway/store/bus/local.ts'
 import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/store/db/open.ts'
-import { openLog } from '@causeway/store/log/log.ts'
+import { openLog, type Log } from '@causeway/store/log/log.ts'
 import { createTransactions } from './client/idempotent.ts'
 import { clientRoutes } from './client/routes.ts'
 import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
@@ -18,7 +18,7 @@ import { createRemoteParts } from './federation/create-remote-parts.ts'
 import { createOwnKeys } from './federation/keys/own-keys.ts'
 import { federationRoutes } from './federation/routes.ts'
 import { rateLimitOf, rateLimitsOf, type HomeserverConfig } from './config.ts'
-import { createSigner, takeSigningKeys } from './crypto/signing-key.ts'
+import { createSigner, takeSigningKeys, type SigningKey } from './crypto/signing-key.ts'
 import { createKeyCounts } from './devices/create-key-counts.ts'
 import type { Homeserver } from './homeserver.ts'
 import { clientIp, createTrustedProxies } from './http/client-ip.ts'
@@ -40,7 +40,7 @@ import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import { createPresence } from './presence/create-presence.ts'
 import { createRoomEngine, type RoomEngine, type StateReset } from './rooms/engine.ts'
-import { createReceiveFigures } from './rooms/receive/figures.ts'
+import { createReceiveFigures, type ReceiveFigures } from './rooms/receive/figures.ts'
 import type { RoomHistory } from './rooms/history/room-history.ts'
 import type { RoomPeers } from './rooms/peers/room-peers.ts'
 import { createRoomHistory } from './rooms/history/create-room-history.ts'
@@ -199,11 +199,37 @@ function openHistory(rooms: RoomEngine, peers: RoomPeers, logger: Logger): RoomH
   })
 }
 
+/** The database, which signs as this server, and the log over it. */
+function openStore(
+  config: HomeserverConfig,
+  { serverName, key, bus }: { serverName: ServerName; key: SigningKey; bus: Bus },
+  { clock, random, logger, onFailure }: HomeserverDeps,
+): Promise<{ db: OpenDatabase; log: Log }> {
+  const signer = { serverName, keyId: key.keyId, privateKey: key.seed }
+  const more = { clock, random, signer, log: logger, onFailure }
+  return openLog((onCommit) => openDatabase(databaseConfigOf(config), { ...more, onCommit }), {
+    bus,
+    ring: RING,
+    maxChangedKeys: 50_000,
+  })
+}
+
+/** A state reset is counted, and told to the operator. */
+function watchResets(received: ReceiveFigures, logger: Logger): (reset: StateReset) => void {
+  return (reset) => {
+    received.stateResets++
+    logger.warn('the state of a room was resolved to what no branch of it had: see the room doctor', {
+      ...reset,
+    })
+  }
+}
+
 /** The store and the shared record, without a listener: what tests and offline tools need. */
 export async function openHomeserver(
   config: HomeserverConfig,
-  { clock, random, logger, onFailure, appservices, network = {} }: HomeserverDeps,
+  deps: HomeserverDeps,
 ): Promise<{ hs: Homeserver; db: OpenDatabase }> {
+  const { clock, random, logger, appservices, network = {} } = deps
   const serverName = config.server_name as ServerName
   await mkdir(config.data_dir, { recursive: true, mode: 0o700 })
   await mkdir(path.dirname(config.signing_key), { recursive: true, mode: 0o700 })
@@ -211,26 +237,10 @@ export async function openHomeserver(
   const keyFile = await takeSigningKeys(config.signing_key, random, clock.now())
   const key = keyFile.keys[0]
   const bus = createLocalBus((error) => logger.error('a listener of the log failed', { error }))
-  const { db, log } = await openLog(
-    (onCommit) =>
-      openDatabase(databaseConfigOf(config), {
-        clock,
-        random,
-        signer: { serverName, keyId: key.keyId, privateKey: key.seed },
-        log: logger,
-        onCommit,
-        onFailure,
-      }),
-    { bus, ring: RING, maxChangedKeys: 50_000 },
-  )
+  const { db, log } = await openStore(config, { serverName, key, bus }, deps)
   const budget = createMemoryBudget(config.memory.budget)
   const received = createReceiveFigures()
-  const onStateReset = (reset: StateReset): void => {
-    received.stateResets++
-    logger.warn('the state of a room was resolved to what no branch of it had: see the room doctor', {
-      ...reset,
-    })
-  }
+  const onStateReset = watchResets(received, logger)
   const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget, onStateReset })
   // First of all listeners: whoever is woken after it finds the memberships up to date.
   followLog(rooms, bus)
