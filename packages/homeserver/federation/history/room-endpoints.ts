@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { eventIdText, roomIdText, roomParams } from '../../client/schemas.ts'
+import { eventIdText, roomIdText, roomParams } from '../schemas.ts'
 import { defineEndpoint, RawJson, type AnyEndpoint } from '../../http/endpoint.ts'
 import { serveBackfill, serveEvent, serveMissingEvents } from '../../rooms/history/serve-events.ts'
 import { serveEventAuth, serveState, serveStateIds } from '../../rooms/history/serve-state.ts'
