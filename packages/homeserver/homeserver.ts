@@ -28,6 +28,7 @@ import type { Federation } from './federation/federation.ts'
 import type { Receiving } from './federation/receiving/receiving.ts'
 import type { Outbound } from './federation/outbound/outbound.ts'
 import type { RemoteSpaces } from './federation/history/remote-spaces.ts'
+import type { Joining } from './federation/joining/joining.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
@@ -80,6 +81,8 @@ export interface Homeserver {
   readonly remoteProfiles: RemoteProfiles
   readonly remoteAliases: RemoteAliases
   readonly eduTally: EduTally
+  /** Into rooms of other servers, and out of them. */
+  readonly joining: Joining
   readonly keyCounts: KeyCounts
   /** Work that takes many writes. */
   readonly jobs: Jobs

@@ -12,6 +12,7 @@ import { clientRoutes } from './client/routes.ts'
 import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
 import { createRemoteSpaces } from './federation/history/remote-spaces.ts'
 import { createRoomPeers } from './federation/room-peers.ts'
+import { createJoining } from './federation/joining/joining.ts'
 import { createReceiving } from './federation/receiving/receiving.ts'
 import { createRemoteParts } from './federation/create-remote-parts.ts'
 import { createOwnKeys } from './federation/keys/own-keys.ts'
@@ -134,6 +135,7 @@ export async function startHomeserver(
   const certificates = watchCertificates(config, listeners, deps)
   hs.jobs.wake()
   await hs.receiving.inbox.start()
+  hs.joining.completion.wake()
   return {
     hs,
     db,
@@ -167,6 +169,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
   await hs.appservices[Symbol.asyncDispose]()
   await hs.receiving[Symbol.asyncDispose]()
   await hs.remoteDevices[Symbol.asyncDispose]()
+  await hs.joining[Symbol.asyncDispose]()
   await hs.federation[Symbol.asyncDispose]()
   await hs.jobs[Symbol.asyncDispose]()
   await hs.accounts[Symbol.asyncDispose]()
@@ -278,6 +281,7 @@ export async function openHomeserver(
     outbound,
     ...createRemoteParts(shared, federation.client),
     remoteSpaces: createRemoteSpaces({ ...shared, client: federation.client }),
+    joining: createJoining({ ...shared, signer, federation: { client: federation.client, peers } }),
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
       findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),

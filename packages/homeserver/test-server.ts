@@ -145,6 +145,7 @@ export async function openTestServer(
     await hs.appservices[Symbol.asyncDispose]()
     await hs.receiving[Symbol.asyncDispose]()
     await hs.remoteDevices[Symbol.asyncDispose]()
+    await hs.joining[Symbol.asyncDispose]()
     await hs.federation[Symbol.asyncDispose]()
     await hs.jobs[Symbol.asyncDispose]()
     await hs.accounts[Symbol.asyncDispose]()

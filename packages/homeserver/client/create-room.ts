@@ -1,6 +1,8 @@
 // https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3createroom
 import { Type, type Static } from 'typebox'
-import type { RoomAlias, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
+import type { RoomAlias, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { formatRoomAlias } from '@causeway/matrix/ids/room-alias.ts'
 import { MatrixError, invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
 import { findRoomVersion, type RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
@@ -56,7 +58,7 @@ export const createRoom = defineEndpoint({
   rateLimit: 'createRoom',
   body: Body,
   maxBodyBytes: 1024 * 1024,
-  run: async (hs, { session, body }) => {
+  run: async (hs, { session, body, signal }) => {
     const rules = rulesFor(hs, body.room_version)
     const alias = aliasFor(hs, session, body.room_alias_name)
     const input = await roomInput(hs, session.userId, body, rules)
@@ -71,6 +73,7 @@ export const createRoom = defineEndpoint({
           ],
         }),
       })
+      await inviteLater(hs, roomId, input, signal)
       return { room_id: roomId }
     } catch (error) {
       if (!(error instanceof CompanionRefused)) throw error
@@ -78,6 +81,22 @@ export const createRoom = defineEndpoint({
     }
   },
 })
+
+/** The room is there whatever becomes of these: one that fails can be sent again. */
+async function inviteLater(
+  hs: Homeserver,
+  roomId: RoomId,
+  { creator: sender, invitedLater = [], isDirect }: CreateRoomInput,
+  signal: AbortSignal,
+): Promise<void> {
+  const content: JsonObject = isDirect ? { is_direct: true } : {}
+  const sent = invitedLater.map((target) =>
+    hs.joining.invite({ roomId, sender, target, content }, signal).catch((error: unknown) => {
+      hs.logger.warn('an invitation to a new room was not taken', { room: roomId, user: target, error })
+    }),
+  )
+  await Promise.all(sent)
+}
 
 function rulesFor(hs: Homeserver, version: string | undefined): RoomVersionRules {
   const rules = findRoomVersion(version ?? hs.config.default_room_version)
@@ -119,6 +138,7 @@ async function roomInput(
     ...(body.name === undefined ? {} : { name: body.name }),
     ...(body.topic === undefined ? {} : { topic: body.topic }),
     invite,
+    invitedLater: [...new Set(invite)].filter((userId) => serverNameOf(userId) !== hs.serverName),
     isDirect: body.is_direct ?? false,
     powerLevelOverride: body.power_level_content_override ?? {},
     creatorProfile: profileOf(creator),

@@ -1,7 +1,7 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomidmembers
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { listMemberKeys } from '@causeway/store/tables/state.ts'
 import { getMany } from '@causeway/store/state/tree.ts'
@@ -9,6 +9,7 @@ import { defineEndpoint, RawJson } from '../http/endpoint.ts'
 import { readStateEntries } from '../rooms/current-state.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { HISTORY_END, HISTORY_START, listHistory, type HistoryPlace } from '../rooms/history/read-history.ts'
+import { findRoom } from '../rooms/load-head.ts'
 import { listTimeline } from '../rooms/read-events.ts'
 import { renderPlain } from '../rooms/render-event.ts'
 import type { StateEntry } from '../rooms/state-entry.ts'
@@ -25,6 +26,12 @@ async function membersAt(engine: RoomEngine, room: RoomInfo, root: number): Prom
     (nid) => nid !== undefined,
   )
   return [...(await readStateEntries(engine, room, stateNids)).values()]
+}
+
+/** Of a room that was joined fast the members are told when they are all here. */
+async function whenWhole(engine: RoomEngine, roomId: RoomId, signal: AbortSignal): Promise<void> {
+  const room = await findRoom(engine, roomId)
+  if (room !== undefined) await engine.partial.whenWhole(room.roomNid, signal)
 }
 
 /** The state at a place in the timeline; before the reader was there, as they found it when they came. */
@@ -71,7 +78,8 @@ export const getMembersByRoom = defineEndpoint({
     membership: Type.Optional(Type.String()),
     not_membership: Type.Optional(Type.String()),
   }),
-  run: async (hs, { session, params, query }) => {
+  run: async (hs, { session, params, query, signal }) => {
+    await whenWhole(hs.rooms, params.roomId, signal)
     const access = await requireAccess(hs.rooms, session, params.roomId)
     const root =
       query.at === undefined ? access.stateRoot : await rootAt(hs.rooms, access, session.userId, query.at)
@@ -90,7 +98,8 @@ export const getJoinedMembersByRoom = defineEndpoint({
   ...v3('/rooms/:roomId/joined_members'),
   auth: 'user',
   params: roomParams,
-  run: async (hs, { session, params }) => {
+  run: async (hs, { session, params, signal }) => {
+    await whenWhole(hs.rooms, params.roomId, signal)
     const { room, membership, stateRoot } = await requireAccess(hs.rooms, session, params.roomId)
     if (membership !== 'join') throw forbidden('You are not in this room')
     const joined: JsonObject = {}

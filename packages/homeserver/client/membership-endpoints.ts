@@ -1,39 +1,25 @@
 // https://spec.matrix.org/v1.19/client-server-api/#room-membership
-import { Type } from 'typebox'
-import type { RoomAlias, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { Type, type Static } from 'typebox'
+import type { RoomAlias, RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { ensureUserThroughAppservice } from '../appservice/query.ts'
 import { lookUpAlias } from '../directory/look-up-alias.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type AnyEndpoint, type Session } from '../http/endpoint.ts'
-import { readMemberProfiles } from '../profile/member-profile.ts'
-import { changeMembership, type MembershipAction } from '../rooms/membership.ts'
+import type { MembershipAction } from '../rooms/membership.ts'
+import { change, type Change } from './change-membership.ts'
 import { v3 } from './paths.ts'
 import { reasonText, roomIdOrAliasText, roomParams, userIdText } from './schemas.ts'
 
 const ReasonBody = Type.Object({ reason: reasonText })
 /** Further keys go into the membership event, as clients have come to rely on. */
 const JoinBody = Type.Object({ reason: reasonText, third_party_signed: Type.Optional(Type.Unknown()) })
+/** `via` since version 1.12 of the specification, `server_name` before. */
+const ViaQuery = Type.Object({
+  via: Type.Optional(Type.Array(Type.String(), { maxItems: 100 })),
+  server_name: Type.Optional(Type.Array(Type.String(), { maxItems: 100 })),
+})
 const TargetBody = Type.Object({ user_id: userIdText, reason: reasonText })
-
-interface Change {
-  readonly roomId: RoomId
-  readonly action: MembershipAction
-  readonly target: UserId
-  readonly reason: string | undefined
-  readonly content?: JsonObject
-}
-
-async function change(
-  hs: Homeserver,
-  session: Session,
-  { roomId, action, target, reason, content }: Change,
-): Promise<void> {
-  const showsProfile = action === 'join' || action === 'invite'
-  const profile = showsProfile ? (await readMemberProfiles(hs, [target]))(target) : {}
-  const base = { roomId, action, sender: session.userId, target, reason, profile }
-  await changeMembership(hs.rooms, content === undefined ? base : { ...base, content })
-}
 
 /** What a join's body asks for beside its reason. */
 function joinChange(
@@ -45,6 +31,7 @@ function joinChange(
   const join: Change = {
     roomId,
     action: 'join',
+    sender: session.userId,
     target: session.userId,
     reason: reason as string | undefined,
   }
@@ -57,6 +44,18 @@ export async function resolveRoom(hs: Homeserver, idOrAlias: RoomId | RoomAlias)
   return (await lookUpAlias(hs, idOrAlias as RoomAlias)).roomId
 }
 
+/** A room by id or alias, and who may be in it. */
+async function locateRoom(
+  hs: Homeserver,
+  idOrAlias: RoomId | RoomAlias,
+  query: Static<typeof ViaQuery>,
+): Promise<{ roomId: RoomId; via: string[] }> {
+  const named = [...(query.via ?? []), ...(query.server_name ?? [])]
+  if (idOrAlias.startsWith('!')) return { roomId: idOrAlias as RoomId, via: named }
+  const { roomId, servers } = await lookUpAlias(hs, idOrAlias as RoomAlias)
+  return { roomId, via: [...named, ...servers] }
+}
+
 /** Somebody with the power to do so acts on another: invite, kick, ban, unban. */
 function actOnOther(operation: string, action: MembershipAction): AnyEndpoint {
   return defineEndpoint({
@@ -67,9 +66,10 @@ function actOnOther(operation: string, action: MembershipAction): AnyEndpoint {
     rateLimit: action === 'invite' ? 'invite' : 'message',
     params: roomParams,
     body: TargetBody,
-    run: async (hs, { session, params, body }): Promise<JsonObject> => {
+    run: async (hs, { session, params, body, signal }): Promise<JsonObject> => {
       if (action === 'invite') await ensureUserThroughAppservice(hs, body.user_id)
-      await change(hs, session, { roomId: params.roomId, action, target: body.user_id, reason: body.reason })
+      const { user_id: target, reason } = body
+      await change(hs, { roomId: params.roomId, action, sender: session.userId, target, reason }, signal)
       return {}
     },
   })
@@ -88,9 +88,9 @@ export const joinRoomById = defineEndpoint({
   rateLimit: 'join',
   params: roomParams,
   body: JoinBody,
-  run: async (hs, { session, params, body }) => {
+  run: async (hs, { session, params, body, signal }) => {
     const { roomId } = params
-    await change(hs, session, joinChange(roomId, session, body))
+    await change(hs, joinChange(roomId, session, body), signal)
     return { room_id: roomId }
   },
 })
@@ -102,10 +102,11 @@ export const joinRoom = defineEndpoint({
   auth: 'user',
   rateLimit: 'join',
   params: Type.Object({ roomIdOrAlias: roomIdOrAliasText }),
+  query: ViaQuery,
   body: JoinBody,
-  run: async (hs, { session, params, body }) => {
-    const roomId = await resolveRoom(hs, params.roomIdOrAlias)
-    await change(hs, session, joinChange(roomId, session, body))
+  run: async (hs, { session, params, query, body, signal }) => {
+    const { roomId, via } = await locateRoom(hs, params.roomIdOrAlias, query)
+    await change(hs, { ...joinChange(roomId, session, body), via }, signal)
     return { room_id: roomId }
   },
 })
@@ -117,13 +118,10 @@ export const leaveRoom = defineEndpoint({
   auth: 'user',
   params: roomParams,
   body: ReasonBody,
-  run: async (hs, { session, params, body }) => {
-    await change(hs, session, {
-      roomId: params.roomId,
-      action: 'leave',
-      target: session.userId,
-      reason: body.reason,
-    })
+  run: async (hs, { session, params, body, signal }) => {
+    const { userId } = session
+    const { roomId } = params
+    await change(hs, { roomId, action: 'leave', sender: userId, target: userId, reason: body.reason }, signal)
     return {}
   },
 })
@@ -135,10 +133,13 @@ export const knockRoom = defineEndpoint({
   auth: 'user',
   rateLimit: 'join',
   params: Type.Object({ roomIdOrAlias: roomIdOrAliasText }),
+  query: ViaQuery,
   body: ReasonBody,
-  run: async (hs, { session, params, body }) => {
-    const roomId = await resolveRoom(hs, params.roomIdOrAlias)
-    await change(hs, session, { roomId, action: 'knock', target: session.userId, reason: body.reason })
+  run: async (hs, { session, params, query, body, signal }) => {
+    const { userId } = session
+    const { roomId, via } = await locateRoom(hs, params.roomIdOrAlias, query)
+    const { reason } = body
+    await change(hs, { roomId, action: 'knock', sender: userId, target: userId, reason, via }, signal)
     return { room_id: roomId }
   },
 })

@@ -1,5 +1,6 @@
 // https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey
 import { Type } from 'typebox'
+import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { sendState } from '../rooms/send-state.ts'
@@ -30,14 +31,16 @@ export const setRoomStateWithKey = defineEndpoint({
   }),
   query: timestampQuery,
   body: jsonObject,
-  run: async (hs, { session, params, query, body }) => ({
-    event_id: await sendState(hs, {
-      roomId: params.roomId,
-      type: params.eventType,
-      stateKey: params.stateKey ?? '',
-      sender: session.userId,
-      content: body,
-      ...appserviceTimestamp(session, query),
-    }),
-  }),
+  run: async (hs, { session, params, query, body, signal }) => {
+    const { roomId, eventType: type, stateKey = '' } = params
+    const sender = session.userId
+    const target =
+      type === 'm.room.member' && body['membership'] === 'invite' ? parseUserId(stateKey) : undefined
+    if (target !== undefined && serverNameOf(target) !== hs.serverName) {
+      // The invited user's server has to sign it first.
+      return { event_id: await hs.joining.invite({ roomId, sender, target, content: body }, signal) }
+    }
+    const more = appserviceTimestamp(session, query)
+    return { event_id: await sendState(hs, { roomId, type, stateKey, sender, content: body, ...more }) }
+  },
 })

@@ -6,6 +6,7 @@ import { getServerKey } from './endpoints/get-server-key.ts'
 import { getVersion } from './endpoints/get-version.ts'
 import { exchangeOpenIdToken } from './endpoints/openid-userinfo.ts'
 import { bulkPerspectivesKeyQuery, perspectivesKeyQuery } from './endpoints/query-keys.ts'
+import { joiningRoutes } from './joining/routes.ts'
 import { getWellKnownServer } from './endpoints/well-known-server.ts'
 import { getFederationMedia, getFederationThumbnail } from './media/media-endpoints.ts'
 import { getPublicRooms, queryPublicRooms } from './people/public-rooms.ts'
@@ -34,4 +35,5 @@ export const federationRoutes: readonly AnyEndpoint[] = [
   getFederationMedia,
   getFederationThumbnail,
   ...historyRoutes,
+  ...joiningRoutes,
 ]

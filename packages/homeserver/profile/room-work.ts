@@ -3,6 +3,7 @@ import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { findProfiles } from '@causeway/store/tables/profiles.ts'
 import type { UserJobName } from '@causeway/store/tables/user-jobs.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { findRoom } from '../rooms/load-head.ts'
 import { changeMembership } from '../rooms/membership.ts'
 import { appendEvent } from '../rooms/append-event.ts'
 import { stateOf } from '../rooms/room-write.ts'
@@ -32,6 +33,9 @@ export async function roomWorkFor(hs: Deps, userId: UserId, job: UserJobName): P
 }
 
 async function leave(hs: Deps, userId: UserId, roomId: RoomId): Promise<void> {
+  const room = await findRoom(hs.rooms, roomId)
+  // An invitation to a room that we are not in: there is nothing to leave.
+  if (room === undefined || (await hs.rooms.members.localMembers(room.roomNid)).size === 0) return
   await changeMembership(hs.rooms, { roomId, action: 'leave', sender: userId, target: userId })
 }
 

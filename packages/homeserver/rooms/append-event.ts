@@ -6,7 +6,8 @@ import { buildEvent, type BuiltEvent, type EventDraft as MatrixDraft } from '@ca
 import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import { referenceHash } from '@causeway/matrix/events/reference-hash.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
-import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
+import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
 import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
 import { sha256 } from '../crypto/sha256.ts'
@@ -103,6 +104,28 @@ export async function appendEvent(
   draft: EventDraft,
   ready?: BuiltEvent,
 ): Promise<NewEvent> {
+  const { roomEvent, place, auth } = await makeEvent(engine, write, draft, ready)
+  return addEvent(engine, write, roomEvent, place, auth)
+}
+
+/**
+ * An event at the end of the room that is not to be written now, because somebody else signs it first. Throws
+ * `M_FORBIDDEN` where the room's rules refuse it.
+ */
+export async function draftEvent(
+  engine: RoomEngine,
+  write: RoomWrite,
+  draft: EventDraft,
+): Promise<BuiltEvent> {
+  return (await makeEvent(engine, write, draft)).roomEvent
+}
+
+async function makeEvent(
+  engine: RoomEngine,
+  write: RoomWrite,
+  draft: EventDraft,
+  ready?: BuiltEvent,
+): Promise<{ roomEvent: BuiltEvent; place: Place; auth: number[] }> {
   const { rules } = write.head
   const place = await findPlace(engine, write)
   const authEvents = new Map<StateKey, RoomEvent>()
@@ -119,9 +142,17 @@ export async function appendEvent(
     get: (type, stateKey) =>
       type === 'm.room.create' ? create : authEvents.get(packStateKey(type, stateKey)),
   }
-  const verdict = authorizeEvent(rules, roomEvent, state, verifySignature)
+  const verdict = authorizeEvent(rules, asIfSigned(roomEvent), state, verifySignature)
   if (!verdict.ok) throw forbidden(verdict.reason)
-  return addEvent(engine, write, roomEvent, place, auth)
+  return { roomEvent, place, auth }
+}
+
+/** Whoever authorises a restricted join signs it later: the rules ask whether a signature is there. */
+function asIfSigned(event: RoomEvent): RoomEvent {
+  const via = event.pdu.content['join_authorised_via_users_server']
+  if (typeof via !== 'string') return event
+  const signatures = { [serverNameOf(via as UserId)]: { 'ed25519:pending': '' } }
+  return { ...event, pdu: { ...event.pdu, signatures } }
 }
 
 function buildDraft(

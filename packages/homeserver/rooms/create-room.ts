@@ -5,11 +5,9 @@ import type { LogEntry } from '@causeway/store/log/entry.ts'
 import type { Step } from '@causeway/store/db/database.ts'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import { roomIdOfCreate } from '@causeway/matrix/ids/room-id.ts'
-import { createKeyOverlay } from '@causeway/store/state/keys.ts'
-import { createNodeOverlay } from '@causeway/store/state/node-source.ts'
 import { checkDraft } from './check-draft.ts'
 import type { RoomEngine } from './engine.ts'
-import type { RoomHead } from './head.ts'
+import { newHead } from './join/new-head.ts'
 import { initialEvents, type NewRoomRequest } from './new-room-state.ts'
 import { persistEvents } from './persist.ts'
 import { appendEvent, buildCreateEvent } from './append-event.ts'
@@ -53,27 +51,12 @@ export async function createRoom(engine: RoomEngine, input: CreateRoomInput): Pr
 async function beginRoom(engine: RoomEngine, input: CreateRoomInput): Promise<RoomWrite> {
   const { rules, creator } = input
   const content = createContent(input)
-  const roomNid = engine.allocateRoomNid()
   const chosenId = `!${engine.random.token(18)}:${engine.serverName}` as RoomId
   const draft: EventDraft = { type: 'm.room.create', sender: creator, stateKey: '', content }
   checkDraft(draft)
   const built = buildCreateEvent(engine, rules, draft, rules.roomIdIsCreateHash ? undefined : chosenId)
-  const head: RoomHead = {
-    roomId: rules.roomIdIsCreateHash ? roomIdOfCreate(built.eventId) : chosenId,
-    roomNid,
-    rules,
-    version: 0,
-    extremities: [],
-    stateRoot: 0,
-    // Node and event number 0 mean "none".
-    next: { node: 1, key: 0, event: 1 },
-    state: new Map(),
-    entries: new Map(),
-    pending: new Map(),
-    nodes: createNodeOverlay(engine.nodes, roomNid),
-    keys: createKeyOverlay(engine.keys, roomNid),
-  }
-  const write = beginWrite(head)
+  const roomId = rules.roomIdIsCreateHash ? roomIdOfCreate(built.eventId) : chosenId
+  const write = beginWrite(newHead(engine, roomId, rules))
   await appendEvent(engine, write, draft, built)
   return write
 }

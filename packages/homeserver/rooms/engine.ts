@@ -14,6 +14,7 @@ import { findMaxRoomNid } from '@causeway/store/tables/rooms.ts'
 import type { RoomHead } from './head.ts'
 import type { StateEntry } from './state-entry.ts'
 import type { RoomInfo } from './stored-event.ts'
+import { loadPartialRooms, type PartialRooms } from './join/partial-rooms.ts'
 import { createIgnoredUsers, type IgnoredUsers } from './ignored-users.ts'
 import { weighAuthGraph, type RoomAuthGraph } from './state/auth-graph.ts'
 import { createLocalEchoes, type LocalEchoes } from './local-echoes.ts'
@@ -62,6 +63,8 @@ export interface RoomEngine extends RoomDeps {
   readonly echoes: LocalEchoes
   readonly ignored: IgnoredUsers
   readonly related: RelatedEvents
+  /** Rooms whose members are not all here yet. */
+  readonly partial: PartialRooms
   /** The number of the next new room. */
   allocateRoomNid(): number
 }
@@ -100,6 +103,7 @@ export async function createRoomEngine(deps: RoomDeps): Promise<RoomEngine> {
     echoes: createLocalEchoes(20_000),
     ignored: createIgnoredUsers(deps.db, budget),
     related: createRelatedEvents(deps.log.head(), 20_000),
+    partial: await loadPartialRooms(deps.db),
     allocateRoomNid: () => ++lastRoomNid,
   }
 }

@@ -14,6 +14,8 @@ export interface NewRoomRequest {
   readonly name?: string
   readonly topic?: string
   readonly invite: readonly UserId[]
+  /** Those of them who are invited once the room is there: their servers have to sign it. */
+  readonly invitedLater?: readonly UserId[]
   readonly isDirect: boolean
   readonly powerLevelOverride: JsonObject
   readonly creatorProfile: MemberProfile
@@ -53,7 +55,7 @@ export function initialEvents(input: RoomContext): EventDraft[] {
   if (input.name !== undefined) drafts.push(state('m.room.name', { name: input.name }))
   if (input.topic !== undefined) drafts.push(state('m.room.topic', topicContent(input.topic)))
   const more: JsonObject = input.isDirect ? { is_direct: true } : {}
-  for (const userId of new Set(input.invite)) {
+  for (const userId of new Set(input.invite).difference(new Set(input.invitedLater))) {
     drafts.push(state('m.room.member', memberContent('invite', input.profileOf(userId), more), userId))
   }
   return drafts

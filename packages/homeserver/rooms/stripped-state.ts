@@ -2,11 +2,13 @@ import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { readStateKeysAt } from './current-state.ts'
 import type { RoomEngine } from './engine.ts'
-import { findEventsByNid } from './read-events.ts'
+import { findStrippedState } from '@causeway/store/tables/stripped-states.ts'
+import { parseJson } from '@causeway/matrix/json/parse.ts'
+import { findEventsByNid, isShown } from './read-events.ts'
 import type { RoomInfo } from './stored-event.ts'
 
 /** State that tells an invited person what room it is. https://spec.matrix.org/v1.19/client-server-api/#stripped-state */
-const STRIPPED_TYPES = [
+export const STRIPPED_TYPES = [
   'm.room.create',
   'm.room.name',
   'm.room.avatar',
@@ -29,8 +31,16 @@ export async function strippedState(
 ): Promise<string[]> {
   const event = (await findEventsByNid(engine, [memberEventNid])).get(memberEventNid)
   if (event === undefined) return []
+  if (!isShown(event)) return [...(await toldState(engine, room, userId)), strip(event)]
   const names = STRIPPED_TYPES.map((type) => ({ type: type as string, stateKey: '' }))
   if (event.sender !== userId) names.push({ type: 'm.room.member', stateKey: event.sender })
   const entries = await readStateKeysAt(engine, room, event.stateRoot, names)
   return [...entries.filter((entry) => entry !== undefined).map(({ stored }) => strip(stored)), strip(event)]
+}
+
+/** Of a room that we are not in: what its members' servers told with the invitation, or answered to the knock. */
+async function toldState(engine: RoomEngine, room: RoomInfo, userId: UserId): Promise<string[]> {
+  const text = await findStrippedState(engine.db, room.roomNid, userId)
+  const events = text === undefined ? [] : parseJson(text)
+  return Array.isArray(events) ? events.map((event) => JSON.stringify(event)) : []
 }

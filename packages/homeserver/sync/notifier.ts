@@ -72,7 +72,7 @@ function concerned(
   entry: LogEntry,
   wake: (watch: Watch) => void,
 ): void {
-  if (entry.kind === 'event' || entry.kind === 'receipt' || entry.kind === 'purge') {
+  if ('roomNid' in entry || entry.kind === 'event' || entry.kind === 'receipt') {
     registry.byRoom.get(entry.roomId)?.forEach(wake)
     if (entry.kind === 'event')
       for (const { userId } of memberChangesOf(entry)) wakeOne(registry, userId, wake)

@@ -95,7 +95,9 @@ async function assembleRoom(
   const events = recent === undefined ? undefined : (recent.get(roomId) ?? [])
   const changed = ctx.since === undefined || userRoom.eventNid > ctx.since.position
   if (membership === 'join') {
-    if (!changed && events?.length === 0 && extras === undefined && !ctx.fullState) return undefined
+    if (isHeldBack(ctx, userRoom)) return undefined
+    const isNews = changed || becameWhole(ctx, userRoom) || ctx.fullState
+    if (!isNews && events?.length === 0 && extras === undefined) return undefined
     return { section: 'join', text: await joinedRoom(ctx, userRoom, events, extras) }
   }
   if (membership === 'invite' || membership === 'knock') {
@@ -106,6 +108,19 @@ async function assembleRoom(
   return { section: 'leave', text: await leftRoom(ctx, userRoom, events) }
 }
 
+/** Clients that want all members at once are not shown a room before they are all here. */
+function isHeldBack({ hs, filter, now }: SyncContext, { roomNid }: UserRoom): boolean {
+  if (filter.state.lazyLoadMembers) return false
+  const { partial } = hs.rooms
+  return partial.find(roomNid) !== undefined || (partial.wholeSince(roomNid) ?? 0) > now.position
+}
+
+/** Whether that came to an end since the last sync: then the room is told as if it were the first time. */
+function becameWhole({ hs, filter, since }: SyncContext, { roomNid }: UserRoom): boolean {
+  if (since === undefined || filter.state.lazyLoadMembers) return false
+  return (hs.rooms.partial.wholeSince(roomNid) ?? 0) > since.position
+}
+
 async function joinedRoom(
   ctx: SyncContext,
   userRoom: UserRoom,
@@ -113,7 +128,8 @@ async function joinedRoom(
   extras: RoomExtras | undefined,
 ): Promise<string | undefined> {
   const room = await getRoomByNid(ctx.hs.rooms, userRoom.roomNid)
-  const isFresh = ctx.since === undefined || (await joinedSince(ctx, userRoom, recent))
+  const isFresh =
+    ctx.since === undefined || becameWhole(ctx, userRoom) || (await joinedSince(ctx, userRoom, recent))
   const timeline = await readTimeline(ctx, room, {
     upTo: ctx.now.position,
     after: isFresh ? undefined : ctx.since!.position,

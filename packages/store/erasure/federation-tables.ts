@@ -50,6 +50,7 @@ export const federationRoomTables: ErasureList = {
       members_known: 'none',
       started_ts: 'none',
       attempts: 'none',
+      whole_at: 'none',
     },
     purge: deleteRows('room_nid', 'room_nid'),
     redact: each(['event_id', 'event_nid'], keep('the join event by which the rest is asked for')),

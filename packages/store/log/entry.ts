@@ -14,6 +14,7 @@ export type LogEntry =
   | DeviceListEntry
   | PushRulesEntry
   | ProfileEntry
+  | RoomWholeEntry
   | PurgeEntry
   | ErasureEntry
 
@@ -133,6 +134,14 @@ export interface ProfileEntry {
   readonly kind: 'profile'
   position: number
   readonly userId: UserId
+}
+
+/** A room that was joined fast has all its members now: whoever was not shown it before is shown it. */
+export interface RoomWholeEntry {
+  readonly kind: 'room_whole'
+  position: number
+  readonly roomId: RoomId
+  readonly roomNid: number
 }
 
 /** A room was purged: whoever keeps anything of it lets go of it. Its rows go afterwards, in portions. */

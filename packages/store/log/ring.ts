@@ -57,9 +57,15 @@ function weighJson(value: unknown): number {
 
 /** Under which key a reader finds an entry; rooms begin with `!` and users with `@`, so one map holds both. */
 export function keyOf(entry: LogEntry): string {
-  return entry.kind === 'event' || entry.kind === 'receipt' || entry.kind === 'purge'
-    ? entry.roomId
-    : entry.userId
+  switch (entry.kind) {
+    case 'event':
+    case 'receipt':
+    case 'room_whole':
+    case 'purge':
+      return entry.roomId
+    default:
+      return entry.userId
+  }
 }
 
 /** One key's entries, oldest first; those before `from` have left the ring. */

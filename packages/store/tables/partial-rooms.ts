@@ -1,6 +1,6 @@
-import type { Database, Row, Statement, TableShape } from '../db/database.ts'
+import type { Database, Row, Statement, TableShape, WriteValue } from '../db/database.ts'
 
-/** A room that was joined fast and whose members are not all here yet. */
+/** A room that was joined fast. */
 export interface PartialRoomRow extends Row {
   room_nid: number
   room_id: string
@@ -10,9 +10,12 @@ export interface PartialRoomRow extends Row {
   members_known: number
   started_ts: number
   attempts: number
+  /** Position in the log since when its members are all here; 0: they are not. */
+  whole_at: number
 }
 
-const COLUMNS = 'room_nid, room_id, event_id, event_nid, servers, members_known, started_ts, attempts'
+const COLUMNS =
+  'room_nid, room_id, event_id, event_nid, servers, members_known, started_ts, attempts, whole_at'
 
 export const PARTIAL_ROOMS: TableShape = {
   name: 'partial_rooms',
@@ -25,16 +28,31 @@ export const PARTIAL_ROOMS: TableShape = {
     { name: 'members_known', type: 'int' },
     { name: 'started_ts', type: 'int' },
     { name: 'attempts', type: 'int' },
+    { name: 'whole_at', type: 'int' },
   ],
   onConflict: { key: ['room_nid'], action: 'replace' },
 }
 
-/** Every room that is still partial, the oldest first. */
+/** Every room that was joined fast, the oldest first: those that are still partial, and those that were. */
 export function listPartialRooms(db: Database): Promise<PartialRoomRow[]> {
   return db.query<PartialRoomRow>(`SELECT ${COLUMNS} FROM partial_rooms ORDER BY started_ts`, [])
 }
 
-/** The room is whole, or gone. */
+/** All members are here, since this position. */
+export function notePartialRoomWhole(roomNid: number, position: WriteValue): Statement {
+  return {
+    sql: 'UPDATE partial_rooms SET whole_at = ? WHERE room_nid = ? AND whole_at = 0',
+    params: [position, roomNid],
+    expectRows: 1,
+  }
+}
+
+/** One more attempt to get the members came to nothing. */
+export function countPartialAttempt(roomNid: number): Statement {
+  return { sql: 'UPDATE partial_rooms SET attempts = attempts + 1 WHERE room_nid = ?', params: [roomNid] }
+}
+
+/** Nobody of ours is in the room any more, or it was joined anew. */
 export function deletePartialRoom(roomNid: number): Statement {
   return { sql: 'DELETE FROM partial_rooms WHERE room_nid = ?', params: [roomNid] }
 }

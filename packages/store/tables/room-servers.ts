@@ -105,3 +105,8 @@ export async function listServersInRoom(db: Database, roomNid: number, limit: nu
   )
   return rows.map((row) => row.server_name)
 }
+
+/** Everything of a room goes, because it comes anew as a whole. */
+export function deleteRoomServers(roomNid: number): Statement {
+  return { sql: 'DELETE FROM room_servers WHERE room_nid = ?', params: [roomNid] }
+}

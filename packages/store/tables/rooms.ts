@@ -115,3 +115,11 @@ export async function hasInvitedMember(db: Database, roomNid: number, serverName
   )
   return rows.length > 0
 }
+
+/** Everybody's membership of a room as it was last told. */
+export function listRoomMemberships(db: Database, roomNid: number): Promise<MembershipRow[]> {
+  return db.queryLarge<MembershipRow>(
+    'SELECT user_id, room_nid, membership, event_nid, is_local, forgotten FROM memberships WHERE room_nid = ?',
+    [roomNid],
+  )
+}

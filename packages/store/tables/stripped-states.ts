@@ -1,4 +1,4 @@
-import type { Database, TableShape } from '../db/database.ts'
+import type { Database, Statement, TableShape } from '../db/database.ts'
 
 /** What another server told of a room, for a user of ours that it invited or that knocked. */
 export const STRIPPED_STATES: TableShape = {
@@ -22,4 +22,12 @@ export async function findStrippedState(
     [roomNid, userId],
   )
   return rows[0]?.state
+}
+
+/** The user is in the room, or out of it for good: what others told of it is not needed any more. */
+export function deleteStrippedState(roomNid: number, userId: string): Statement {
+  return {
+    sql: 'DELETE FROM stripped_states WHERE room_nid = ? AND user_id = ?',
+    params: [roomNid, userId],
+  }
 }

@@ -1,7 +1,9 @@
 import { Type } from 'typebox'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { listAliases } from '@causeway/store/tables/aliases.ts'
 import { isPublished } from '@causeway/store/tables/directory.ts'
 import { countEventsOfRoom } from '@causeway/store/tables/overview.ts'
+import type { PartialRoom } from '../../rooms/join/partial-rooms.ts'
 import { defineAdminCommand } from '../command.ts'
 import { describeState } from '../describe-room.ts'
 import { readRoom, roomOption } from '../local-room.ts'
@@ -30,6 +32,19 @@ export const command = defineAdminCommand({
       aliases,
       in_directory: published,
       events,
+      ...describePartial(hs.rooms.partial.find(room.roomNid), counts.joined, hs.clock.now()),
     }
   },
 })
+
+/** How far a room that was joined fast has got; nothing of one that is whole. */
+function describePartial(partial: PartialRoom | undefined, members: number, now: number): JsonObject {
+  if (partial === undefined) return {}
+  return {
+    members_missing: true,
+    members_so_far: members,
+    joining_for_s: Math.round((now - partial.startedTs) / 1000),
+    attempts: partial.attempts,
+    asking: partial.servers.slice(0, 5),
+  }
+}

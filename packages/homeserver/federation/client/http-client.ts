@@ -84,6 +84,8 @@ function parseAnswer(destination: ServerName, bytes: Uint8Array): JsonObject {
   try {
     const value = parseJson(bytes)
     if (isJsonObject(value)) return value
+    // Some operations of version 1 answer a status and the object, as a pair.
+    if (Array.isArray(value) && value.length === 2 && isJsonObject(value[1])) return value[1]
   } catch (error) {
     throw failure(destination, { kind: 'malformed' }, `its answer: ${describe(error)}`, error)
   }

@@ -114,7 +114,7 @@ async function makeEvent(takeUp: TakeUp, pdu: VerifiedPdu, place: GraphDepth): P
   const before = await rootBefore(takeUp, event, place.inherited)
   const authEvents = await findAuthEvents(engine, write, [event])
   const byOwn = authorizeByOwnAuthEvents(head.rules, event, authEvents)
-  const verdict = byOwn.ok ? await authorizeAt(engine, write, before, event) : byOwn
+  const verdict = byOwn.ok ? await authorizeAt(engine, write, before, event, authEvents) : byOwn
   const outlier = held.get(event.eventId)
   const isState = event.pdu.state_key !== undefined
   const stateNid = isState ? (outlier?.stateNid ?? takeStateNumber(write)) : 0

@@ -58,12 +58,13 @@ export async function addReceivedEvent(
   ])
   // 4. and 5.
   const byOwn = authorizeByOwnAuthEvents(write.head.rules, event, authEvents)
-  const verdict = byOwn.ok ? await authorizeAt(engine, write, stateBefore, event) : byOwn
+  const verdict = byOwn.ok ? await authorizeAt(engine, write, stateBefore, event, authEvents) : byOwn
   const place = { stateBefore, parents, authEvents }
   if (!verdict.ok) return refuse(engine, write, pdu, place, 'rejected', verdict)
   // 6.
   const current = await currentRoot(engine, write, parents, stateBefore)
-  const now: Verdict = stateBefore === current ? verdict : await authorizeAt(engine, write, current, event)
+  const now: Verdict =
+    stateBefore === current ? verdict : await authorizeAt(engine, write, current, event, authEvents)
   if (!now.ok) return refuse(engine, write, pdu, place, 'soft-failed', now)
   return { outcome: 'accepted', event: await accept(engine, write, pdu, place) }
 }

@@ -127,7 +127,19 @@ export async function authorizeAt(
   write: RoomWrite,
   root: number,
   event: RoomEvent,
+  authEvents: AuthEvents,
 ): Promise<Verdict> {
-  const state = await authStateAt(engine, write, root, event)
+  const full = await authStateAt(engine, write, root, event)
+  const isPartial = engine.partial.find(write.head.roomNid) !== undefined
+  const state = isPartial ? withOwnMembers(full, event, authEvents) : full
   return authorizeEvent(write.head.rules, event, state, verifySignature)
+}
+
+/** While a room's members are not all here, memberships that are not known are what the event's auth events say. */
+function withOwnMembers(state: AuthState, event: RoomEvent, authEvents: AuthEvents): AuthState {
+  const own = authStateOf(event.authEventIds.flatMap((id) => authEvents.get(id)?.roomEvent ?? []))
+  return {
+    get: (type, stateKey) =>
+      state.get(type, stateKey) ?? (type === 'm.room.member' ? own.get(type, stateKey) : undefined),
+  }
 }

@@ -1,0 +1,105 @@
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { readMemberProfiles } from '../profile/member-profile.ts'
+import { memberContent } from '../rooms/member-content.ts'
+import { changeMembership, type MembershipAction } from '../rooms/membership.ts'
+import { serversOf, standingOf } from './room-servers.ts'
+
+/** A change of membership that a user asks for, in a room that we may or may not be in. */
+export interface Change {
+  readonly roomId: RoomId
+  readonly action: MembershipAction
+  readonly sender: UserId
+  readonly target: UserId
+  readonly reason?: string | undefined
+  /** Further keys of the event's content. */
+  readonly content?: JsonObject
+  /** Servers that may be in the room, by the client's or an alias' word. */
+  readonly via?: readonly string[]
+}
+
+/**
+ * Does what a user asks, here or through servers that are in the room. Takes as long as they do. Throws `M_FORBIDDEN`
+ * with the reason, and what became of the servers that were asked.
+ */
+export async function change(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
+  switch (input.action) {
+    case 'join':
+      // Two of ours who come at the same time: the second finds the room that the first brought.
+      return hs.joining.serial(input.roomId, () => join(hs, input, signal))
+    case 'knock':
+      return knock(hs, input, signal)
+    case 'leave':
+      return leave(hs, input, signal)
+    case 'invite':
+      return invite(hs, input, signal)
+    default:
+      return changeHere(hs, input)
+  }
+}
+
+async function changeHere(hs: Homeserver, input: Change): Promise<void> {
+  const profile = SHOWS_PROFILE.has(input.action)
+    ? (await readMemberProfiles(hs, [input.target]))(input.target)
+    : {}
+  const { roomId, action, sender, target, reason, content } = input
+  const asked = { roomId, action, sender, target, reason, profile }
+  await changeMembership(hs.rooms, content === undefined ? asked : { ...asked, content })
+}
+
+const SHOWS_PROFILE: ReadonlySet<string> = new Set(['join', 'invite', 'knock'])
+
+/** Refusals by which another server in the room may do what ours cannot. */
+const ELSEWHERE: ReadonlySet<string> = new Set(['M_UNABLE_TO_AUTHORISE_JOIN', 'M_UNABLE_TO_GRANT_JOIN'])
+
+async function join(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
+  const { roomId, sender } = input
+  const { isHere } = await standingOf(hs, roomId)
+  const servers = await serversOf(hs, roomId, sender, input.via ?? [])
+  if (isHere || servers.length === 0) {
+    try {
+      return await changeHere(hs, input)
+    } catch (error) {
+      const mayAsk = error instanceof MatrixError && ELSEWHERE.has(error.errcode) && servers.length > 0
+      if (!mayAsk) throw error
+    }
+  }
+  await hs.joining.join({ roomId, userId: sender, servers, content: await contentFor(hs, input) }, signal)
+}
+
+async function knock(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
+  const { roomId, sender } = input
+  const { isHere } = await standingOf(hs, roomId)
+  const servers = await serversOf(hs, roomId, sender, input.via ?? [])
+  if (isHere || servers.length === 0) return changeHere(hs, input)
+  await hs.joining.knock({ roomId, userId: sender, servers, content: await contentFor(hs, input) }, signal)
+}
+
+async function leave(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
+  const { roomId, sender } = input
+  const { room, isHere } = await standingOf(hs, roomId)
+  if (isHere || room === undefined) return changeHere(hs, input)
+  const membership = (await hs.rooms.members.roomsOf(sender)).byId.get(roomId)?.membership
+  if (membership === 'leave') return
+  const servers = await serversOf(hs, roomId, sender, [])
+  await hs.joining.leave({ roomId, userId: sender, servers, content: reasonOf(input) }, signal)
+}
+
+async function invite(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
+  const { roomId, sender, target } = input
+  if (serverNameOf(target) === hs.serverName) return changeHere(hs, input)
+  const content = { ...input.content, ...reasonOf(input) }
+  await hs.joining.invite({ roomId, sender, target, content }, signal)
+}
+
+function reasonOf({ reason }: Change): JsonObject {
+  return reason === undefined ? {} : { reason }
+}
+
+async function contentFor(hs: Homeserver, input: Change): Promise<JsonObject> {
+  const profile = (await readMemberProfiles(hs, [input.sender]))(input.sender)
+  return memberContent(input.action, profile, { ...input.content, ...reasonOf(input) })
+}

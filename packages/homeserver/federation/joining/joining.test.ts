@@ -1,0 +1,315 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
+import { clientRoutes } from '../../client/routes.ts'
+import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
+import type { TestLogin } from '../../test-server.ts'
+import { federationRoutes } from '../routes.ts'
+
+let world: Awaited<ReturnType<typeof startFederatedServers>>
+let one: FederatedServer
+let two: FederatedServer
+let alice: TestLogin
+let bob: TestLogin
+before(async () => {
+  world = await startFederatedServers(2, {
+    endpoints: [...clientRoutes, ...federationRoutes],
+  })
+  ;[one, two] = world.servers as [FederatedServer, FederatedServer]
+  alice = await one.register('alice')
+  bob = await two.register('bob')
+})
+after(() => world[Symbol.asyncDispose]())
+
+const segment = encodeURIComponent
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** Sends a client's request; the answer must be a 200. */
+async function ok(
+  server: FederatedServer,
+  { token }: TestLogin,
+  method: string,
+  path: string,
+  body?: JsonObject,
+): Promise<JsonObject> {
+  const answer = await server.request(method, `/_matrix/client/v3${path}`, {
+    token,
+    ...(body === undefined ? {} : { body }),
+  })
+  assert.equal(answer.status, 200, `${method} ${path}: ${Buffer.from(answer.bytes).toString()}`)
+  return answer.json()
+}
+
+async function refused(
+  server: FederatedServer,
+  { token }: TestLogin,
+  method: string,
+  path: string,
+  body?: JsonObject,
+): Promise<string> {
+  const answer = await server.request(method, `/_matrix/client/v3${path}`, {
+    token,
+    ...(body === undefined ? {} : { body }),
+  })
+  assert.notEqual(answer.status, 200)
+  return `${answer.status} ${textOf(answer.json()['errcode'])}`
+}
+
+async function makeRoom(server: FederatedServer, login: TestLogin, more: JsonObject = {}): Promise<string> {
+  const { room_id: roomId } = await ok(server, login, 'POST', '/createRoom', {
+    preset: 'public_chat',
+    ...more,
+  })
+  return roomId as string
+}
+
+function join(server: FederatedServer, login: TestLogin, roomId: string, via: string): Promise<JsonObject> {
+  return ok(server, login, 'POST', `/join/${segment(roomId)}?via=${via}`, {})
+}
+
+async function membershipOf(
+  server: FederatedServer,
+  login: TestLogin,
+  roomId: string,
+  userId: string,
+): Promise<unknown> {
+  const path = `/rooms/${segment(roomId)}/state/m.room.member/${segment(userId)}`
+  return (await ok(server, login, 'GET', path))['membership']
+}
+
+async function say(server: FederatedServer, login: TestLogin, roomId: string, body: string): Promise<void> {
+  const path = `/rooms/${segment(roomId)}/send/m.room.message/${segment(body)}`
+  await ok(server, login, 'PUT', path, { msgtype: 'm.text', body })
+}
+
+interface Sync {
+  next_batch: string
+  rooms?: {
+    join?: Record<string, { timeline: { events: JsonObject[] }; state: { events: JsonObject[] } }>
+    invite?: Record<string, { invite_state: { events: JsonObject[] } }>
+    knock?: Record<string, { knock_state: { events: JsonObject[] } }>
+    leave?: Record<string, unknown>
+  }
+}
+
+async function sync(server: FederatedServer, login: TestLogin, since?: string, lazy = false): Promise<Sync> {
+  const filter = lazy ? `&filter=${segment('{"room":{"state":{"lazy_load_members":true}}}')}` : ''
+  const from = since === undefined ? '' : `&since=${since}`
+  return (await ok(server, login, 'GET', `/sync?timeout=0${from}${filter}`)) as unknown as Sync
+}
+
+/** Takes a room's newest event from one server to another, as its sender would. */
+async function carryNewest(from: FederatedServer, to: FederatedServer, roomId: string): Promise<void> {
+  const [row] = await from.hs.db.query<{ json: string | Uint8Array }>(
+    `SELECT e.json FROM events e JOIN rooms r ON r.nid = e.room_nid WHERE r.room_id = ? ORDER BY e.nid DESC LIMIT 1`,
+    [roomId],
+  )
+  const pdu = JSON.parse(Buffer.from(row!.json as string).toString()) as JsonObject
+  const answer = await from.hs.federation.client.request(to.name, {
+    method: 'PUT',
+    path: `/_matrix/federation/v1/send/${segment(roomId)}-carried`,
+    body: { origin: from.name, origin_server_ts: from.hs.clock.now(), pdus: [pdu] },
+  })
+  assert.deepEqual(Object.values(answer['pdus'] as JsonObject), [{}])
+}
+
+/** Fetches of members in the background have ended. */
+async function whole(server: FederatedServer): Promise<void> {
+  await server.hs.joining.completion.idle()
+  assert.deepEqual(server.hs.rooms.partial.list(), [])
+}
+
+describe('joining a room of another server', () => {
+  for (const version of SUPPORTED_ROOM_VERSIONS) {
+    it(`brings a public room of version ${version}, which can be read and written in at once`, async () => {
+      const roomId = await makeRoom(one, alice, { room_version: version, name: `Room ${version}` })
+      await say(one, alice, roomId, 'before')
+      await join(two, bob, roomId, one.name)
+      assert.equal(await membershipOf(one, alice, roomId, bob.userId), 'join')
+      assert.equal(await membershipOf(two, bob, roomId, bob.userId), 'join')
+      await say(two, bob, roomId, 'hello')
+      const name = await ok(two, bob, 'GET', `/rooms/${segment(roomId)}/state/m.room.name/`)
+      assert.equal(name['name'], `Room ${version}`)
+      await whole(two)
+      const members = await ok(two, bob, 'GET', `/rooms/${segment(roomId)}/joined_members`)
+      assert.deepEqual(Object.keys(members['joined'] as JsonObject).toSorted(), [alice.userId, bob.userId])
+    })
+  }
+})
+
+describe('memberships across servers', () => {
+  it('invite: the user is shown the room, joins it, and both see it', async () => {
+    const roomId = await makeRoom(one, alice, { preset: 'private_chat', name: 'Quiet' })
+    assert.match(
+      await refused(two, bob, 'POST', `/join/${segment(roomId)}?via=${one.name}`, {}),
+      /403 M_FORBIDDEN/,
+    )
+    const { next_batch: since } = await sync(two, bob)
+    await ok(one, alice, 'POST', `/rooms/${segment(roomId)}/invite`, { user_id: bob.userId })
+    const shown = (await sync(two, bob, since)).rooms?.invite?.[roomId]
+    const types = shown?.invite_state.events.map((event) => event['type'])
+    assert.ok(types?.includes('m.room.create') && types.includes('m.room.name'), JSON.stringify(types))
+    assert.equal(shown?.invite_state.events.at(-1)?.['state_key'], bob.userId)
+    // Without any hint: the invitation says whom to ask.
+    await ok(two, bob, 'POST', `/rooms/${segment(roomId)}/join`, {})
+    assert.equal(await membershipOf(one, alice, roomId, bob.userId), 'join')
+    await whole(two)
+    assert.equal(await membershipOf(two, bob, roomId, alice.userId), 'join')
+    const after = await sync(two, bob, since)
+    assert.ok(after.rooms?.join?.[roomId] !== undefined)
+    assert.equal(after.rooms?.invite?.[roomId], undefined)
+  })
+
+  it('decline an invitation: the room learns of it; without its server, the user is out all the same', async () => {
+    const roomId = await makeRoom(one, alice, { preset: 'private_chat', invite: [bob.userId] })
+    const { next_batch: since } = await sync(two, bob)
+    await ok(two, bob, 'POST', `/rooms/${segment(roomId)}/leave`, { reason: 'no' })
+    assert.equal(await membershipOf(one, alice, roomId, bob.userId), 'leave')
+    assert.ok((await sync(two, bob, since)).rooms?.leave?.[roomId] !== undefined)
+    const other = await makeRoom(one, alice, { preset: 'private_chat', invite: [bob.userId] })
+    await one.switchOff()
+    try {
+      await ok(two, bob, 'POST', `/rooms/${segment(other)}/leave`, {})
+    } finally {
+      await one.switchOn()
+    }
+    assert.equal((await sync(two, bob)).rooms?.invite?.[other], undefined)
+    assert.equal(await membershipOf(one, alice, other, bob.userId), 'invite')
+    // Invited anew, the user can come.
+    one.hs.federation.client.heardFrom(two.name)
+    two.hs.federation.client.heardFrom(one.name)
+    await ok(one, alice, 'POST', `/rooms/${segment(other)}/invite`, { user_id: bob.userId })
+    await ok(two, bob, 'POST', `/rooms/${segment(other)}/join`, {})
+    assert.equal(await membershipOf(one, alice, other, bob.userId), 'join')
+    await whole(two)
+  })
+
+  it('knock: the room is shown as far as its server tells, and an invitation lets the user in', async () => {
+    const knocking = { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }
+    const roomId = await makeRoom(one, alice, {
+      preset: 'private_chat',
+      name: 'Door',
+      initial_state: [knocking],
+    })
+    const { next_batch: since } = await sync(two, bob)
+    await ok(two, bob, 'POST', `/knock/${segment(roomId)}?via=${one.name}`, { reason: 'please' })
+    assert.equal(await membershipOf(one, alice, roomId, bob.userId), 'knock')
+    const shown = (await sync(two, bob, since)).rooms?.knock?.[roomId]
+    assert.ok(shown?.knock_state.events.some((event) => event['type'] === 'm.room.name'))
+    await ok(one, alice, 'POST', `/rooms/${segment(roomId)}/invite`, { user_id: bob.userId })
+    await ok(two, bob, 'POST', `/rooms/${segment(roomId)}/join`, {})
+    assert.equal(await membershipOf(one, alice, roomId, bob.userId), 'join')
+    await whole(two)
+    const invited = await makeRoom(one, alice, { preset: 'private_chat' })
+    const path = `/knock/${segment(invited)}?via=${one.name}`
+    assert.match(await refused(two, bob, 'POST', path, {}), /403 M_FORBIDDEN/)
+  })
+
+  it('restricted: membership of the other room lets the user in, and nothing else does', async () => {
+    const club = await makeRoom(one, alice)
+    const allow = [{ type: 'm.room_membership', room_id: club }]
+    const rule = {
+      type: 'm.room.join_rules',
+      state_key: '',
+      content: { join_rule: 'restricted', allow } as unknown as JsonObject,
+    }
+    const roomId = await makeRoom(one, alice, {
+      preset: 'private_chat',
+      initial_state: [rule],
+      power_level_content_override: { invite: 50 },
+    })
+    const path = `/join/${segment(roomId)}?via=${one.name}`
+    assert.match(await refused(two, bob, 'POST', path, {}), /403 M_FORBIDDEN/)
+    await join(two, bob, club, one.name)
+    await ok(two, bob, 'POST', path, {})
+    await whole(two)
+    const own = await ok(
+      two,
+      bob,
+      'GET',
+      `/rooms/${segment(roomId)}/state/m.room.member/${segment(bob.userId)}`,
+    )
+    assert.equal(own['join_authorised_via_users_server'], alice.userId)
+    // A second user of the server: nobody there has the power to let them in, so that the other server is asked.
+    const carol = await two.register('carol')
+    await join(two, carol, club, one.name)
+    await carryNewest(two, one, club)
+    await ok(two, carol, 'POST', path, {})
+    assert.equal(await membershipOf(one, alice, roomId, carol.userId), 'join')
+    assert.equal(await membershipOf(two, bob, roomId, carol.userId), 'join')
+    await whole(two)
+  })
+
+  it('ban: who is banned, or shut out by the ACL, is refused by a sentence that says so', async () => {
+    const roomId = await makeRoom(one, alice)
+    await ok(one, alice, 'POST', `/rooms/${segment(roomId)}/ban`, { user_id: bob.userId })
+    const path = `/join/${segment(roomId)}?via=${one.name}`
+    const answer = await two.request('POST', `/_matrix/client/v3${path}`, { token: bob.token, body: {} })
+    assert.equal(answer.status, 403)
+    assert.match(textOf(answer.json()['error']), /banned/)
+    await ok(one, alice, 'POST', `/rooms/${segment(roomId)}/unban`, { user_id: bob.userId })
+    await ok(one, alice, 'PUT', `/rooms/${segment(roomId)}/state/m.room.server_acl/`, {
+      allow: ['*'],
+      deny: [two.name],
+    })
+    const shut = await two.request('POST', `/_matrix/client/v3${path}`, { token: bob.token, body: {} })
+    assert.equal(shut.status, 403)
+    assert.match(textOf(shut.json()['error']), /access control list/)
+  })
+
+  it('leave and come back: the room is what it became meanwhile, and its past is kept', async () => {
+    const roomId = await makeRoom(one, alice, { name: 'First' })
+    await join(two, bob, roomId, one.name)
+    await whole(two)
+    await say(two, bob, roomId, 'from the first stay')
+    const dave = await one.register(`dave${roomId.length}`)
+    await ok(two, bob, 'POST', `/rooms/${segment(roomId)}/leave`, {})
+    // Events go nowhere by themselves in this test: the other server learns of the leave by the next join.
+    await ok(one, alice, 'PUT', `/rooms/${segment(roomId)}/state/m.room.name/`, { name: 'Second' })
+    await ok(one, dave, 'POST', `/rooms/${segment(roomId)}/join`, {})
+    await join(two, bob, roomId, one.name)
+    await whole(two)
+    const name = await ok(two, bob, 'GET', `/rooms/${segment(roomId)}/state/m.room.name/`)
+    assert.equal(name['name'], 'Second')
+    assert.equal(await membershipOf(two, bob, roomId, dave.userId), 'join')
+    const { chunk } = await ok(two, bob, 'GET', `/rooms/${segment(roomId)}/messages?dir=b&limit=50`)
+    const bodies = (chunk as JsonObject[]).map((event) => (event['content'] as JsonObject)['body'])
+    assert.ok(bodies.includes('from the first stay'))
+  })
+
+  it('show a fast-joined room to lazy clients at once, to others when its members are there', async () => {
+    const roomId = await makeRoom(one, alice)
+    const { next_batch: since } = await sync(two, bob)
+    const { next_batch: lazySince } = await sync(two, bob, undefined, true)
+    const hold = Promise.withResolvers<void>()
+    const { peers } = two.hs.joining
+    const ask: (typeof peers)['getStateIds'] = peers.getStateIds.bind(peers)
+    Object.assign(peers, {
+      getStateIds: async (...args: Parameters<typeof ask>) => {
+        await hold.promise
+        return ask(...args)
+      },
+    })
+    try {
+      await join(two, bob, roomId, one.name)
+      assert.ok((await sync(two, bob, lazySince, true)).rooms?.join?.[roomId] !== undefined)
+      const early = await sync(two, bob, since)
+      assert.equal(early.rooms?.join?.[roomId], undefined)
+      await say(two, bob, roomId, 'written while members are missing')
+      hold.resolve()
+      await whole(two)
+      const late = (await sync(two, bob, early.next_batch)).rooms?.join?.[roomId]
+      const all = [...(late?.state.events ?? []), ...(late?.timeline.events ?? [])]
+      assert.ok(all.some((event) => event['state_key'] === alice.userId))
+      assert.ok(
+        all.some((event) => (event['content'] as JsonObject)['body'] === 'written while members are missing'),
+      )
+    } finally {
+      Object.assign(peers, { getStateIds: ask })
+    }
+  })
+})

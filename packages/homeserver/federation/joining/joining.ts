@@ -1,0 +1,49 @@
+import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { KeyedQueue } from '@causeway/store/cache/keyed-queue.ts'
+import { createKeyedQueue } from '@causeway/store/cache/keyed-queue.ts'
+import type { RoomPeers } from '../../rooms/peers/room-peers.ts'
+import { createCompletion, type Completion } from './complete-rooms.ts'
+import { inviteRemoteUser, sendInvite, type RemoteInvite } from './invite-remote-user.ts'
+import { joinRemoteRoom, type RemoteJoin } from './join-remote-room.ts'
+import type { JoiningDeps } from './joining-deps.ts'
+import { knockRemoteRoom, type RemoteKnock } from './knock-remote-room.ts'
+import { leaveRemoteRoom, type RemoteLeave } from './leave-remote-room.ts'
+import type { BuiltEvent } from '@causeway/matrix/events/build.ts'
+
+/** Rooms of other servers: into them and out of them. Every call may take as long as other servers do. */
+export interface Joining extends AsyncDisposable {
+  readonly peers: RoomPeers
+  /** Rooms that were joined fast, whose members are fetched in the background. */
+  readonly completion: Completion
+  /** One at a time for a room: `work` finds what the one before it did. */
+  serial<T>(roomId: RoomId, work: () => Promise<T>): Promise<T>
+  join(request: RemoteJoin, signal?: AbortSignal): Promise<EventId>
+  leave(request: RemoteLeave, signal?: AbortSignal): Promise<EventId>
+  knock(request: RemoteKnock, signal?: AbortSignal): Promise<EventId>
+  invite(request: RemoteInvite, signal?: AbortSignal): Promise<EventId>
+  /** Sends an invite that was made otherwise (of a third party) to the invited user's server and into the room. */
+  sendInvite(roomId: RoomId, built: BuiltEvent, signal?: AbortSignal): Promise<EventId>
+}
+
+export function createJoining(deps: JoiningDeps): Joining {
+  const queue: KeyedQueue<RoomId> = createKeyedQueue()
+  const completion = createCompletion(deps)
+  return {
+    peers: deps.federation.peers,
+    completion,
+    serial: (roomId, work) => queue.serial(roomId, work),
+    join: async (request, signal) => {
+      const eventId = await joinRemoteRoom(deps, request, signal)
+      completion.wake()
+      return eventId
+    },
+    leave: (request, signal) => leaveRemoteRoom(deps, request, signal),
+    knock: (request, signal) => knockRemoteRoom(deps, request, signal),
+    invite: (request, signal) => inviteRemoteUser(deps, request, signal),
+    sendInvite: (roomId, built, signal) => sendInvite(deps, roomId, built, signal),
+    [Symbol.asyncDispose]: () => completion[Symbol.asyncDispose](),
+  }
+}
+
+/** Who of ours may be invited by others; throws with the reason for who may not. */
+export type RequireInvitable = (userId: UserId) => Promise<void>

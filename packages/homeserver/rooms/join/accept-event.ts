@@ -1,0 +1,109 @@
+import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
+import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import type { Verdict } from '@causeway/matrix/event-auth/auth-state.ts'
+import { badJson, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
+import { EventFlag } from '@causeway/store/log/entry.ts'
+import type { RoomEngine } from '../engine.ts'
+import { findEvents } from '../read-events.ts'
+import { addReceivedEvent, type Parents } from '../receive/add-event.ts'
+import {
+  authorizeAt,
+  authorizeByOwnAuthEvents,
+  findAuthEvents,
+  type AuthEvents,
+} from '../receive/auth-lookup.ts'
+import { tellMemberChanges } from '../state/advance-room-state.ts'
+import type { VerifiedPdu } from '../receive/verify-pdus.ts'
+import type { RoomWrite } from '../room-write.ts'
+import { resolveRoots } from '../state/resolve-roots.ts'
+import { writeToRoom } from '../write-to-room.ts'
+
+/**
+ * Takes an event that somebody made or signed elsewhere into a room we are in, and refuses what a transaction's event
+ * would be kept for: nothing is written unless its auth events, the state before it and the room's current state all
+ * allow it. An event that is part of the room already is answered as it is.
+ * @param require further conditions, asked in the room's queue before anything else
+ * Throws `M_FORBIDDEN`, `M_BAD_JSON` when it refers to events that we do not hold, and what `require` throws.
+ */
+export async function acceptEvent(
+  engine: RoomEngine,
+  roomId: RoomId,
+  pdu: VerifiedPdu,
+  require: (write: RoomWrite) => Promise<void> = async () => undefined,
+): Promise<StoredEvent> {
+  return writeToRoom(engine, roomId, async (write) => {
+    const held = await findHeld(engine, write, [pdu.event.eventId, ...pdu.event.prevEventIds])
+    const known = held.get(pdu.event.eventId)
+    if (known !== undefined && isInGraph(known)) {
+      if ((known.flags & (EventFlag.rejected | EventFlag.softFailed)) === 0) return { value: known }
+      throw forbidden('The room has refused this event before; make a new one')
+    }
+    await require(write)
+    const parents = parentsOf(pdu.event, held, known)
+    const authEvents = await findAuthEvents(engine, write, [pdu.event])
+    requireAllowed(await check(engine, write, pdu.event, parents, authEvents))
+    const acceptance = await addReceivedEvent(engine, write, pdu, parents, authEvents)
+    if (acceptance.outcome !== 'accepted') throw forbidden(acceptance.reason)
+    await tellMemberChanges(engine, write)
+    return { value: acceptance.event.stored }
+  })
+}
+
+/** The same checks as on receipt, before anything of the write is made. */
+async function check(
+  engine: RoomEngine,
+  write: RoomWrite,
+  event: RoomEvent,
+  parents: Parents,
+  authEvents: AuthEvents,
+): Promise<Verdict> {
+  const byOwn = authorizeByOwnAuthEvents(write.head.rules, event, authEvents)
+  if (!byOwn.ok) return byOwn
+  const root = await resolveRoots(
+    engine,
+    write,
+    parents.held.map((parent) => parent.stateRoot),
+  )
+  const before = await authorizeAt(engine, write, root, event, authEvents)
+  if (!before.ok || root === write.stateRoot) return before
+  return authorizeAt(engine, write, write.stateRoot, event, authEvents)
+}
+
+function requireAllowed(verdict: Verdict): void {
+  if (!verdict.ok) throw forbidden(verdict.reason)
+}
+
+async function findHeld(
+  engine: RoomEngine,
+  { head }: RoomWrite,
+  ids: readonly EventId[],
+): Promise<Map<EventId, StoredEvent>> {
+  const held = await findEvents(
+    engine,
+    ids.filter((id) => !head.pending.has(id)),
+  )
+  for (const id of ids) {
+    const pending = head.pending.get(id)
+    if (pending !== undefined) held.set(id, pending)
+    else if (held.get(id)?.roomNid !== head.roomNid) held.delete(id)
+  }
+  return held
+}
+
+function isInGraph({ flags }: StoredEvent): boolean {
+  return (flags & EventFlag.outlier) === 0
+}
+
+function parentsOf(
+  event: RoomEvent,
+  held: ReadonlyMap<EventId, StoredEvent>,
+  outlier: StoredEvent | undefined,
+): Parents {
+  const parents = event.prevEventIds.map((id) => held.get(id)).filter((parent) => parent !== undefined)
+  const isWhole = parents.length === event.prevEventIds.length && parents.every(isInGraph)
+  if (!isWhole || parents.length === 0) {
+    throw badJson('The event points at events that this server does not hold; ask for a template first')
+  }
+  return { held: parents, missing: new Map(), outlier }
+}

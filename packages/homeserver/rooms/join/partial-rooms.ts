@@ -1,0 +1,117 @@
+import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import type { Database } from '@causeway/store/db/database.ts'
+import { listPartialRooms, type PartialRoomRow } from '@causeway/store/tables/partial-rooms.ts'
+
+/** A room that was joined fast and whose members are not all here yet. */
+export interface PartialRoom {
+  readonly roomId: RoomId
+  readonly roomNid: number
+  /** Our join, before which the whole state is asked for. */
+  readonly eventId: EventId
+  readonly eventNid: number
+  /** Who may be asked, the server we joined by first; they are those in the room as well. */
+  readonly servers: readonly ServerName[]
+  readonly membersKnown: number
+  readonly startedTs: number
+  readonly attempts: number
+}
+
+/** Which rooms are partial: one a process, in memory as a whole, since each costs a join of a user of ours. */
+export interface PartialRooms {
+  find(roomNid: number): PartialRoom | undefined
+  list(): PartialRoom[]
+  /** Throws `M_NOT_FOUND` while the room is partial: other servers are to ask one that knows it. */
+  requireWhole(roomNid: number): void
+  /** Resolves when the room is whole, at once when it is; rejects with the signal's reason. */
+  whenWhole(roomNid: number, signal: AbortSignal): Promise<void>
+  /** Position since when a room that was joined fast is whole; undefined for every other. */
+  wholeSince(roomNid: number): number | undefined
+  add(room: PartialRoom): void
+  attempted(roomNid: number): void
+  becameWhole(roomNid: number, position: number): void
+  /** The room was left, or purged. */
+  forget(roomNid: number): void
+}
+
+class Rooms implements PartialRooms {
+  readonly #partial = new Map<number, PartialRoom>()
+  readonly #whole = new Map<number, number>()
+  readonly #waiting = new Map<number, Set<() => void>>()
+
+  constructor(rows: readonly PartialRoomRow[]) {
+    for (const row of rows) {
+      if (row.whole_at === 0) this.add(roomOf(row))
+      else this.#whole.set(row.room_nid, row.whole_at)
+    }
+  }
+
+  find(roomNid: number): PartialRoom | undefined {
+    return this.#partial.get(roomNid)
+  }
+
+  list(): PartialRoom[] {
+    return [...this.#partial.values()]
+  }
+
+  requireWhole(roomNid: number): void {
+    if (!this.#partial.has(roomNid)) return
+    throw notFound('This server has only begun to join the room; ask another one')
+  }
+
+  async whenWhole(roomNid: number, signal: AbortSignal): Promise<void> {
+    if (!this.#partial.has(roomNid)) return
+    signal.throwIfAborted()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const waiting = this.#waiting.get(roomNid) ?? new Set()
+    this.#waiting.set(roomNid, waiting.add(resolve))
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    await promise
+    waiting.delete(resolve)
+    signal.throwIfAborted()
+  }
+
+  wholeSince(roomNid: number): number | undefined {
+    return this.#whole.get(roomNid)
+  }
+
+  add(room: PartialRoom): void {
+    this.#partial.set(room.roomNid, room)
+    this.#whole.delete(room.roomNid)
+  }
+
+  attempted(roomNid: number): void {
+    const room = this.#partial.get(roomNid)
+    if (room !== undefined) this.#partial.set(roomNid, { ...room, attempts: room.attempts + 1 })
+  }
+
+  becameWhole(roomNid: number, position: number): void {
+    this.forget(roomNid)
+    this.#whole.set(roomNid, position)
+  }
+
+  forget(roomNid: number): void {
+    this.#partial.delete(roomNid)
+    this.#whole.delete(roomNid)
+    const waiting = this.#waiting.get(roomNid)
+    this.#waiting.delete(roomNid)
+    waiting?.forEach((resolve) => resolve())
+  }
+}
+
+function roomOf(row: PartialRoomRow): PartialRoom {
+  return {
+    roomId: row.room_id as RoomId,
+    roomNid: row.room_nid,
+    eventId: row.event_id as EventId,
+    eventNid: row.event_nid,
+    servers: JSON.parse(row.servers) as ServerName[],
+    membersKnown: row.members_known,
+    startedTs: row.started_ts,
+    attempts: row.attempts,
+  }
+}
+
+export async function loadPartialRooms(db: Database): Promise<PartialRooms> {
+  return new Rooms(await listPartialRooms(db))
+}
