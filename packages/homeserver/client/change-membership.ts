@@ -41,11 +41,13 @@ export async function change(hs: Homeserver, input: Change, signal?: AbortSignal
   }
 }
 
-async function changeHere(hs: Homeserver, { via: _, ...input }: Change): Promise<void> {
+async function changeHere(hs: Homeserver, input: Change): Promise<void> {
   const profile = SHOWS_PROFILE.has(input.action)
     ? (await readMemberProfiles(hs, [input.target]))(input.target)
     : {}
-  await changeMembership(hs.rooms, { ...input, profile })
+  const { roomId, action, sender, target, reason, content } = input
+  const asked = { roomId, action, sender, target, reason, profile }
+  await changeMembership(hs.rooms, content === undefined ? asked : { ...asked, content })
 }
 
 const SHOWS_PROFILE: ReadonlySet<string> = new Set(['join', 'invite', 'knock'])

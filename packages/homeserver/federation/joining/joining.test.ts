@@ -5,7 +5,6 @@ import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts
 import { clientRoutes } from '../../client/routes.ts'
 import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
 import type { TestLogin } from '../../test-server.ts'
-import { testStateEndpoints } from './test-state-endpoints.ts'
 import { federationRoutes } from '../routes.ts'
 
 let world: Awaited<ReturnType<typeof startFederatedServers>>
@@ -15,7 +14,7 @@ let alice: TestLogin
 let bob: TestLogin
 before(async () => {
   world = await startFederatedServers(2, {
-    endpoints: [...clientRoutes, ...federationRoutes, ...testStateEndpoints],
+    endpoints: [...clientRoutes, ...federationRoutes],
   })
   ;[one, two] = world.servers as [FederatedServer, FederatedServer]
   alice = await one.register('alice')

@@ -8,7 +8,6 @@ import { appendEvent } from '../../rooms/append-event.ts'
 import { writeToRoom } from '../../rooms/write-to-room.ts'
 import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
 import { federationRoutes } from '../routes.ts'
-import { testStateEndpoints } from './test-state-endpoints.ts'
 
 const MEMBERS = 10_000
 const AT_ONCE = 500
@@ -35,7 +34,7 @@ async function fill({ hs }: FederatedServer, roomId: RoomId): Promise<void> {
 describe('a room of 10,000 members', () => {
   it('can be read and written in at once; its members follow', async (t) => {
     await using world = await startFederatedServers(2, {
-      endpoints: [...clientRoutes, ...federationRoutes, ...testStateEndpoints],
+      endpoints: [...clientRoutes, ...federationRoutes],
     })
     const [one, two] = world.servers as [FederatedServer, FederatedServer]
     const [alice, bob] = [await one.register('alice'), await two.register('bob')]

@@ -170,7 +170,7 @@ describe('a room as a resident server tells it', () => {
     assert.throws(() => checkRoomAnswer(room, { state: [], authChain: [] }), AnswerRefused)
     assert.throws(
       () => checkRoomAnswer({ roomId, rules: findRoomVersion('9')! }, { state: base, authChain: [] }),
-      /room version 10, not 9/,
+      /room version "10", not 9/,
     )
     const second = make({
       type: 'm.room.join_rules',

@@ -150,7 +150,9 @@ function requireCreate(
   if (create.roomId !== roomId) throw new AnswerRefused('the create event founds another room')
   const version = create.pdu.content['room_version'] ?? '1'
   if (version !== rules.version) {
-    throw new AnswerRefused(`the create event says room version ${String(version)}, not ${rules.version}`)
+    throw new AnswerRefused(
+      `the create event says room version ${JSON.stringify(version)}, not ${rules.version}`,
+    )
   }
 }
 

@@ -70,7 +70,8 @@ export function completeTemplate(
 
 function requireSame(rules: RoomVersionRules, event: JsonObject, wanted: WantedMembership): void {
   const { roomId, userId, membership } = wanted
-  if (!isRoomIdOf(rules, roomId)) throw new AnswerRefused(`${roomId} is no room of version ${rules.version}`)
+  if (!isRoomIdOf(rules, roomId))
+    throw new AnswerRefused(`no room of version ${rules.version} has such an id`)
   if (event['room_id'] !== roomId) throw new AnswerRefused('its template is of another room')
   if (event['type'] !== 'm.room.member') throw new AnswerRefused('its template is no membership event')
   if (event['sender'] !== userId || event['state_key'] !== userId) {

@@ -46,8 +46,7 @@ export async function receiveInvite(
 ): Promise<Pdu> {
   const rules = requireVersion(invite)
   const { roomId } = invite
-  if (!isRoomIdOf(rules, roomId))
-    throw invalidParam(`${roomId} is no id of a room of version ${rules.version}`)
+  if (!isRoomIdOf(rules, roomId)) throw invalidParam(`No room of version ${rules.version} has such an id`)
   const invited = requireShape(engine, invite)
   const more = signal === undefined ? {} : { signal }
   const pdu = await readSignedEvent(deps.peers, { roomId, rules }, invite.event, more)

@@ -41,7 +41,7 @@ export async function verifyMany(
       if (verdict.ok) pdus.push(verdict.pdu)
       else if (++droppedCount <= SHOWN_REASONS) dropped.push(verdict.reason)
     }
-    await new Promise<void>((resolve) => void clock.defer(resolve))
+    await new Promise<void>((resolve) => clock.defer(resolve))
     signal?.throwIfAborted()
   }
   return { pdus, dropped, droppedCount }
