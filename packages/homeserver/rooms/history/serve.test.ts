@@ -123,7 +123,7 @@ for (const driver of await findTestDrivers()) {
       await Promise.all(calls(BANNED))
       await send(engine, room, 'm.room.server_acl', '', { allow: ['*'], deny: [BANNED] })
       for (const server of [BANNED, 'stranger.example' as ServerName]) {
-        for (const call of calls(server)) await assert.rejects(call, refusal('M_FORBIDDEN'))
+        await Promise.all(calls(server).map((call) => assert.rejects(call, refusal('M_FORBIDDEN'))))
       }
       await Promise.all(calls(OURS))
       const other = await createTestRoom(engine)
