@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { tmpdir } from 'node:os'
@@ -134,6 +134,17 @@ describe('the command line', () => {
     assert.match((await run(['config', 'explain', 'database'])).out, /database\.pool_size/)
     assert.match((await run(['config', 'explain', 'databse.path'])).err, /Did you mean "database\.path"\?/)
   })
+})
+
+it('rotate-key puts a new key in front and keeps the old one', async () => {
+  writeFileSync(join(folder, 'keys.yaml'), `server_name: example.org\ndata_dir: ${folder}\n`)
+  const first = await run(['rotate-key', '--config', 'keys.yaml'])
+  assert.equal(first.code, 0)
+  const id = /a new key, (ed25519:\S+)\. Restart/.exec(first.out)?.[1]
+  const [current, former, ...others] = readFileSync(join(folder, 'signing.key'), 'utf8').trim().split('\n')
+  assert.ok(current!.startsWith(`${id!.replace(':', ' ')} `))
+  assert.match(former!, /^old ed25519 \S+ \S{43} until-restart$/)
+  assert.deepEqual(others, [])
 })
 
 describe('admin commands', () => {

@@ -4,6 +4,8 @@ import path from 'node:path'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
+import { splitServerName } from '@causeway/matrix/ids/server-name.ts'
+import { freePort } from '@causeway/testkit/synapse.ts'
 import { makeAuthority, type TestAuthority } from '@causeway/testkit/certificates.ts'
 import type { HomeserverConfig } from './config.ts'
 import type { FederationNetwork } from './federation/create-federation.ts'
@@ -52,6 +54,8 @@ export interface FederatedOptions {
   readonly clock?: Clock
   readonly config?: Partial<Omit<HomeserverConfig, 'federation'>>
   readonly federation?: Partial<FederationConfig>
+  /** Where it listens; default: where the system has room. */
+  readonly port?: number
 }
 
 /** Starts a server of that name in the network. */
@@ -66,20 +70,20 @@ export async function startFederatedServer(
   const base = testConfig(folder, { ...options.config, server_name: name })
   const federation: FederationConfig = {
     ...base.federation,
-    allow_private_addresses: ['127.0.0.0/8'],
+    allow_private_addresses: ['127.0.0.0/8', '::1'],
     ca_certificates: [authorityFile],
     ...options.federation,
   }
   const end = (): Promise<void> => rm(folder, { recursive: true })
   const server = await openTestServer({ ...base, federation }, { ...options, network }, end)
-  const { key, certificate: cert } = authority.issue(name)
+  const { key, certificate: cert } = authority.issue(splitServerName(name as ServerName).hostname)
   const listen = (port: number): ReturnType<typeof startListeners> =>
     startListeners({
       addresses: [{ host: '127.0.0.1', port, tls: { key, cert } }],
       handle: (request, response) => server.router.handle(request, response),
       clock: systemClock,
     })
-  let listeners: Awaited<ReturnType<typeof listen>> | undefined = await listen(0)
+  let listeners: Awaited<ReturnType<typeof listen>> | undefined = await listen(options.port ?? 0)
   const port = Number(new URL(listeners.urls[0]!).port)
   ports.set(name, port)
   const switchOff = async (): Promise<void> => {
@@ -100,6 +104,19 @@ export async function startFederatedServer(
       await server[Symbol.asyncDispose]()
     },
   }
+}
+
+/**
+ * Starts a server that is found by its name alone, `localhost:<port>`: for company that is not of this process, such
+ * as a real Synapse that trusts the same authority.
+ */
+export async function startReachableServer(
+  authority: TestAuthority,
+  options: FederatedOptions,
+): Promise<FederatedServer> {
+  const port = options.port ?? (await freePort())
+  const network: TestNetwork = { authority, ports: new Map(), network: {} }
+  return startFederatedServer(`localhost:${port}`, network, { ...options, port })
 }
 
 /** `count` servers `hs1.test`, `hs2.test`, … that know each other. */

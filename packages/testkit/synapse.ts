@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import type { TestAuthority } from './certificates.ts'
 import { ensurePythonVenv, type PythonVenv } from './python-venv.ts'
 
 const run = promisify(execFile)
@@ -18,11 +19,21 @@ const START_MS = 90_000
 export interface SynapseOptions {
   /** Registrations of application services, as objects. */
   readonly appservices?: readonly object[]
+  /**
+   * With an authority it speaks to other servers: its name is then `localhost:<port>`, where it listens with a
+   * certificate of that authority, and it trusts certificates of that authority.
+   */
+  readonly authority?: TestAuthority
+  /** Servers whose word on the keys of others it believes. */
+  readonly keyServers?: readonly string[]
+  /** Further lines of its configuration. */
+  readonly extra?: readonly string[]
 }
 
 /** A real Synapse on loopback. Disposing it ends the process and removes its folder. */
 export interface Synapse extends AsyncDisposable {
   readonly url: string
+  /** `localhost`, with the port of its federation listener where it has one. */
   readonly serverName: string
   readonly pid: number
   log(): string
@@ -65,14 +76,44 @@ export async function freePort(): Promise<number> {
 
 const UNLIMITED = '{per_second: 100000, burst_count: 100000}'
 
-function configuration(folder: string, port: number, appservices: readonly string[]): string {
+interface Ports {
+  readonly client: number
+  /** Undefined: it speaks to nobody. */
+  readonly federation: number | undefined
+}
+
+const nameOf = ({ federation }: Ports): string =>
+  federation === undefined ? 'localhost' : `localhost:${federation}`
+
+function federationLines(folder: string, port: number): string[] {
   return [
-    'server_name: localhost',
+    `  - {port: ${port}, bind_addresses: [127.0.0.1], type: http, tls: true, resources: [{names: [federation]}]}`,
+    `tls_certificate_path: ${folder}/tls.crt`,
+    `tls_private_key_path: ${folder}/tls.key`,
+    `federation_custom_ca_list: [${folder}/authority.pem]`,
+    'federation_ip_range_blacklist: []',
+    'allow_public_rooms_over_federation: true',
+    'allow_profile_lookup_over_federation: true',
+    'rc_federation: {window_size: 1000, sleep_limit: 100000, sleep_delay: 1, reject_limit: 100000, concurrent: 100}',
+  ]
+}
+
+function configuration(
+  folder: string,
+  ports: Ports,
+  appservices: readonly string[],
+  { keyServers = [], extra = [] }: SynapseOptions,
+): string {
+  const { client: port, federation } = ports
+  const notaries = keyServers.map((name) => `{server_name: "${name}"}`)
+  return [
+    `server_name: "${nameOf(ports)}"`,
     'report_stats: false',
     `pid_file: ${folder}/pid`,
     `public_baseurl: http://127.0.0.1:${port}/`,
     'listeners:',
     `  - {port: ${port}, bind_addresses: [127.0.0.1], type: http, tls: false, resources: [{names: [client]}]}`,
+    ...(federation === undefined ? [] : federationLines(folder, federation)),
     `log_config: ${folder}/log.yaml`,
     `media_store_path: ${folder}/media`,
     `signing_key_path: ${folder}/signing.key`,
@@ -82,7 +123,7 @@ function configuration(folder: string, port: number, appservices: readonly strin
     'enable_registration_without_verification: true',
     'bcrypt_rounds: 4',
     'presence: {enabled: false}',
-    'trusted_key_servers: []',
+    `trusted_key_servers: [${notaries.join(', ')}]`,
     'suppress_key_server_warning: true',
     'url_preview_enabled: false',
     'soft_file_limit: 0',
@@ -98,6 +139,7 @@ function configuration(folder: string, port: number, appservices: readonly strin
     '  name: sqlite3',
     `  args: {database: ${folder}/homeserver.db}`,
     `app_service_config_files: [${appservices.join(', ')}]`,
+    ...extra,
   ].join('\n')
 }
 
@@ -109,7 +151,8 @@ const LOG_CONFIG = [
   'disable_existing_loggers: false',
 ].join('\n')
 
-async function writeFiles(folder: string, port: number, appservices: readonly object[]): Promise<void> {
+async function writeFiles(folder: string, ports: Ports, options: SynapseOptions): Promise<void> {
+  const { appservices = [], authority } = options
   const files = await Promise.all(
     appservices.map(async (registration, index) => {
       const file = path.join(folder, `appservice-${index}.yaml`)
@@ -123,7 +166,12 @@ async function writeFiles(folder: string, port: number, appservices: readonly ob
     .replaceAll('=', '')
   await writeFile(path.join(folder, 'signing.key'), `ed25519 a_1 ${seed}\n`)
   await writeFile(path.join(folder, 'log.yaml'), LOG_CONFIG)
-  await writeFile(path.join(folder, 'homeserver.yaml'), configuration(folder, port, files))
+  await writeFile(path.join(folder, 'homeserver.yaml'), configuration(folder, ports, files, options))
+  if (authority === undefined) return
+  const { key, certificate } = authority.issue('localhost', '127.0.0.1')
+  await writeFile(path.join(folder, 'tls.crt'), certificate)
+  await writeFile(path.join(folder, 'tls.key'), key)
+  await writeFile(path.join(folder, 'authority.pem'), authority.certificate)
 }
 
 async function waitUntilReady(child: ChildProcess, url: string, log: () => string): Promise<void> {
@@ -148,8 +196,9 @@ export async function startSynapse(options: SynapseOptions = {}): Promise<Synaps
   if ('skip' in found) return found
   const folder = await mkdtemp(path.join(tmpdir(), 'causeway-synapse-'))
   const port = await freePort()
+  const ports = { client: port, federation: options.authority === undefined ? undefined : await freePort() }
   const url = `http://127.0.0.1:${port}`
-  await writeFiles(folder, port, options.appservices ?? [])
+  await writeFiles(folder, ports, options)
   let log = ''
   let child: ChildProcess
   const start = async (): Promise<void> => {
@@ -178,7 +227,7 @@ export async function startSynapse(options: SynapseOptions = {}): Promise<Synaps
   }
   return {
     url,
-    serverName: 'localhost',
+    serverName: nameOf(ports),
     get pid() {
       return child.pid ?? 0
     },

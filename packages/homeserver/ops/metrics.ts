@@ -43,7 +43,7 @@ export const METRICS = {
   federationFailing: {
     name: 'causeway_federation_failing_destinations',
     kind: 'gauge',
-    help: 'Servers that did not answer when they were last asked; see `causeway admin destination list`',
+    help: 'Servers that did not answer when they were last asked; see `causeway admin federation destination list`',
   },
   dbBatches: {
     name: 'causeway_db_batches_total',

@@ -84,14 +84,14 @@ export async function createDestinations(deps: Deps): Promise<Destinations> {
     })
     return read ?? undefined
   }
-  /** Nobody waits for it: what gets lost in a crash is a wait. */
-  const write = (step: Step): void => {
+  const write = (step: Step): Promise<void> => {
     const writing = db
       .commit({ entries: [], steps: [step] })
       .then(() => undefined)
       .catch((error: unknown) => logger.warn('the state of a destination was not kept', { error }))
       .finally(() => writes.delete(writing))
     writes.add(writing)
+    return writing
   }
   const remember = (serverName: ServerName, state: FailingDestination | null): void => {
     flights.forget(serverName)
@@ -101,7 +101,8 @@ export async function createDestinations(deps: Deps): Promise<Destinations> {
     if (before === undefined) return
     failing--
     remember(serverName, null)
-    write(deleteFailingDestination(serverName))
+    // Nobody waits for it: what gets lost in a crash is that a wait is over.
+    void write(deleteFailingDestination(serverName))
     logger.info('a server answers again', { server: serverName, failures: before.failures })
   }
   return {
@@ -112,7 +113,7 @@ export async function createDestinations(deps: Deps): Promise<Destinations> {
       const state = nextFailure(serverName, before, error, deps)
       if (before === undefined) failing++
       remember(serverName, state)
-      write(storeFailingDestination(state))
+      await write(storeFailingDestination(state))
     },
     answered(serverName) {
       const held = known.peek(serverName)
