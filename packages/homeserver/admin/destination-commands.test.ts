@@ -63,5 +63,7 @@ it('operators see where a server is and which of its keys are known', async () =
   const [key] = shown['keys'] as JsonObject[]
   assert.deepEqual([key!['id'], key!['told_by']], [two.hs.signer.keyId, 'itself'])
   assert.deepEqual((await show('nobody.test' as ServerName))['found_at'], [])
-  await assert.rejects(give('federation-destination-show', { server: 'no name' }), { errcode: 'M_INVALID_PARAM' })
+  await assert.rejects(give('federation-destination-show', { server: 'no name' }), {
+    errcode: 'M_INVALID_PARAM',
+  })
 })

@@ -1,5 +1,4 @@
 import type { RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
-import type { Timer } from '@causeway/store/clock/clock.ts'
 import {
   countInboundPdus,
   deleteInboundPdu,
@@ -10,6 +9,7 @@ import {
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
 import { drainRound } from './drain-room.ts'
+import { createRoomWorkers } from './room-workers.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
 /** PDUs that were acknowledged and wait for events that have to be fetched: durable, room by room. */
@@ -37,76 +37,21 @@ export function createInbox(
   serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
 ): Inbox {
   const { engine, clock, logger } = deps
-  const stopping = new AbortController()
-  const active = new Map<RoomId, Promise<void>>()
-  /** Rooms that are to be seen to, again or as soon as there is a place. */
-  const queued = new Set<RoomId>()
-  const timers = new Map<RoomId, Timer>()
-
-  function wake(roomId: RoomId): void {
-    timers.get(roomId)?.cancel()
-    timers.delete(roomId)
-    if (stopping.signal.aborted) return
-    queued.add(roomId)
-    startNext()
-  }
-
-  function startNext(): void {
-    for (const roomId of queued) {
-      if (active.size >= MAX_ACTIVE) return
-      if (active.has(roomId)) continue
-      queued.delete(roomId)
-      const work = drain(roomId)
-        .catch((error: unknown) => {
-          if (stopping.signal.aborted) return
-          logger.warn('the waiting events of a room cannot be seen to', { roomId, error })
-          retryLater(roomId, RETRY_MS[0])
-        })
-        .finally(() => {
-          active.delete(roomId)
-          startNext()
-        })
-      active.set(roomId, work)
-    }
-  }
-
-  async function drain(roomId: RoomId): Promise<void> {
-    while (!stopping.signal.aborted) {
-      const outcome = await drainRound(deps, roomId, serversOf, stopping.signal)
-      if (outcome === 'done') return
-      if (outcome === 'stuck') return giveUpOrRetry(roomId)
-    }
-  }
-
-  async function giveUpOrRetry(roomId: RoomId): Promise<void> {
-    const rows = await listInboundPdus(engine.db, roomId, MAX_WAITING)
-    const hopeless = rows.filter((row) => row.attempts > RETRY_MS.length)
-    if (hopeless.length > 0) {
-      const steps = hopeless.map((row) => deleteInboundPdu(roomId, row.event_id))
-      await engine.db.commit({ entries: [], steps })
-      deps.figures.givenUp += hopeless.length
-      logger.warn('events were given up: nobody has what they refer to', {
-        roomId,
-        events: hopeless.map((row) => row.event_id),
-      })
-    }
-    const next = rows.find((row) => row.attempts <= RETRY_MS.length)
-    if (next !== undefined) retryLater(roomId, RETRY_MS[Math.max(0, next.attempts - 1)]!)
-  }
-
-  function retryLater(roomId: RoomId, ms: number): void {
-    if (stopping.signal.aborted) return
-    timers.get(roomId)?.cancel()
-    const jitter = 1 + engine.random.fraction() / 4
-    timers.set(
-      roomId,
-      clock.setTimeout(() => wake(roomId), ms * jitter, { unref: true }),
-    )
-  }
-
+  const workers = createRoomWorkers({
+    clock,
+    limit: MAX_ACTIVE,
+    work: async (roomId, signal) => {
+      const retryMs = await drain(deps, roomId, serversOf, signal)
+      if (retryMs !== undefined) workers.wakeLater(roomId, retryMs)
+    },
+    onFailure: (roomId, error) => {
+      logger.warn('the waiting events of a room cannot be seen to', { roomId, error })
+      workers.wakeLater(roomId, withJitter(deps, RETRY_MS[0]))
+    },
+  })
   return {
     async start() {
-      for (const roomId of await listInboundRooms(engine.db)) wake(roomId as RoomId)
+      for (const roomId of await listInboundRooms(engine.db)) workers.wake(roomId as RoomId)
     },
     async keep(room, origin, pdus) {
       const free = MAX_WAITING - (await countInboundPdus(engine.db, room.roomId))
@@ -118,20 +63,46 @@ export function createInbox(
       }))
       deps.figures.waiting += kept.length
       if (steps.length > 0) await engine.db.commit({ entries: [], steps })
-      wake(room.roomId)
+      workers.wake(room.roomId)
       return kept.length
     },
-    active: () => active.size + queued.size,
-    async idle() {
-      while (active.size > 0) await Promise.all(active.values())
-    },
-    async [Symbol.asyncDispose]() {
-      stopping.abort(new Error('the server stops'))
-      for (const timer of timers.values()) timer.cancel()
-      queued.clear()
-      await Promise.all(active.values())
-    },
+    active: () => workers.active(),
+    idle: () => workers.idle(),
+    [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),
   }
+}
+
+/** Sees to a room until nothing waits, or nobody helps: then after how long to try again, if at all. */
+async function drain(
+  deps: ReceiveDeps,
+  roomId: RoomId,
+  serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  while (!signal.aborted) {
+    const outcome = await drainRound(deps, roomId, serversOf, signal)
+    if (outcome === 'done') return undefined
+    if (outcome === 'stuck') return giveUpOrRetry(deps, roomId)
+  }
+  return undefined
+}
+
+async function giveUpOrRetry(deps: ReceiveDeps, roomId: RoomId): Promise<number | undefined> {
+  const { engine, logger, figures } = deps
+  const rows = await listInboundPdus(engine.db, roomId, MAX_WAITING)
+  const hopeless = rows.filter((row) => row.attempts > RETRY_MS.length)
+  if (hopeless.length > 0) {
+    const events = hopeless.map((row) => row.event_id)
+    await engine.db.commit({ entries: [], steps: events.map((id) => deleteInboundPdu(roomId, id)) })
+    figures.givenUp += hopeless.length
+    logger.warn('events were given up: nobody has what they refer to', { roomId, events })
+  }
+  const next = rows.find((row) => row.attempts <= RETRY_MS.length)
+  return next === undefined ? undefined : withJitter(deps, RETRY_MS[Math.max(0, next.attempts - 1)]!)
+}
+
+function withJitter({ engine }: ReceiveDeps, ms: number): number {
+  return ms * (1 + engine.random.fraction() / 4)
 }
 
 function depthOf(claimed: number): number {
