@@ -76,7 +76,7 @@ interface Facts {
 
 function compare(userId: UserId, { reader, stays, devices, signed, joined }: Facts): DeviceListChanges {
   const found: DeviceListChanges = { changed: [...signed], left: [] }
-  if (devices.has(userId)) found.changed.push(userId)
+  let meets = false
   for (const [other, rooms] of joined) {
     if (other === userId) continue
     const sharing = sharingOf(reader, rooms, stays.get(other))
@@ -84,8 +84,17 @@ function compare(userId: UserId, { reader, stays, devices, signed, joined }: Fac
     const isNews = !sharing.atStart || devices.has(other)
     if (isNews && !signed.includes(other)) found.changed.push(other)
     if (!sharing.atEnd) found.left.push(other)
+    else if (!sharing.atStart) meets = true
   }
+  if (devices.has(userId) || (meets && cameIn(reader))) found.changed.push(userId)
   return found
+}
+
+/** The reader came into a room. Who is new to them there may hear from any of their devices, which shall know each other. */
+function cameIn({ changing }: ReaderRooms): boolean {
+  return [...changing.values()].some(
+    ({ wasJoined, changes }) => !wasJoined && changes.at(-1)?.isJoined === true,
+  )
 }
 
 function mayHaveChangedDevices(hs: Deps, { after }: LogRange): boolean {

@@ -86,7 +86,7 @@ for (const driver of await findServerDrivers()) {
         await on.sync(bob)
         await on.join(bob, first)
         assert.deepEqual(await lists(on, alice, memory), { changed: [bob.userId], left: [] })
-        assert.deepEqual(await lists(on, bob, memory), { changed: [alice.userId], left: [] })
+        assert.deepEqual(await lists(on, bob, memory), { changed: [alice.userId, bob.userId], left: [] })
         await on.join(bob, second)
         for (const device of [alice, bob]) assert.deepEqual(await lists(on, device, memory), nothing)
         await on.leave(bob, first)

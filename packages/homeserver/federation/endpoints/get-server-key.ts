@@ -1,5 +1,6 @@
 // https://spec.matrix.org/v1.19/server-server-api/#get_matrixkeyv2server
-import { defineEndpoint } from '../../http/endpoint.ts'
+import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
+import { defineEndpoint, RawJson } from '../../http/endpoint.ts'
 
 export const getServerKey = defineEndpoint({
   operation: 'getServerKey',
@@ -8,5 +9,6 @@ export const getServerKey = defineEndpoint({
   // The second form, with the id of a key, is of before version 1.6 of the specification; it is ignored.
   also: ['/_matrix/key/v2/server/:keyId'],
   auth: 'none',
-  run: async (hs) => hs.federation.ownKeys.document(),
+  // In the form that is signed: some verify the bytes as they come.
+  run: async (hs) => new RawJson(canonicalJson(hs.federation.ownKeys.document())),
 })
