@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { hastyClock } from '../../appservice/test-appservice.ts'
+import { sendEvent } from '../../rooms/send.ts'
 import { findServerDrivers } from '../../test-server.ts'
 import { roomPath, startStage, type Arrival, type OutboundStage } from './test-peers.ts'
 
@@ -161,7 +163,14 @@ for (const driver of await findServerDrivers()) {
       const roomId = await stage.makeRoom(['@b:b.example', '@c:c.example'])
       const { call, alice } = stage
       await call(alice, 'POST', `${roomPath(roomId)}/kick`, { user_id: '@b:b.example', reason: 'r' })
-      await call(alice, 'POST', `${roomPath(roomId)}/invite`, { user_id: '@d:d.example' })
+      // Invitations themselves go another way.
+      await sendEvent(stage.server.hs.rooms, {
+        roomId,
+        type: 'm.room.member',
+        sender: alice.userId as UserId,
+        stateKey: '@d:d.example',
+        content: { membership: 'invite' },
+      })
       await call(alice, 'POST', `${roomPath(roomId)}/kick`, { user_id: '@d:d.example' })
       await call(alice, 'POST', `${roomPath(roomId)}/ban`, { user_id: '@e:e.example' })
       await stage.say(roomId, 'after')

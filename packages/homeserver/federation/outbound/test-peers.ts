@@ -51,6 +51,9 @@ export function createTestPeers(): TestPeers {
     answer: () => ({ pdus: {} }),
     client: {
       async request(server, { path, body, signal }) {
+        if (!path.startsWith('/_matrix/federation/v1/send/')) {
+          throw new FederationError(server, { kind: 'unreachable' }, `${server} takes transactions only`)
+        }
         const arrival = { server, txnId: path.split('/').at(-1)!, body: (body as RawJson).text }
         peers.arrivals.push(arrival)
         look()

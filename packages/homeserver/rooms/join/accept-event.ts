@@ -43,7 +43,9 @@ export async function acceptEvent(
     const parents = parentsOf(pdu.event, held, known)
     const authEvents = await findAuthEvents(engine, write, [pdu.event])
     requireAllowed(await check(engine, write, pdu.event, parents, authEvents))
-    const acceptance = await addReceivedEvent(engine, write, pdu, parents, authEvents)
+    // The room's other servers learn of it from us.
+    const { passedOn } = EventFlag
+    const acceptance = await addReceivedEvent(engine, write, pdu, parents, authEvents, passedOn)
     if (acceptance.outcome !== 'accepted') throw forbidden(acceptance.reason)
     await tellMemberChanges(engine, write)
     return { value: acceptance.event.stored }

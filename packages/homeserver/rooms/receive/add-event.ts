@@ -42,6 +42,7 @@ export type Acceptance =
 /**
  * Checks 4 to 6 on receipt, and the event's place in the room: state before and after it, forward extremities, the
  * room's current state. Only inside the room's queue; needs every auth event that can be had.
+ * @param flags further bits of `EventFlag`, should it be accepted
  * https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-a-pdu
  */
 export async function addReceivedEvent(
@@ -50,6 +51,7 @@ export async function addReceivedEvent(
   pdu: VerifiedPdu,
   parents: Parents,
   authEvents: AuthEvents,
+  flags = 0,
 ): Promise<Acceptance> {
   const { event } = pdu
   const stateBefore = await resolveRoots(engine, write, [
@@ -59,7 +61,7 @@ export async function addReceivedEvent(
   // 4. and 5.
   const byOwn = authorizeByOwnAuthEvents(write.head.rules, event, authEvents)
   const verdict = byOwn.ok ? await authorizeAt(engine, write, stateBefore, event, authEvents) : byOwn
-  const place = { stateBefore, parents, authEvents }
+  const place = { stateBefore, parents, authEvents, flags }
   if (!verdict.ok) return refuse(engine, write, pdu, place, 'rejected', verdict)
   // 6.
   const current = await currentRoot(engine, write, parents, stateBefore)
@@ -84,6 +86,7 @@ async function currentRoot(
 }
 
 interface Place {
+  readonly flags: number
   readonly stateBefore: number
   readonly parents: Parents
   readonly authEvents: AuthEvents
@@ -118,7 +121,7 @@ async function accept(
 ): Promise<NewEvent> {
   const branched = place.stateBefore !== write.stateRoot
   const gap = place.parents.missing.size > 0
-  const flag = (branched ? EventFlag.branched : 0) | (gap ? EventFlag.gapBefore : 0)
+  const flag = (branched ? EventFlag.branched : 0) | (gap ? EventFlag.gapBefore : 0) | place.flags
   const event = await buildNewEvent(engine, write, pdu, place, { flag, changesState: true })
   const { stored } = event
   if (stored.stateNid !== 0) write.head.entries.set(stored.stateNid, entryOf(event))
