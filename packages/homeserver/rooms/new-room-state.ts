@@ -81,7 +81,8 @@ function presetEvents(
   const events = [
     state('m.room.join_rules', { join_rule: joinRule }),
     state('m.room.history_visibility', { history_visibility: 'shared' }),
-    state('m.room.guest_access', { guest_access: guestAccess }),
+    // Forbidden is what a room without this event means, and one event less is one less for everybody.
+    ...(guestAccess === 'forbidden' ? [] : [state('m.room.guest_access', { guest_access: guestAccess })]),
   ]
   return events.filter(
     (event) => !input.initialState.some(({ type, stateKey }) => type === event.type && stateKey === ''),

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { anyRules } from '@causeway/testkit/matrix/arbitraries.ts'
 import { findRoomVersion } from '../room-versions/rules.ts'
-import { checkFormat } from './check-format.ts'
+import { checkFormat, findSizeFault } from './check-format.ts'
 import fixture from './fixtures/pdus.json' with { type: 'json' }
 import type { JsonObject } from './pdu.ts'
 
@@ -87,10 +87,15 @@ test('lists of events are bounded, and have the form of their room version', () 
   assert.match(reasonFor('1', { prev_events: [['$a:b', {}, 1]] })!, /prev_events/)
 })
 
-test('type, state key and sender are limited in bytes, not in characters', () => {
+test('type and state key are limited in characters here, in bytes by authorisation; the sender in bytes', () => {
   assert.equal(reasonFor('11', { type: 'é'.repeat(127), state_key: 'é'.repeat(127) }), undefined)
-  assert.match(reasonFor('11', { type: 'é'.repeat(128) })!, /type .* 255 bytes/)
-  assert.match(reasonFor('11', { state_key: '😀'.repeat(64) })!, /state_key .* 255 bytes/)
+  assert.match(reasonFor('11', { type: 'é'.repeat(256) })!, /type .* 255 characters/)
+  assert.match(reasonFor('11', { state_key: '😀'.repeat(256) })!, /state_key .* 255 characters/)
+  assert.equal(reasonFor('11', { type: 'é'.repeat(128) }), undefined)
+  assert.equal(reasonFor('11', { state_key: '😀'.repeat(64) }), undefined)
+  assert.match(findSizeFault({ type: 'é'.repeat(128) })!, /type .* 255 bytes/)
+  assert.match(findSizeFault({ type: 'x', state_key: '😀'.repeat(64) })!, /state key .* 255 bytes/)
+  assert.equal(findSizeFault({ type: 'é'.repeat(127), state_key: '😀'.repeat(63) }), undefined)
   assert.match(reasonFor('11', { sender: `@${'é'.repeat(128)}:a` })!, /sender/)
 })
 

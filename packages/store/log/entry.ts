@@ -83,6 +83,8 @@ export const EventFlag = {
   gapBefore: 128,
   /** We accepted it for another server (a join, leave or knock by us): ours to pass on to the room's other servers. */
   passedOn: 256,
+  /** Ours, made by way of another server, which tells the others of the room. */
+  handedOver: 512,
 } as const
 
 export interface ReceiptEntry {

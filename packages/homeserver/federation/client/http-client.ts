@@ -35,8 +35,8 @@ const failure = (
 /** Whether a failure says that the server as a whole is out of order, so that others need not find out again. */
 function isOutage({ failure: how }: FederationError): boolean {
   if (how.kind === 'unreachable') return true
-  // Without an errcode it is a proxy in front of a server that is down, or no Matrix server at all.
-  return how.kind === 'refused' && how.errcode === undefined
+  // Without an errcode a fault is a proxy's, in front of a server that is down. A refusal says that somebody is there.
+  return how.kind === 'refused' && how.errcode === undefined && how.status >= 500
 }
 
 async function requireNotBackingOff(

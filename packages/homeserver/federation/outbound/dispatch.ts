@@ -157,7 +157,8 @@ class LogDispatcher implements Dispatcher {
     const { serverName, targets } = this.#deps
     if (!isShown(event)) return
     const origin = serverNameOf(event.sender)
-    if (origin !== serverName && (event.flags & EventFlag.passedOn) === 0) return
+    const isOurs = origin === serverName && (event.flags & EventFlag.handedOver) === 0
+    if (!isOurs && (event.flags & EventFlag.passedOn) === 0) return
     const set = await targets.at(event.roomNid, event.nid, event.stateBefore)
     const also = await this.#putOut(event, set)
     if (set.servers.length === 0 && also === undefined) return

@@ -25,7 +25,7 @@ export async function addJoin(
     roomRoot: write.stateRoot,
     stateBefore,
     stateNid,
-    flags: timelineFlags(event.pdu) | EventFlag.gapBefore,
+    flags: timelineFlags(event.pdu) | EventFlag.gapBefore | EventFlag.handedOver,
   })
   holdState(write, { roomEvent: lasting(event), stored })
   const { rules } = write.head

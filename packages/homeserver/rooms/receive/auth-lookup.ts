@@ -3,6 +3,7 @@ import { authStateOf, type AuthState, type Verdict } from '@causeway/matrix/even
 import { authorizeEvent } from '@causeway/matrix/event-auth/authorize.ts'
 import { selectAuthEvents } from '@causeway/matrix/event-auth/select-auth-events.ts'
 import { packStateKey, type StateKey } from '@causeway/matrix/event-auth/state-key.ts'
+import { findSizeFault } from '@causeway/matrix/events/check-format.ts'
 import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import { createEventIdOf } from '@causeway/matrix/ids/room-id.ts'
@@ -87,6 +88,8 @@ export function authorizeByOwnAuthEvents(
   event: RoomEvent,
   held: AuthEvents,
 ): Verdict {
+  const sizeFault = findSizeFault(event.pdu)
+  if (sizeFault !== undefined) return { ok: false, reason: sizeFault }
   const selection = checkAuthEventsSelection(rules, event, {
     find: (id) => held.get(id)?.roomEvent,
     isRejected: (id) => ((held.get(id)?.stored.flags ?? 0) & EventFlag.rejected) !== 0,

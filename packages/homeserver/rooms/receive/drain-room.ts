@@ -127,7 +127,11 @@ async function fetchBack(
   inquiry: Inquiry,
   waiting: ReadonlyMap<EventId, Waiting>,
 ): Promise<VerifiedPdu[]> {
-  const latest = [...waiting].filter(([, { prevs }]) => prevs.length > 0).map(([eventId]) => eventId)
+  // Only from the newest on: what they point at is on the way.
+  const pointedAt = new Set([...waiting.values()].flatMap(({ prevs }) => prevs))
+  const latest = [...waiting]
+    .filter(([eventId, { prevs }]) => prevs.length > 0 && !pointedAt.has(eventId))
+    .map(([eventId]) => eventId)
   if (latest.length === 0) return []
   const earliest = await extremitiesOf(deps, inquiry.room)
   return fetchBetween(deps, inquiry, { earliest, latest })

@@ -262,6 +262,22 @@ for (const driver of await findTestDrivers()) {
       assert.ok(server.asked.includes('state_ids'))
     })
 
+    it('an event whose state key is too long is refused and kept, and what points at it has its place', async () => {
+      await using scene = await openScene(driver)
+      const { engine, server, bob } = scene
+      const branch = await server.branchAt(engine, scene.room)
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      const long = server.resign(scene.room, branch.send({ type: 'my.event', sender: bob, stateKey: 'x' }), {
+        state_key: '😀'.repeat(64),
+      })
+      branch.ends = [long]
+      const results = await scene.receive(long, branch.say(bob, 'after it'))
+      assert.match(results.get(long.eventId)!.error!, /state key has more than 255 bytes/)
+      assert.deepEqual(await scene.bodies(), ['after it'])
+      const held = await findEvent(engine, long.eventId)
+      assert.equal(held!.flags & EventFlag.rejected, EventFlag.rejected)
+    })
+
     it('a redaction takes effect whether it comes after its target or before it', async () => {
       await using scene = await openScene(driver)
       const { server, bob } = scene

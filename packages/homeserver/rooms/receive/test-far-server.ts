@@ -1,4 +1,5 @@
 import { buildEvent } from '@causeway/matrix/events/build.ts'
+import { contentHash } from '@causeway/matrix/events/content-hash.ts'
 import type { JsonObject, Pdu, RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import { toRoomEvent } from '@causeway/matrix/events/make-room-event.ts'
 import { referenceHash } from '@causeway/matrix/events/reference-hash.ts'
@@ -133,6 +134,15 @@ export class FarServer {
   hold(event: RoomEvent, state: ReadonlyMap<StateKey, RoomEvent>): void {
     this.events.set(event.eventId, event)
     this.stateBefore.set(event.eventId, new Map(state))
+  }
+
+  /** The event with other content, hashed and signed anew: for what no builder would make. */
+  resign({ rules }: RoomInfo, { pdu }: RoomEvent, change: Partial<Pdu>): RoomEvent {
+    const changed = { ...pdu, ...change, signatures: {} }
+    const hashed = { ...changed, hashes: { sha256: contentHash(rules, changed, sha256) } }
+    const event = toRoomEvent(rules, signEvent(rules, hashed, this.signer), sha256)
+    this.hold(event, new Map())
+    return event
   }
 
   hashesOf(rules: RoomInfo['rules'], ids: readonly EventId[]): Map<EventId, string> {
