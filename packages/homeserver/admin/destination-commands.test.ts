@@ -3,6 +3,7 @@ import { after, before, it } from 'node:test'
 import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import { FederationError } from '../federation/federation-client.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 import { federationRoutes } from '../federation/routes.ts'
 import { compileCheck } from '../http/check.ts'
 import { startFederatedServers, type FederatedServer } from '../test-federation.ts'
@@ -32,10 +33,10 @@ it('operators see which servers do not answer, why, and can have them tried agai
   await two.switchOff()
   const probe = (await show(two.name, { probe: true }))['probe'] as JsonObject
   assert.equal(probe['answers'], false)
-  assert.match(String(probe['reason']), /ECONNREFUSED/)
+  assert.match(textOf(probe['reason']), /ECONNREFUSED/)
   const [failing] = (await give('federation-destination-list')) as JsonObject[]
   assert.deepEqual([failing!['server'], failing!['failures']], [two.name, 1])
-  assert.match(String(failing!['last_error']), /ECONNREFUSED/)
+  assert.match(textOf(failing!['last_error']), /ECONNREFUSED/)
   assert.deepEqual((await show(two.name))['failing'], failing)
   assert.equal(one.hs.federation.destinations.failing(), 1)
 

@@ -147,6 +147,20 @@ describe('outgoing requests', () => {
     assert.equal(await textOf(outgoing.send(request())), 'again')
   })
 
+  it('give up soon on a host that takes the connection and then says nothing', async () => {
+    const silent = createTcpServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const clock = {
+      ...systemClock,
+      setTimeout: (fn: () => void, ms: number) => systemClock.setTimeout(fn, ms === 10_000 ? 20 : ms),
+    }
+    const resolver = createSystemResolver(clock, { servers: [dns.address], hostsFile: '/nonexistent' })
+    using hasty = createOutgoing({ clock, resolver, guard: createAddressGuard(['127.0.0.1']) })
+    const sent = hasty.send(request({ port: (silent.address() as AddressInfo).port, timeoutMs: 60_000 }))
+    await assert.rejects(sent, /no connection within 10 s/)
+    silent.close()
+  })
+
   it('say what is wrong with a host that is not there', async () => {
     await assert.rejects(outgoing.send(request({ host: 'nowhere.test' })), /no address/)
     const closed = createTcpServer().listen(0, '127.0.0.1')

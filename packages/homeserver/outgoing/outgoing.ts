@@ -57,6 +57,9 @@ export class AddressRefused extends Error {
 /** How long a connection may take to stand: a host that is off should not cost the whole time for an answer. */
 const CONNECT_MS = 10_000
 
+/** The next of several addresses is tried after a second: Node's quarter is less than a way around the world. */
+const SEVERAL_ADDRESSES = { autoSelectFamilyAttemptTimeout: 1_000 }
+
 export interface OutgoingDeps {
   readonly clock: Clock
   readonly resolver: Resolver
@@ -150,6 +153,7 @@ export function createOutgoing(deps: OutgoingDeps): Outgoing {
         ...trusted,
         agent,
         lookup,
+        ...SEVERAL_ADDRESSES,
         host,
         port,
         // A certificate for an address is asked for without a name (RFC 6066), and checked against `host`.

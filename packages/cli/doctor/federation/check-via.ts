@@ -63,7 +63,7 @@ export async function checkVia(
       fail(`Via: ${via} knows the keys of this server since ${when}, but cannot fetch them now`, advice),
     ]
   }
-  const [reason] = read
+  const [reason] = read.filter((one) => typeof one === 'string')
   if (reason === undefined) return [fail(`Via: ${via} cannot reach this server`, advice)]
-  return [fail(`Via: ${via} tells other keys of ${serverName}: ${String(reason)}`, advice)]
+  return [fail(`Via: ${via} tells other keys of ${serverName}: ${reason}`, advice)]
 }

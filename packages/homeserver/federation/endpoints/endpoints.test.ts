@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { verifyJson } from '@causeway/matrix/signing/verify-json.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 import { clientRoutes } from '../../client/routes.ts'
 import { verifySignature } from '../../crypto/verify.ts'
 import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
@@ -32,7 +33,7 @@ function documentsOf(answer: JsonObject, notary: FederatedServer): string[] {
   return (answer['server_keys'] as JsonObject[]).map((document) => {
     const name = document['server_name'] as string
     const read = readKeyDocument(document, name as FederatedServer['name'], verifySignature)
-    assert.ok(typeof read !== 'string', String(read))
+    assert.ok(typeof read !== 'string', JSON.stringify(read))
     const find = (
       id: Parameters<FederatedServer['hs']['federation']['ownKeys']['find']>[0],
     ): string | undefined => notary.hs.federation.ownKeys.find(id)?.publicKey
@@ -55,7 +56,7 @@ describe('what other servers are offered', () => {
   it('tells our keys, signed by each', async () => {
     const document = await get(one, '/_matrix/key/v2/server')
     const read = readKeyDocument(document, one.name, verifySignature)
-    assert.ok(typeof read !== 'string', String(read))
+    assert.ok(typeof read !== 'string', JSON.stringify(read))
     assert.deepEqual(
       read.keys.map(({ keyId }) => keyId),
       [one.hs.signer.keyId],
@@ -114,22 +115,23 @@ describe('what other servers are offered', () => {
       `/_matrix/client/v3/user/${encodeURIComponent(userId)}/openid/request_token`
     const made = await one.request('POST', path(alice.userId), { token: alice.token, body: {} })
     assert.equal(made.status, 200)
-    const { access_token: token, ...rest } = made.json()
+    const { access_token: given, ...rest } = made.json()
+    const token = textOf(given)
     assert.deepEqual(rest, { token_type: 'Bearer', matrix_server_name: one.name, expires_in: 3600 })
     const info = `/_matrix/federation/v1/openid/userinfo?access_token=`
-    assert.deepEqual(await get(one, info + String(token)), { sub: alice.userId })
+    assert.deepEqual(await get(one, info + token), { sub: alice.userId })
     // As the third party does: over federation, from another server.
     const asked = await two.hs.federation.client.request(one.name, {
       method: 'GET',
       path: '/_matrix/federation/v1/openid/userinfo',
-      query: [['access_token', String(token)]],
+      query: [['access_token', token]],
     })
     assert.deepEqual(asked, { sub: alice.userId })
     for (const wrong of ['x', alice.token, '']) {
       const answer = await one.request('GET', info + wrong)
       assert.deepEqual([answer.status, answer.json()['errcode']], [401, 'M_UNKNOWN_TOKEN'])
     }
-    const whoami = await one.request('GET', '/_matrix/client/v3/account/whoami', { token: String(token) })
+    const whoami = await one.request('GET', '/_matrix/client/v3/account/whoami', { token: token })
     assert.equal(whoami.status, 401)
     const forOther = await one.request('POST', path(bob.userId), { token: alice.token, body: {} })
     assert.equal(forOther.status, 403)
