@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 
+import type { KeyAndCertificate } from './certificates.ts'
+
 const MAIN = path.join(import.meta.dirname, '../cli/main.ts')
 
 export interface CausewayOptions {
@@ -12,6 +14,16 @@ export interface CausewayOptions {
   readonly extra?: string
   /** A PostgreSQL to use instead of SQLite. */
   readonly databaseUrl?: string
+  /** Lets it meet other servers of this machine, over TLS. */
+  readonly federation?: CausewayFederation
+}
+
+export interface CausewayFederation {
+  /** Where it listens on loopback: what the server's name leads to in the end. */
+  readonly port: number
+  readonly own: KeyAndCertificate
+  /** PEM: whose certificates it believes beside the well-known ones. */
+  readonly authority: string
 }
 
 /** The program as an operator runs it: a process of its own, with a folder that lasts until it is disposed of. */
@@ -32,6 +44,33 @@ export interface Causeway extends AsyncDisposable {
   stop(): Promise<number | null>
 }
 
+function federationListener(federation: CausewayFederation | undefined): string[] {
+  if (federation === undefined) return []
+  return [
+    '  - host: 127.0.0.1',
+    `    port: ${federation.port}`,
+    '    tls_cert: tls.crt',
+    '    tls_key: tls.key',
+    '    resources: [federation]',
+  ]
+}
+
+function federationSection(federation: CausewayFederation | undefined): string[] {
+  if (federation === undefined) return []
+  return [
+    'federation:',
+    "  allow_private_addresses: ['127.0.0.0/8']",
+    '  ca_certificates: [authority.pem]',
+    '  key_servers: []',
+  ]
+}
+
+async function writeCertificates(folder: string, federation: CausewayFederation): Promise<void> {
+  await writeFile(path.join(folder, 'tls.crt'), federation.own.certificate)
+  await writeFile(path.join(folder, 'tls.key'), federation.own.key)
+  await writeFile(path.join(folder, 'authority.pem'), federation.authority)
+}
+
 function configText(folder: string, port: number, options: CausewayOptions): string {
   const names = [
     'message',
@@ -49,18 +88,20 @@ function configText(folder: string, port: number, options: CausewayOptions): str
     'server_keys',
   ]
   return [
-    `server_name: ${options.serverName ?? 'localhost'}`,
+    `server_name: "${options.serverName ?? 'localhost'}"`,
     `data_dir: ${JSON.stringify(folder)}`,
     `public_base_url: ${port === 0 ? 'http://localhost' : `http://127.0.0.1:${port}`}`,
     'listeners:',
     '  - host: 127.0.0.1',
     `    port: ${port}`,
+    ...federationListener(options.federation),
     'registration: {mode: open, shared_secret: testkit}',
     'password_hash: {memory: 1M, passes: 1}',
     'log: {level: info, format: text}',
     'rate_limits:',
     ...names.map((name) => `  ${name}: {per_second: 0}`),
     ...(options.databaseUrl === undefined ? [] : ['database:', `  url: ${options.databaseUrl}`]),
+    ...federationSection(options.federation),
     options.extra ?? '',
     '',
   ].join('\n')
@@ -91,6 +132,7 @@ function launch(configFile: string, onLog: (text: string) => void): Promise<Runn
 export async function startCauseway(options: CausewayOptions = {}): Promise<Causeway> {
   const folder = await mkdtemp(path.join(tmpdir(), 'causeway-'))
   const configFile = path.join(folder, 'causeway.yaml')
+  if (options.federation !== undefined) await writeCertificates(folder, options.federation)
   let log = ''
   const run = async (port: number): Promise<Running> => {
     await writeFile(configFile, configText(folder, port, options))

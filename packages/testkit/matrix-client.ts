@@ -41,10 +41,30 @@ export async function registerUser(
     answer = await request(base, 'POST', path, { body })
   }
   if (answer.status !== 200) throw new Error(`register ${localpart}: ${JSON.stringify(answer)}`)
-  const token = answer.body['access_token'] as string
+  return userOf(base, answer.body)
+}
+
+/** Logs in anew, which makes another device. */
+export async function loginUser(
+  base: string,
+  localpart: string,
+  password = 'a long enough password',
+): Promise<TestUser> {
+  const body: JsonObject = {
+    type: 'm.login.password',
+    identifier: { type: 'm.id.user', user: localpart },
+    password,
+  }
+  const answer = await request(base, 'POST', '/_matrix/client/v3/login', { body })
+  if (answer.status !== 200) throw new Error(`login ${localpart}: ${JSON.stringify(answer)}`)
+  return userOf(base, answer.body)
+}
+
+function userOf(base: string, login: JsonObject): TestUser {
+  const token = login['access_token'] as string
   return {
-    userId: answer.body['user_id'] as string,
-    deviceId: answer.body['device_id'] as string,
+    userId: login['user_id'] as string,
+    deviceId: login['device_id'] as string,
     token,
     call: async (method, operation, content) => {
       const options = content === undefined ? { token } : { token, body: content }

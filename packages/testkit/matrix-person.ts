@@ -25,6 +25,14 @@ export interface MatrixPerson extends AsyncDisposable {
   /** The first event of a room, seen or to come, that fits; rejects with what came instead. */
   waitFor(roomId: string, what: string, fits: (event: SeenEvent) => boolean, ms?: number): Promise<SeenEvent>
   waitForText(roomId: string, body: string, ms?: number): Promise<SeenEvent>
+  /** Something in an answer to `/sync`, from `since` answers on, had or to come. */
+  waitInSync<T>(
+    what: string,
+    find: (answer: SyncAnswer) => T | undefined | false,
+    options?: { since?: number; ms?: number },
+  ): Promise<T>
+  /** How many answers to `/sync` there were. */
+  syncs(): number
   createRoom(options?: JsonObject): Promise<string>
   send(roomId: string, content: JsonObject, type?: string): Promise<string>
   say(roomId: string, body: string): Promise<string>
@@ -34,29 +42,53 @@ export interface MatrixPerson extends AsyncDisposable {
   upload(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<string>
 }
 
-interface SyncAnswer {
+/** What `/sync` answers, as far as journeys look at it. */
+export interface SyncAnswer {
   readonly next_batch: string
+  readonly presence?: { readonly events?: readonly SeenEvent[] }
+  readonly to_device?: { readonly events?: readonly SeenEvent[] }
+  readonly device_lists?: { readonly changed?: readonly string[]; readonly left?: readonly string[] }
   readonly rooms?: {
     readonly join?: Record<
       string,
-      { readonly timeline?: { readonly events: SeenEvent[]; readonly limited?: boolean } }
+      {
+        readonly timeline?: { readonly events: SeenEvent[]; readonly limited?: boolean }
+        readonly ephemeral?: { readonly events: readonly SeenEvent[] }
+      }
     >
+    readonly invite?: Record<string, { readonly invite_state?: { readonly events: readonly SeenEvent[] } }>
+    readonly knock?: Record<string, { readonly knock_state?: { readonly events: readonly SeenEvent[] } }>
+    readonly leave?: Record<string, { readonly timeline?: { readonly events: readonly SeenEvent[] } }>
   }
+}
+
+export interface PersonOptions {
+  /** Whether they want to know who is online. */
+  readonly presence?: boolean
 }
 
 let transactions = 0
 
 /** Registers somebody and lets them sync until they are disposed of. */
-export async function matrixPerson(base: string, localpart: string): Promise<MatrixPerson> {
+export async function matrixPerson(
+  base: string,
+  localpart: string,
+  options: PersonOptions = {},
+): Promise<MatrixPerson> {
   const user = await registerUser(base, localpart)
   const rooms = new Map<string, SeenEvent[]>()
+  const answers: SyncAnswer[] = []
   const waiting = new Set<() => void>()
   const abort = new AbortController()
   const filter = encodeURIComponent(
-    JSON.stringify({ room: { timeline: { limit: 1000 } }, presence: { types: [] } }),
+    JSON.stringify({
+      room: { timeline: { limit: 1000 } },
+      ...(options.presence === true ? {} : { presence: { types: [] } }),
+    }),
   )
 
   const take = (answer: SyncAnswer): void => {
+    answers.push(answer)
     for (const [roomId, room] of Object.entries(answer.rooms?.join ?? {})) {
       const timeline = rooms.get(roomId) ?? []
       timeline.push(...(room.timeline?.events ?? []))
@@ -84,18 +116,23 @@ export async function matrixPerson(base: string, localpart: string): Promise<Mat
   const following = follow()
   const at = (roomId: string): string => `/rooms/${encodeURIComponent(roomId)}`
   const timeline = (roomId: string): readonly SeenEvent[] => rooms.get(roomId) ?? []
-  const waitFor: MatrixPerson['waitFor'] = (roomId, what, fits, ms = 20_000) =>
+  const until = <T>(
+    what: string,
+    find: () => T | undefined | false,
+    seen: () => readonly unknown[],
+    ms: number,
+  ): Promise<T> =>
     new Promise((resolve, reject) => {
       const check = (): void => {
-        const found = timeline(roomId).find(fits)
-        if (found === undefined) return
+        const found = find()
+        if (found === undefined || found === false) return
         clearTimeout(timer)
         waiting.delete(check)
         resolve(found)
       }
       const timer = setTimeout(() => {
         waiting.delete(check)
-        const last = timeline(roomId).slice(-8)
+        const last = seen().slice(-8)
         reject(
           new Error(
             `${localpart} did not see ${what}; last:\n${last.map((one) => JSON.stringify(one)).join('\n')}`,
@@ -105,6 +142,13 @@ export async function matrixPerson(base: string, localpart: string): Promise<Mat
       waiting.add(check)
       check()
     })
+  const waitFor: MatrixPerson['waitFor'] = (roomId, what, fits, ms = 20_000) =>
+    until(
+      what,
+      () => timeline(roomId).find(fits),
+      () => timeline(roomId),
+      ms,
+    )
   const send: MatrixPerson['send'] = async (roomId, content, type = 'm.room.message') => {
     const path = `${at(roomId)}/send/${type}/t${process.pid}-${++transactions}`
     return (await user.call('PUT', path, content))['event_id'] as string
@@ -120,6 +164,18 @@ export async function matrixPerson(base: string, localpart: string): Promise<Mat
     waitFor,
     waitForText: (roomId, body, ms) =>
       waitFor(roomId, `“${body}”`, ({ content }) => content['body'] === body, ms),
+    waitInSync: (what, find, { since = 0, ms = 20_000 } = {}) => {
+      let next = since
+      const look = (): ReturnType<typeof find> => {
+        for (; next < answers.length; next++) {
+          const found = find(answers[next]!)
+          if (found !== undefined && found !== false) return found
+        }
+        return undefined
+      }
+      return until(what, look, () => answers, ms)
+    },
+    syncs: () => answers.length,
     createRoom: async (options = {}) =>
       (await user.call('POST', '/createRoom', { preset: 'public_chat', ...options }))['room_id'] as string,
     send,
