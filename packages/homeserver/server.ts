@@ -76,6 +76,8 @@ export interface HomeserverDeps {
   readonly appservices?: readonly AppserviceRegistration[]
   /** Parts of the network that a test or a simulation replaces. */
   readonly network?: FederationNetwork
+  /** In place of the database of the configuration: one in this thread, for simulations. */
+  readonly database?: DatabaseConfig
 }
 
 /** A homeserver that answers requests. */
@@ -203,11 +205,11 @@ function openHistory(rooms: RoomEngine, peers: RoomPeers, logger: Logger): RoomH
 function openStore(
   config: HomeserverConfig,
   { serverName, key, bus }: { serverName: ServerName; key: SigningKey; bus: Bus },
-  { clock, random, logger, onFailure }: HomeserverDeps,
+  { clock, random, logger, onFailure, database = databaseConfigOf(config) }: HomeserverDeps,
 ): Promise<{ db: OpenDatabase; log: Log }> {
   const signer = { serverName, keyId: key.keyId, privateKey: key.seed }
   const more = { clock, random, signer, log: logger, onFailure }
-  return openLog((onCommit) => openDatabase(databaseConfigOf(config), { ...more, onCommit }), {
+  return openLog((onCommit) => openDatabase(database, { ...more, onCommit }), {
     bus,
     ring: RING,
     maxChangedKeys: 50_000,

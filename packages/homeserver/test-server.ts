@@ -86,7 +86,8 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
   }
 }
 
-const NO_LIMITS = Object.fromEntries(
+/** Nothing is limited. */
+export const NO_LIMITS = Object.fromEntries(
   [
     'message',
     'join',

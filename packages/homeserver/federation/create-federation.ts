@@ -10,7 +10,7 @@ import type { FederationConfig } from '../federation-options.ts'
 import type { Logger } from '../ops/log.ts'
 import { createAddressGuard } from '../outgoing/address-guard.ts'
 import { getFollowing } from '../outgoing/get-following.ts'
-import { createOutgoing } from '../outgoing/outgoing.ts'
+import { createOutgoing, type Outgoing } from '../outgoing/outgoing.ts'
 import type { Resolver } from '../outgoing/resolver.ts'
 import { createSystemResolver } from '../outgoing/system-resolver.ts'
 import { createDestinations } from './client/destinations.ts'
@@ -32,6 +32,8 @@ const REDIRECTED = { headers: { 'user-agent': 'Causeway' }, maxRedirects: 3 }
 /** The network as tests and simulations replace it, from its lowest part to its highest. */
 export interface FederationNetwork {
   readonly resolver?: Resolver
+  /** What carries signed requests, in place of HTTPS: everything above it stays real. */
+  readonly outgoing?: Outgoing
   readonly discovery?: Discovery
   readonly client?: FederationClient
   readonly fetchUrl?: FetchUrl
@@ -68,7 +70,7 @@ export async function createFederation(deps: FederationDeps): Promise<Federation
   const resolver = network.resolver ?? createSystemResolver(clock)
   const guard = createAddressGuard(config.allow_private_addresses)
   const authorities = await readAuthorities(config)
-  const outgoing = createOutgoing({ clock, resolver, guard, authorities })
+  const outgoing = network.outgoing ?? createOutgoing({ clock, resolver, guard, authorities })
   const discovery = network.discovery ?? createDiscovery({ ...deps, outgoing, resolver })
   const destinations = await createDestinations(deps)
   const filter = createServerFilter(config)
