@@ -25,19 +25,13 @@ export async function readSyncState(
   const engine = ctx.hs.rooms
   const lazy = filter.lazyLoadMembers
   const to = timeline.branched ? timeline.endRoot : timeline.startRoot
-  const found =
+  // Where branches met, what the timeline says in turn is not what came of it: the state is told as it is at the end.
+  const entries =
     sinceRoot === undefined
       ? await wholeState(engine, room, to, lazy)
       : await changedState(engine, room, sinceRoot, to)
-  const entries = timeline.branched ? notIn(timeline, found) : found
   const members = lazy ? await membersFor(ctx, room, timeline, entries, sinceRoot === undefined) : []
   return [...entries, ...members].filter(({ stored }) => filter.passes(stored))
-}
-
-/** What the timeline does not tell itself. */
-function notIn({ events }: Timeline, entries: readonly StateEntry[]): StateEntry[] {
-  const told = new Set(events.map(({ event }) => event.eventId))
-  return entries.filter(({ stored }) => !told.has(stored.eventId))
 }
 
 async function wholeState(
