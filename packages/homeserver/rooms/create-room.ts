@@ -3,7 +3,8 @@ import type { RoomAlias, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
 import type { LogEntry } from '@causeway/store/log/entry.ts'
 import type { Step } from '@causeway/store/db/database.ts'
-import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import { badJson, MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import { isUserId } from '@causeway/matrix/ids/user-id.ts'
 import { roomIdOfCreate } from '@causeway/matrix/ids/room-id.ts'
 import { checkDraft } from './check-draft.ts'
 import type { RoomEngine } from './engine.ts'
@@ -50,6 +51,7 @@ export async function createRoom(engine: RoomEngine, input: CreateRoomInput): Pr
 /** A room that exists only in this write so far, with its create event. */
 async function beginRoom(engine: RoomEngine, input: CreateRoomInput): Promise<RoomWrite> {
   const { rules, creator } = input
+  checkAdditionalCreators(input)
   const content = createContent(input)
   const chosenId = `!${engine.random.token(18)}:${engine.serverName}` as RoomId
   const draft: EventDraft = { type: 'm.room.create', sender: creator, stateKey: '', content }
@@ -59,6 +61,15 @@ async function beginRoom(engine: RoomEngine, input: CreateRoomInput): Promise<Ro
   const write = beginWrite(newHead(engine, roomId, rules))
   await appendEvent(engine, write, draft, built)
   return write
+}
+
+/** A mistake in the request, and no lack of rights: from room version 12 on. */
+function checkAdditionalCreators({ rules, creationContent }: CreateRoomInput): void {
+  const additional = creationContent['additional_creators']
+  if (!rules.privilegedCreators || additional === undefined) return
+  if (!Array.isArray(additional) || !additional.every((userId) => isUserId(userId))) {
+    throw badJson('additional_creators must be a list of user ids')
+  }
 }
 
 function createContent({ rules, creator, creationContent, preset, invite }: CreateRoomInput): JsonObject {

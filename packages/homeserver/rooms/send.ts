@@ -1,7 +1,9 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
 import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
-import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
+import { badJson, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
+import { privilegedCreators } from '@causeway/matrix/event-auth/creators.ts'
+import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import type { RoomEngine } from './engine.ts'
 import type { Companions } from './persist.ts'
 import { addRedaction } from './apply-redaction.ts'
@@ -29,6 +31,7 @@ export function sendEvent(engine: RoomEngine, input: SendInput): Promise<EventId
     const unchanged = await findUnchangedState(engine, write, input)
     if (unchanged !== undefined) return { value: unchanged }
     await checkRelation(engine, write, input)
+    await checkCreatorsUnnamed(engine, write, input)
     const event = await appendEvent(engine, write, input)
     if (event.stored.type === 'm.room.redaction') await addRedaction(engine, write, event)
     const { eventId } = event.roomEvent
@@ -44,6 +47,18 @@ async function requireJoined(engine: RoomEngine, write: RoomWrite, draft: EventD
   if (member?.stored.content['membership'] !== 'join') {
     throw forbidden(`You are not in the room ${write.head.roomId}; join it first`)
   }
+}
+
+/** From room version 12 on creators stand above all levels: to name one of them is a mistake, whoever makes it. */
+async function checkCreatorsUnnamed(engine: RoomEngine, write: RoomWrite, draft: EventDraft): Promise<void> {
+  if (draft.type !== 'm.room.power_levels' || draft.stateKey !== '') return
+  const create = await stateOf(engine, write, 'm.room.create', '')
+  const users = draft.content['users']
+  if (create === undefined || !isJsonObject(users)) return
+  const creators = privilegedCreators(write.head.rules, create.roomEvent)
+  const named = Object.keys(users).find((userId) => creators.has(userId))
+  if (named !== undefined)
+    throw badJson(`${named} made the room, stands above all, and cannot have a power level`)
 }
 
 async function findUnchangedState(

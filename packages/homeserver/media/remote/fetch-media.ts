@@ -57,7 +57,8 @@ export async function openRemoteMedia(
 /** A server from before version 1.11 of the specification. */
 function isUnknownOperation(error: unknown): boolean {
   if (!(error instanceof FederationError) || error.failure.kind !== 'refused') return false
-  return error.failure.status === 404 && error.failure.errcode === 'M_UNRECOGNIZED'
+  const { status, errcode } = error.failure
+  return status === 404 && (errcode === undefined || errcode === 'M_UNRECOGNIZED')
 }
 
 async function openLegacy(

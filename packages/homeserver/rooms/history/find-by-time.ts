@@ -56,9 +56,16 @@ function closest(events: readonly StoredEvent[], { ts, direction }: TimeQuery): 
   for (const event of events) {
     const distance = sign * (event.originServerTs - ts)
     if (distance < 0) continue
-    if (best === undefined || distance < sign * (best.originServerTs - ts)) best = event
+    const bestDistance = best === undefined ? Infinity : sign * (best.originServerTs - ts)
+    const isNearer = distance < bestDistance || (distance === bestDistance && isFurther(event, best!, sign))
+    if (isNearer) best = event
   }
   return best
+}
+
+/** Of events with the same time: the first of them when reading on, the last when reading back. */
+function isFurther(event: StoredEvent, best: StoredEvent, sign: number): boolean {
+  return sign * (event.depth - best.depth || event.nid - best.nid) < 0
 }
 
 /** The place before the first event at or after a time, as far as times are in order. */

@@ -92,13 +92,14 @@ async function fillGaps(
   let waiting = await place(deps, room, [...fetched.values()], { done })
   for (let step = 0; waiting.size > 0 && step < MAX_STEPS_BACK && fetched.size < MAX_FETCHED; step++) {
     const before = fetched.size
-    await fetchAuthsOf(deps, inquiry, waiting)
+    if (await fetchAuthsOf(deps, inquiry, waiting)) {
+      waiting = await place(deps, room, [...fetched.values()], { done })
+    }
     for (const pdu of await fetchBack(deps, inquiry, waiting)) fetched.set(pdu.event.eventId, pdu)
-    const unplaced = [...fetched.values()]
-    waiting = await place(deps, room, unplaced, { done })
     if (fetched.size === before) break
+    waiting = await place(deps, room, [...fetched.values()], { done })
   }
-  if (waiting.size > 0) waiting = await acceptGaps(deps, inquiry, fetched, waiting, done)
+  if (waiting.size > 0) waiting = await acceptGaps(deps, inquiry, { fetched, sent: wantedIds, waiting, done })
   return [...wantedIds].some((id) => !waiting.has(id))
 }
 
@@ -116,10 +117,14 @@ async function fetchAuthsOf(
   deps: ReceiveDeps,
   inquiry: Inquiry,
   waiting: ReadonlyMap<EventId, Waiting>,
-): Promise<void> {
+): Promise<boolean> {
+  let asked = false
   for (const [eventId, { auths }] of waiting) {
-    if (auths.length > 0) await fetchAuthEvents(deps, inquiry, eventId, auths)
+    if (auths.length === 0) continue
+    asked = true
+    await fetchAuthEvents(deps, inquiry, eventId, auths)
   }
+  return asked
 }
 
 async function fetchBack(
@@ -134,7 +139,13 @@ async function fetchBack(
     .map(([eventId]) => eventId)
   if (latest.length === 0) return []
   const earliest = await extremitiesOf(deps, inquiry.room)
-  return fetchBetween(deps, inquiry, { earliest, latest })
+  try {
+    return await fetchBetween(deps, inquiry, { earliest, latest })
+  } catch (error) {
+    if (inquiry.signal.aborted) throw error
+    deps.logger.info('what lies between cannot be had', { server: inquiry.server, latest, error })
+    return []
+  }
 }
 
 /** Read inside the queue: they move with every write. */
@@ -145,16 +156,27 @@ function extremitiesOf({ engine }: ReceiveDeps, { roomId }: RoomInfo): Promise<E
   })
 }
 
-/** Asks for the state after what nobody sends us, and places the events beyond. */
+/** What could not be placed, when there is nobody left to ask for what lies between. */
+interface Unplaced {
+  readonly fetched: ReadonlyMap<EventId, VerifiedPdu>
+  /** Those that were sent to us; the others we asked for. */
+  readonly sent: ReadonlySet<EventId>
+  readonly waiting: ReadonlyMap<EventId, Waiting>
+  readonly done: (eventId: EventId) => ReturnType<typeof deleteInboundPdu>[]
+}
+
+/**
+ * Asks for the state after what nobody sends us, and places the events beyond. Whoever sends an event has to show what
+ * it points at itself: gaps are accepted further back only, or anybody could make one anywhere.
+ */
 async function acceptGaps(
   deps: ReceiveDeps,
   inquiry: Inquiry,
-  fetched: ReadonlyMap<EventId, VerifiedPdu>,
-  waiting: ReadonlyMap<EventId, Waiting>,
-  done: (eventId: EventId) => ReturnType<typeof deleteInboundPdu>[],
+  { fetched, sent, waiting, done }: Unplaced,
 ): Promise<Map<EventId, Waiting>> {
   const gapStates = new Map<EventId, readonly EventId[]>()
-  const unknown = new Set([...waiting.values()].flatMap(({ prevs }) => prevs))
+  const behind = [...waiting].filter(([eventId]) => !sent.has(eventId))
+  const unknown = new Set(behind.flatMap(([, { prevs }]) => prevs))
   for (const eventId of unknown) {
     if (fetched.has(eventId)) continue
     const state = await fetchStateAfter(deps, inquiry, eventId).catch((error: unknown) => {

@@ -251,15 +251,27 @@ for (const driver of await findTestDrivers()) {
       const carol = server.user('carol')
       assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
       server.withheld.add(branch.say(bob, 'lost').eventId)
-      branch.member(carol, carol, 'join')
-      server.withheld.add(branch.say(bob, 'lost, too').eventId)
+      const join = branch.member(carol, carol, 'join')
+      branch.say(bob, 'asked for')
       const seen = branch.say(carol, 'carol is in the room')
       assertTaken(await scene.receive(seen))
       await scene.inbox.idle()
-      assert.deepEqual(await scene.bodies(), ['carol is in the room'])
-      assert.equal((await findEvent(engine, seen.eventId))!.flags & EventFlag.gapBefore, EventFlag.gapBefore)
+      assert.deepEqual(await scene.bodies(), ['asked for', 'carol is in the room'])
+      assert.equal((await findEvent(engine, join.eventId))!.flags & EventFlag.gapBefore, EventFlag.gapBefore)
       assert.equal((await engine.members.roomsOf(carol)).byId.get(room.roomId)?.membership, 'join')
       assert.ok(server.asked.includes('state_ids'))
+    })
+
+    it('whoever sends an event has to show what it points at: a gap just before it is not taken on their word', async () => {
+      await using scene = await openScene(driver)
+      const { server, bob } = scene
+      const branch = await server.branchAt(scene.engine, scene.room)
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      server.withheld.add(branch.say(bob, 'never shown').eventId)
+      assertTaken(await scene.receive(branch.say(bob, 'out of nowhere')))
+      await scene.inbox.idle()
+      assert.deepEqual(await scene.bodies(), [])
+      assert.ok(server.asked.includes('get_missing_events') && !server.asked.includes('state_ids'))
     })
 
     it('an event whose state key is too long is refused and kept, and what points at it has its place', async () => {

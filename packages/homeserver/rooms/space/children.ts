@@ -19,12 +19,17 @@ const MAX_VIA = 10
  * server are no children. https://spec.matrix.org/v1.19/client-server-api/#ordering-of-children-within-a-space
  */
 export function childrenOf(events: readonly unknown[]): SpaceChild[] {
-  const links = events.filter((event) => isJsonObject(event)).filter((event) => isLink(event))
-  return links.toSorted(byPlace).map((event) => ({
+  return linksOf(events).map((event) => ({
     roomId: event['state_key'] as RoomId,
     via: viaOf(event),
     suggested: (event['content'] as JsonObject)['suggested'] === true,
   }))
+}
+
+/** The `m.space.child` events among them, in the order in which the children are to be shown. */
+export function linksOf(events: readonly unknown[]): JsonObject[] {
+  const links = events.filter((event) => isJsonObject(event)).filter((event) => isLink(event))
+  return links.toSorted(byPlace)
 }
 
 function isLink(event: JsonObject): boolean {

@@ -1,3 +1,4 @@
+import { linksOf } from './children.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import { getMany } from '@causeway/store/state/tree.ts'
@@ -72,7 +73,7 @@ export async function summarizeRoom(engine: RoomEngine, roomId: RoomId): Promise
     worldReadable,
     isSpace,
     allowedRoomIds: isRestricted ? allowedRooms(joinRules['allow']) : [],
-    childrenState: isSpace ? await readChildren(engine, room, newest.roomRoot) : [],
+    childrenState: isSpace ? linksOf(await readChildren(engine, room, newest.roomRoot)) : [],
     shown,
   }
 }

@@ -61,7 +61,10 @@ export function replacementState(
   return {
     creationContent: {
       ...Object.fromEntries(kept),
-      predecessor: { room_id: create.roomId, event_id: lastEventId },
+      // Since version 12 a room is named by its first event, and the last one is not asked for any more.
+      predecessor: rules.roomIdIsCreateHash
+        ? { room_id: create.roomId }
+        : { room_id: create.roomId, event_id: lastEventId },
       ...(rules.privilegedCreators && creators.length > 0 ? { additional_creators: [...creators] } : {}),
     },
     powerLevels: lent,
