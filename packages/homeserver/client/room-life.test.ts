@@ -24,14 +24,14 @@ const FORBIDDEN = [403, 'M_FORBIDDEN']
 
 /** What each preset means, and who is as strong as the creator. https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3createroom */
 const PRESETS = [
-  { preset: 'private_chat', joinRule: 'invite', guests: 'can_join', inviteesRule: false },
-  { preset: 'trusted_private_chat', joinRule: 'invite', guests: 'can_join', inviteesRule: true },
-  { preset: 'public_chat', joinRule: 'public', guests: 'forbidden', inviteesRule: false },
+  { preset: 'private_chat', joinRule: 'invite', guests: 'can_join', invite: 0, inviteesRule: false },
+  { preset: 'trusted_private_chat', joinRule: 'invite', guests: 'can_join', invite: 0, inviteesRule: true },
+  { preset: 'public_chat', joinRule: 'public', guests: 'forbidden', invite: 50, inviteesRule: false },
 ] as const
 
 for (const driver of await findServerDrivers()) {
   describe(`making a room on ${driver.name}`, { skip: driver.skip }, () => {
-    for (const { preset, joinRule, guests, inviteesRule } of PRESETS) {
+    for (const { preset, joinRule, guests, invite, inviteesRule } of PRESETS) {
       it(`${preset} sets join rule, history, guests and power, before and from room version 12 on`, async () => {
         await using people = await openPeople(driver)
         const { alice, bob } = people
@@ -49,6 +49,7 @@ for (const driver of await findServerDrivers()) {
           const create = (await stateOf(alice, roomId, 'm.room.create'))!
           const levels = (await stateOf(alice, roomId, 'm.room.power_levels'))!
           assert.equal(create['room_version'], version)
+          assert.equal(levels['invite'], invite)
           const strong = inviteesRule ? [bob.userId] : []
           if (version === '12') {
             assert.deepEqual(create['additional_creators'] ?? [], strong)

@@ -172,6 +172,43 @@ for (const driver of await findServerDrivers()) {
       }
     })
 
+    it('are told by the leave alone to who was never in them, whether invited or knocking', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob } = people
+      const knock = { type: 'm.room.join_rules', content: { join_rule: 'knock' } }
+      const { room_id: made } = await alice.call('POST', '/createRoom', {
+        preset: 'private_chat',
+        initial_state: [knock],
+      })
+      const roomId = made as string
+      const room = `/rooms/${escaped(roomId)}`
+      for (const [how, end, who] of [
+        ['invite', 'leave', bob],
+        ['invite', 'kick', alice],
+        ['knock', 'leave', bob],
+        ['knock', 'kick', alice],
+      ] as const) {
+        if (how === 'knock') await bob.call('POST', `/knock/${escaped(roomId)}`, {})
+        else await alice.call('POST', `${room}/invite`, { user_id: bob.userId })
+        await bob.sync()
+        await alice.call('PUT', `${room}/state/m.room.topic/`, { topic: `${how}, ${end}` })
+        await who.call('POST', `${room}/${end}`, end === 'leave' ? {} : { user_id: bob.userId })
+        const asked = await bob.firstSync(withFilter({ room: { include_leave: true } }))
+        for (const sync of [await bob.sync(), asked]) {
+          const left = sectionOf(sync, 'leave', roomId)!
+          const events = eventsIn(left, 'timeline')
+          assert.deepEqual(
+            events.map(({ type, sender, state_key: key }) => [type, sender, key]),
+            [['m.room.member', who.userId, bob.userId]],
+            `${how}, ${end}`,
+          )
+          assert.deepEqual((events[0]!['content'] as JsonObject)['membership'], 'leave')
+          assert.deepEqual(eventsIn(left, 'state'), [], 'nothing of the room')
+        }
+        assert.equal(sectionOf(await bob.sync(), 'leave', roomId), undefined)
+      }
+    })
+
     it('are part of a first sync only for who asks for them', async () => {
       await using people = await openPeople(driver)
       const { alice, bob, roomId, room } = people

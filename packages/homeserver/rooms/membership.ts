@@ -84,6 +84,8 @@ async function contentFor(
   before: string | undefined,
 ): Promise<JsonObject> {
   const more: JsonObject = { ...input.content }
+  // Who vouches for a join is ours to say, and a join after a join needs nobody.
+  delete more['join_authorised_via_users_server']
   if (input.reason !== undefined) more['reason'] = input.reason
   if (input.action === 'join' && before !== 'join' && before !== 'invite') {
     const via = await chooseAuthorisingUser(engine, write, input.sender)

@@ -28,10 +28,11 @@ interface RoomContext extends NewRoomRequest {
   readonly alias?: RoomAlias
 }
 
-const PRESETS: Record<RoomPreset, { joinRule: string; guestAccess: string }> = {
-  private_chat: { joinRule: 'invite', guestAccess: 'can_join' },
-  trusted_private_chat: { joinRule: 'invite', guestAccess: 'can_join' },
-  public_chat: { joinRule: 'public', guestAccess: 'forbidden' },
+const PRESETS: Record<RoomPreset, { joinRule: string; guestAccess: string; inviteLevel: number }> = {
+  private_chat: { joinRule: 'invite', guestAccess: 'can_join', inviteLevel: 0 },
+  trusted_private_chat: { joinRule: 'invite', guestAccess: 'can_join', inviteLevel: 0 },
+  // Everybody comes in by themselves: inviting is left to moderators, or strangers could use the room to pester others.
+  public_chat: { joinRule: 'public', guestAccess: 'forbidden', inviteLevel: 50 },
 }
 
 /** The first events of a room after the create event, in the order the specification gives. */
@@ -109,7 +110,7 @@ function powerLevels(input: RoomContext): JsonObject {
       'm.room.tombstone': rules.privilegedCreators ? 150 : 100,
     },
     events_default: 0,
-    invite: 0,
+    invite: PRESETS[preset].inviteLevel,
     kick: 50,
     redact: 50,
     state_default: 50,

@@ -6,6 +6,7 @@ import type { UserRoom } from '../rooms/membership-index.ts'
 import { membershipBefore } from '../rooms/membership-before.ts'
 import { renderEvents, renderPlain } from '../rooms/render-event.ts'
 import { strippedState } from '../rooms/stripped-state.ts'
+import { lastJoinedNid } from '../rooms/visibility.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import type { SyncContext } from './context.ts'
 import { formatPaginationToken } from './pagination-token.ts'
@@ -242,13 +243,15 @@ async function invitedRoom(ctx: SyncContext, userRoom: UserRoom): Promise<string
   return `{"${key}":{"events":[${events.join(',')}]}}`
 }
 
-/** What happened up to the leave, for who was there or was only invited. */
+/** What happened up to the leave. */
 async function leftRoom(
   ctx: SyncContext,
   userRoom: UserRoom,
   recent: readonly StoredEvent[] | undefined,
 ): Promise<string | undefined> {
   const room = await getRoomByNid(ctx.hs.rooms, userRoom.roomNid)
+  const joinedUntil = await lastJoinedNid(ctx.hs.rooms, room, ctx.session.userId)
+  if (joinedUntil <= (ctx.since?.position ?? Number.NEGATIVE_INFINITY)) return bareLeave(ctx, room, userRoom)
   const timeline = await readTimeline(ctx, room, {
     upTo: userRoom.eventNid,
     after: ctx.since?.position,
@@ -262,4 +265,18 @@ async function leftRoom(
     '"account_data":{"events":[]}',
   ]
   return `{${parts.join(',')}}`
+}
+
+/**
+ * The leave alone, for who was not in the room: who declined an invitation, took back a knock or was turned away
+ * learns that it is over, and nothing of the room. It may be an event that we hold without a state.
+ */
+async function bareLeave(ctx: SyncContext, room: RoomInfo, { eventNid }: UserRoom): Promise<string> {
+  const { timeline: filter } = ctx.filter
+  const event = (await findEventsByNid(ctx.hs.rooms, [eventNid])).get(eventNid)
+  const isWanted = event !== undefined && !filter.isEmpty && filter.limit !== 0 && filter.passes(event)
+  const told = isWanted ? [{ event, membership: String(event.content['membership']) }] : []
+  const events = await renderEvents(ctx.hs.rooms, room, ctx.session, told)
+  const token = formatPaginationToken(eventNid)
+  return `{"timeline":{"events":[${events.join(',')}],"limited":false,"prev_batch":"${token}"},"state":{"events":[]},"account_data":{"events":[]}}`
 }

@@ -13,6 +13,14 @@ import type { JoiningDeps } from './joining-deps.ts'
 /** So many missing events are asked for one by one; for more, the whole state is asked for. */
 const MAX_SINGLE = 20
 
+/** Where in the room the state is asked for. */
+interface Place {
+  /** The state before this event is asked for. */
+  readonly eventId: EventId
+  /** What our join follows, when that is what is asked about: it may set state itself. */
+  readonly last: VerifiedPdu | undefined
+}
+
 /**
  * The state before our join as a server tells it, checked as the answer to the join was. What is held already is not
  * sent again where only little is missing. @throws FederationError, AnswerRefused
@@ -23,10 +31,79 @@ export async function fetchWholeState(
   server: ServerName,
   signal: AbortSignal,
 ): Promise<CheckedRoom> {
-  const { peers } = deps.federation
   const room = await findRoom(deps.rooms, roomId)
   if (room === undefined) throw new AnswerRefused('the room is gone')
-  const ids = await peers.getStateIds(server, roomId, eventId, signal)
+  const place = await findPlace(deps, room, eventId, server, signal)
+  const { state, authChain } = await fetchState(deps, room, place.eventId, server, signal)
+  return checkRoomAnswer(
+    room,
+    place.last === undefined ? { state, authChain } : after(place.last, state, authChain),
+  )
+}
+
+/**
+ * The event that our join follows, since other servers than the one we joined by may not have got the join itself; the
+ * join where it follows several, or where that event is not given to us.
+ */
+async function findPlace(
+  deps: JoiningDeps,
+  room: RoomInfo,
+  joinId: EventId,
+  server: ServerName,
+  signal: AbortSignal,
+): Promise<Place> {
+  const [join] = await findEventRows(deps.db, [joinId])
+  if (join === undefined) throw new AnswerRefused('our join is gone')
+  const [lastId, ...others] = roomEventOfRow(room, join).prevEventIds
+  if (lastId === undefined || others.length > 0) return { eventId: joinId, last: undefined }
+  const held = heldEvents(room, await findEventRows(deps.db, [lastId])).get(lastId)
+  const last = held ?? (await fetchOne(deps, room, lastId, server, signal))
+  return last === undefined ? { eventId: joinId, last } : { eventId: lastId, last }
+}
+
+async function fetchOne(
+  deps: JoiningDeps,
+  room: RoomInfo,
+  eventId: EventId,
+  server: ServerName,
+  signal: AbortSignal,
+): Promise<VerifiedPdu | undefined> {
+  const { peers } = deps.federation
+  const json = await peers.getEvent(server, eventId, signal).catch((error: unknown) => {
+    signal.throwIfAborted()
+    deps.logger.info('the event before our join is not to be had', { room: room.roomId, server, error })
+  })
+  if (json === undefined) return undefined
+  const { pdus } = await verifyMany({ peers, clock: deps.clock }, room, [json], signal)
+  return pdus.find(({ event }) => event.eventId === eventId)
+}
+
+/** The state after an event; what it replaces stays among what authorizes the rest. */
+function after(
+  last: VerifiedPdu,
+  state: readonly VerifiedPdu[],
+  authChain: readonly VerifiedPdu[],
+): { state: VerifiedPdu[]; authChain: VerifiedPdu[] } {
+  const { type, state_key: stateKey } = last.event.pdu
+  const replaced = state.filter(
+    ({ event: { pdu } }) => stateKey !== undefined && pdu.type === type && pdu.state_key === stateKey,
+  )
+  const rest = state.filter((pdu) => !replaced.includes(pdu))
+  return {
+    state: stateKey === undefined ? rest : [...rest, last],
+    authChain: [...authChain, ...replaced],
+  }
+}
+
+async function fetchState(
+  deps: JoiningDeps,
+  room: RoomInfo,
+  eventId: EventId,
+  server: ServerName,
+  signal: AbortSignal,
+): Promise<{ readonly state: VerifiedPdu[]; readonly authChain: VerifiedPdu[] }> {
+  const { peers } = deps.federation
+  const ids = await peers.getStateIds(server, room.roomId, eventId, signal)
   const rows = await findEventRows(deps.db, [...new Set([...ids.pduIds, ...ids.authChainIds])])
   const held = heldEvents(room, rows)
   const missing = [...new Set([...ids.pduIds, ...ids.authChainIds])].filter((id) => !held.has(id))
@@ -36,7 +113,7 @@ export async function fetchWholeState(
     held.set(pdu.event.eventId, pdu)
   }
   const pick = (wanted: readonly EventId[]): VerifiedPdu[] => wanted.flatMap((id) => held.get(id) ?? [])
-  return checkRoomAnswer(room, { state: pick(ids.pduIds), authChain: pick(ids.authChainIds) })
+  return { state: pick(ids.pduIds), authChain: pick(ids.authChainIds) }
 }
 
 async function fetchAll(
@@ -45,13 +122,13 @@ async function fetchAll(
   eventId: EventId,
   server: ServerName,
   signal: AbortSignal,
-): Promise<CheckedRoom> {
+): Promise<{ readonly state: VerifiedPdu[]; readonly authChain: VerifiedPdu[] }> {
   const { peers } = deps.federation
   const tools = { peers, clock: deps.clock }
   const answer = await peers.getState(server, room.roomId, eventId, signal)
   const state = await verifyMany(tools, room, answer.pdus, signal)
   const authChain = await verifyMany(tools, room, answer.authChain, signal)
-  return checkRoomAnswer(room, { state: state.pdus, authChain: authChain.pdus })
+  return { state: state.pdus, authChain: authChain.pdus }
 }
 
 /** Events that we hold were verified when they came. */

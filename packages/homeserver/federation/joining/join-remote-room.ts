@@ -103,7 +103,7 @@ async function checkAnswer(
       ],
     })
   }
-  const reason = refusalByState(room.rules, join.event, checked)
+  const reason = refusalByState(room.rules, join.event, checked, answer.membersOmitted)
   if (reason !== undefined)
     throw new AnswerRefused(`by the state it gives, the join is not allowed: ${reason}`)
   return checked

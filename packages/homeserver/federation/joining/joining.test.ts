@@ -104,6 +104,11 @@ async function sync(server: FederatedServer, login: TestLogin, since?: string, l
 
 /** Takes a room's newest event from one server to another, as its sender would. */
 async function carryNewest(from: FederatedServer, to: FederatedServer, roomId: string): Promise<void> {
+  assert.deepEqual(await sendNewest(from, to, roomId), [{}])
+}
+
+/** The same, whatever is made of it: the answers for its events. */
+async function sendNewest(from: FederatedServer, to: FederatedServer, roomId: string): Promise<JsonObject[]> {
   const [row] = await from.hs.db.query<{ json: string | Uint8Array }>(
     `SELECT e.json FROM events e JOIN rooms r ON r.nid = e.room_nid WHERE r.room_id = ? ORDER BY e.nid DESC LIMIT 1`,
     [roomId],
@@ -114,7 +119,7 @@ async function carryNewest(from: FederatedServer, to: FederatedServer, roomId: s
     path: `/_matrix/federation/v1/send/${segment(roomId)}-carried`,
     body: { origin: from.name, origin_server_ts: from.hs.clock.now(), pdus: [pdu] },
   })
-  assert.deepEqual(Object.values(answer['pdus'] as JsonObject), [{}])
+  return Object.values(answer['pdus'] as JsonObject) as JsonObject[]
 }
 
 /** Fetches of members in the background have ended. */
@@ -188,6 +193,41 @@ describe('memberships across servers', () => {
     await whole(two)
   })
 
+  it('take back an invitation: the user learns of it from who invited, and from nobody else', async () => {
+    const amy = await one.register('amy')
+    for (const who of [alice, amy]) {
+      const roomId = await makeRoom(one, alice, { preset: 'private_chat', invite: [amy.userId] })
+      await ok(one, amy, 'POST', `/rooms/${segment(roomId)}/join`, {})
+      await ok(one, amy, 'POST', `/rooms/${segment(roomId)}/invite`, { user_id: bob.userId })
+      const { next_batch: since, rooms } = await sync(two, bob)
+      assert.ok(rooms?.invite?.[roomId] !== undefined)
+      if (who === amy) {
+        const levels = await ok(one, alice, 'GET', `/rooms/${segment(roomId)}/state/m.room.power_levels/`)
+        const users = { ...(levels['users'] as JsonObject), [amy.userId]: 50 }
+        await ok(one, alice, 'PUT', `/rooms/${segment(roomId)}/state/m.room.power_levels/`, {
+          ...levels,
+          users,
+        })
+      }
+      await ok(one, who, 'POST', `/rooms/${segment(roomId)}/kick`, { user_id: bob.userId })
+      const [answer] = await sendNewest(one, two, roomId)
+      const after = await sync(two, bob, since)
+      if (who === amy) {
+        assert.deepEqual(answer, {})
+        const left = after.rooms?.leave?.[roomId] as { timeline: { events: JsonObject[] } }
+        assert.deepEqual(
+          left.timeline.events.map(({ sender, state_key: key }) => [sender, key]),
+          [[amy.userId, bob.userId]],
+        )
+        assert.equal((await sync(two, bob)).rooms?.invite?.[roomId], undefined)
+      } else {
+        assert.deepEqual(answer, { error: 'This server is not in the room' })
+        assert.equal(after.rooms?.leave?.[roomId], undefined)
+        assert.ok((await sync(two, bob)).rooms?.invite?.[roomId] !== undefined)
+      }
+    }
+  })
+
   it('knock: the room is shown as far as its server tells, and an invitation lets the user in', async () => {
     const knocking = { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }
     const roomId = await makeRoom(one, alice, {
@@ -221,6 +261,8 @@ describe('memberships across servers', () => {
       preset: 'private_chat',
       initial_state: [rule],
       power_level_content_override: { invite: 50 },
+      // With a name the members that were left out of the answer lack who vouches for the join, too.
+      name: 'Members only',
     })
     const path = `/join/${segment(roomId)}?via=${one.name}`
     assert.match(await refused(two, bob, 'POST', path, {}), /403 M_FORBIDDEN/)
@@ -234,6 +276,20 @@ describe('memberships across servers', () => {
       `/rooms/${segment(roomId)}/state/m.room.member/${segment(bob.userId)}`,
     )
     assert.equal(own['join_authorised_via_users_server'], alice.userId)
+    // Who is in it needs nobody for another name, and cannot claim somebody.
+    await ok(two, bob, 'PUT', `/rooms/${segment(roomId)}/state/m.room.member/${segment(bob.userId)}`, {
+      membership: 'join',
+      displayname: 'Bobby',
+      join_authorised_via_users_server: 'unused',
+    })
+    await carryNewest(two, one, roomId)
+    const renamed = await ok(
+      one,
+      alice,
+      'GET',
+      `/rooms/${segment(roomId)}/state/m.room.member/${segment(bob.userId)}`,
+    )
+    assert.deepEqual(renamed, { membership: 'join', displayname: 'Bobby' })
     // A second user of the server: nobody there has the power to let them in, so that the other server is asked.
     const carol = await two.register('carol')
     await join(two, carol, club, one.name)

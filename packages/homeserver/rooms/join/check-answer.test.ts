@@ -190,7 +190,7 @@ describe('a room as a resident server tells it', () => {
       signer: our,
     })
     assert.equal(
-      refusalByState(rules, join.event, checkRoomAnswer(room, { state: base, authChain: [] })),
+      refusalByState(rules, join.event, checkRoomAnswer(room, { state: base, authChain: [] }), false),
       undefined,
     )
     const ban = make({
@@ -200,10 +200,10 @@ describe('a room as a resident server tells it', () => {
       auth: [create, creator, power],
     })
     const banned = checkRoomAnswer(room, { state: [...base, ban], authChain: [] })
-    assert.match(refusalByState(rules, join.event, banned) ?? '', /banned/)
+    assert.match(refusalByState(rules, join.event, banned, true) ?? '', /banned/)
     const without = checkRoomAnswer(room, { state: [create, creator, joinRules, power], authChain: [] })
     const closed = { ...without, ordered: without.ordered.filter((one) => one !== joinRules) }
-    assert.notEqual(refusalByState(rules, join.event, closed), undefined)
+    assert.notEqual(refusalByState(rules, join.event, closed, false), undefined)
   })
 
   it('loses forged events, events of other rooms and what is no event before anything else', async () => {

@@ -1,7 +1,7 @@
 import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
-import { authStateOf } from '@causeway/matrix/event-auth/auth-state.ts'
+import { authStateOf, type AuthState } from '@causeway/matrix/event-auth/auth-state.ts'
 import { authorizeEvent } from '@causeway/matrix/event-auth/authorize.ts'
 import { checkAuthEventsSelection } from '@causeway/matrix/event-auth/check-auth-events.ts'
 import { packStateKey, type StateKey } from '@causeway/matrix/event-auth/state-key.ts'
@@ -156,11 +156,15 @@ function requireCreate(
   }
 }
 
-/** Why an event of ours is not allowed by the state that was told, or undefined. */
+/**
+ * Why an event of ours is not allowed by the state that was told, or undefined.
+ * @param membersOmitted the state lacks members: who is not in it counts as the event's own auth events say
+ */
 export function refusalByState(
   rules: RoomVersionRules,
   event: RoomEvent,
   { ordered, state }: CheckedRoom,
+  membersOmitted: boolean,
 ): string | undefined {
   const byId = new Map(ordered.map((pdu) => [pdu.event.eventId, pdu.event]))
   const selection = checkAuthEventsSelection(rules, event, {
@@ -173,7 +177,11 @@ export function refusalByState(
       .map((eventId) => byId.get(eventId))
       .filter((entry) => entry !== undefined),
   )
-  const now = { get: (type: string, key: string) => state.get(packStateKey(type, key))?.event }
+  const now: AuthState = {
+    get: (type, key) =>
+      state.get(packStateKey(type, key))?.event ??
+      (membersOmitted && type === 'm.room.member' ? own.get(type, key) : undefined),
+  }
   for (const view of [own, now]) {
     const verdict = authorizeEvent(rules, event, view, verifySignature)
     if (!verdict.ok) return verdict.reason

@@ -3,6 +3,7 @@ import { isServerAllowed } from '@causeway/matrix/server-acl/is-server-allowed.t
 import { eventIdOf } from '@causeway/matrix/events/event-id-of.ts'
 import type { Pdu } from '@causeway/matrix/events/pdu.ts'
 import { sha256 } from '../../crypto/sha256.ts'
+import { receiveRescissions } from '../join/receive-rescission.ts'
 import { findRoom } from '../load-head.ts'
 import { readNewestState } from '../newest-state.ts'
 import type { RoomInfo } from '../stored-event.ts'
@@ -31,12 +32,25 @@ export async function receivePdus(
   const { engine } = deps
   const room = await findRoom(engine, roomId)
   const isHere = room !== undefined && (await engine.members.localMembers(room.roomNid)).size > 0
-  if (!isHere) return refuseAll(room, pdus, 'This server is not in the room')
+  if (!isHere) return receiveFromOutside(deps, room, pdus, signal)
   const [acl] = await readNewestState(engine, room, [{ type: 'm.room.server_acl', stateKey: '' }])
   if (!isServerAllowed(acl?.stored.content, origin)) {
     return refuseAll(room, pdus, 'Your server may not take part in this room')
   }
   return receiveAllowed(deps, origin, room, pdus, signal)
+}
+
+/** Of a room that we are not in we take nothing but what ends an invitation. */
+async function receiveFromOutside(
+  { engine, peers }: ReceiveDeps,
+  room: RoomInfo | undefined,
+  pdus: readonly unknown[],
+  signal: AbortSignal | undefined,
+): Promise<PduResults> {
+  const results: PduResults = refuseAll(room, pdus, 'This server is not in the room')
+  if (room === undefined) return results
+  for (const eventId of await receiveRescissions(engine, peers, room, pdus, signal)) results.set(eventId, {})
+  return results
 }
 
 async function receiveAllowed(

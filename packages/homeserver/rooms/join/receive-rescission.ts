@@ -1,0 +1,54 @@
+import type { EventId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
+import type { RoomEngine } from '../engine.ts'
+import type { RoomPeers } from '../peers/room-peers.ts'
+import { findEventsByNid } from '../read-events.ts'
+import { verifyPdus, type VerifiedPdu } from '../receive/verify-pdus.ts'
+import type { RoomInfo } from '../stored-event.ts'
+import { storeOutOfBand } from './out-of-band.ts'
+
+/** So many are looked at in one transaction: each costs a check of signatures. */
+const MAX_RESCISSIONS = 10
+
+/**
+ * Of events of a room that we are not in, takes those by which somebody takes back an invitation of a user of ours, and
+ * tells the user. Only whoever invited may: who else has the power to, we cannot know without the room's state.
+ * Resolves with the ids of what was taken.
+ */
+export async function receiveRescissions(
+  engine: RoomEngine,
+  peers: Pick<RoomPeers, 'loadKeys'>,
+  room: RoomInfo,
+  pdus: readonly unknown[],
+  signal?: AbortSignal,
+): Promise<Set<EventId>> {
+  const taken = new Set<EventId>()
+  const candidates = pdus.filter((pdu) => mayRescind(engine, pdu)).slice(0, MAX_RESCISSIONS)
+  if (candidates.length === 0) return taken
+  for (const verdict of await verifyPdus(peers, room, candidates, signal)) {
+    if (!verdict.ok || !(await rescinds(engine, room, verdict.pdu))) continue
+    const { roomId, rules } = room
+    const stored = await storeOutOfBand(engine, { roomId, rules, pdu: verdict.pdu, stripped: undefined })
+    if (stored !== undefined) taken.add(stored.eventId)
+  }
+  return taken
+}
+
+/** At first sight, before anything is fetched for it: an end of the membership of a user of ours, by another. */
+function mayRescind({ serverName }: RoomEngine, pdu: unknown): boolean {
+  if (typeof pdu !== 'object' || pdu === null) return false
+  const { type, sender, state_key: target } = pdu as Record<string, unknown>
+  if (type !== 'm.room.member' || typeof target !== 'string' || target === sender) return false
+  return target.endsWith(`:${serverName}`)
+}
+
+/** Whether it ends an invitation that stands, by the word of who spoke it, who knows of it. */
+async function rescinds(engine: RoomEngine, room: RoomInfo, { event }: VerifiedPdu): Promise<boolean> {
+  const { sender, state_key: target, content } = event.pdu
+  if (content['membership'] !== 'leave' && content['membership'] !== 'ban') return false
+  if (serverNameOf(target as UserId) !== engine.serverName) return false
+  const standing = (await engine.members.roomsOf(target as UserId)).byId.get(room.roomId)
+  if (standing?.membership !== 'invite') return false
+  const invite = (await findEventsByNid(engine, [standing.eventNid])).get(standing.eventNid)
+  return invite?.sender === sender && event.authEventIds.includes(invite.eventId)
+}
