@@ -134,7 +134,12 @@ async function fetchBack(
     .map(([eventId]) => eventId)
   if (latest.length === 0) return []
   const earliest = await extremitiesOf(deps, inquiry.room)
-  return fetchBetween(deps, inquiry, { earliest, latest })
+  return fetchBetween(deps, inquiry, { earliest, latest }).catch((error: unknown) => {
+    inquiry.signal.throwIfAborted()
+    // It is of no help, which counts as an attempt: the next one asks another server.
+    deps.logger.info('the events before those that wait cannot be had', { server: inquiry.server, error })
+    return []
+  })
 }
 
 /** Read inside the queue: they move with every write. */
