@@ -1,6 +1,7 @@
 import type { EventId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import { findEvents } from '../read-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
+import { isOutage } from '../peers/is-outage.ts'
 import type { ReceiveDeps } from './deps.ts'
 import { storeOutliers } from './store-outliers.ts'
 import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
@@ -58,7 +59,7 @@ export async function fetchAuthEvents(
   const still = await notHeld(deps, wanted)
   if (still.length === 0) return true
   // What an event cites may be left out of the chain that its sender tells: it is asked for by itself.
-  await fetchSingly(deps, inquiry, still.slice(0, MAX_SINGLE))
+  await fetchSingly(deps, inquiry, still.slice(0, MAX_SINGLE), () => undefined)
   return (await notHeld(deps, wanted)).length === 0
 }
 
@@ -67,14 +68,23 @@ async function notHeld({ engine }: ReceiveDeps, ids: readonly EventId[]): Promis
   return ids.filter((id) => !held.has(id))
 }
 
-async function fetchSingly(deps: ReceiveDeps, inquiry: Inquiry, ids: readonly EventId[]): Promise<void> {
+/** @param onFailure is told why an event was not had; may throw */
+async function fetchSingly(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  ids: readonly EventId[],
+  onFailure: (error: unknown) => void,
+): Promise<void> {
   const found: VerifiedPdu[] = []
   for (let at = 0; at < ids.length; at += PARALLEL) {
     const answers = await Promise.all(
       ids.slice(at, at + PARALLEL).map((id) =>
         deps.peers.getEvent(inquiry.server, id, inquiry.signal).then(
           (pdu) => [pdu],
-          () => [],
+          (error: unknown) => {
+            onFailure(error)
+            return []
+          },
         ),
       ),
     )
@@ -83,9 +93,15 @@ async function fetchSingly(deps: ReceiveDeps, inquiry: Inquiry, ids: readonly Ev
   await storeOutliers(deps.engine, inquiry.room.roomId, found)
 }
 
+/** What a server withholds is left out; what was lost on the way would be a hole that nobody ever fills. */
+function throwIfOutage(error: unknown): void {
+  if (isOutage(error)) throw error
+}
+
 /**
  * The state after an event that cannot be had, as a server tells it; its events are held afterwards, as far as each
  * stands up by itself. The state a server tells is that *before* the event, so the event itself is asked for, too.
+ * Rejects when anything of it was lost on the way.
  * https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1state_idsroomid
  */
 export async function fetchStateAfter(
@@ -102,7 +118,7 @@ export async function fetchStateAfter(
     const all = [...authChain, ...pdus].slice(0, MAX_STATE)
     await storeOutliers(deps.engine, room.roomId, await verified(deps, inquiry, all))
   } else if (missing.length > 0) {
-    await fetchSingly(deps, inquiry, missing)
+    await fetchSingly(deps, inquiry, missing, throwIfOutage)
   }
   return withEventItself(deps, inquiry, eventId, pduIds)
 }
@@ -114,7 +130,7 @@ async function withEventItself(
   eventId: EventId,
   stateIds: readonly EventId[],
 ): Promise<EventId[]> {
-  const single = await deps.peers.getEvent(inquiry.server, eventId, inquiry.signal).catch(() => undefined)
+  const single = await deps.peers.getEvent(inquiry.server, eventId, inquiry.signal).catch(throwIfOutage)
   const [pdu] = single === undefined ? [] : await verified(deps, inquiry, [single])
   if (pdu?.event.eventId !== eventId || pdu.event.pdu.state_key === undefined) return [...stateIds]
   await storeOutliers(deps.engine, inquiry.room.roomId, [pdu])
