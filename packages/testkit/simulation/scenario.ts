@@ -149,10 +149,7 @@ type Deed = (scene: Scene) => Promise<void> | void
 const say: Deed = ({ clients, chance, rooms, residents, guests }) => {
   const roomId = chance.pick(rooms)
   for (let i = chance.between(1, 4); i > 0; i--) {
-    const { server, userId } = chance.pick([
-      ...residents,
-      ...guests.filter((one) => !isHostile(one)),
-    ])
+    const { server, userId } = chance.pick([...residents, ...guests.filter((one) => !isHostile(one))])
     const url = roomUrl(roomId, `send/m.room.message/${chance.token(8)}`)
     clients.send(server, userId, { what: 'says', method: 'PUT', url, body: text(chance.token(10)), roomId })
   }
