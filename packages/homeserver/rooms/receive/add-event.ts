@@ -32,6 +32,8 @@ export interface Parents {
   readonly missing: ReadonlyMap<EventId, number>
   /** The event itself, where it was held without being part of the graph. */
   readonly outlier?: StoredEvent | undefined
+  /** An event that is part of the room points at it: it closes a gap, and is no newest event of anything. */
+  readonly closesGap?: boolean
 }
 
 /** What became of a PDU. `soft-failed`: kept and not shown. Both refusals say why. */
@@ -130,11 +132,9 @@ async function accept(
   const hash = write.head.rules.referencePairs
     ? { hash: referenceHash(write.head.rules, pdu.event.pdu, sha256) }
     : {}
-  write.extremities = [
-    ...others,
-    { eventId: stored.eventId, depth: stored.depth, root: stored.stateRoot, ...hash },
-  ]
-  if (!branched && others.length === 0) {
+  const own = { eventId: stored.eventId, depth: stored.depth, root: stored.stateRoot, ...hash }
+  write.extremities = place.parents.closesGap === true ? others : [...others, own]
+  if (place.parents.closesGap !== true && !branched && others.length === 0) {
     write.stateRoot = stored.stateRoot
     if (stored.stateNid !== 0) holdState(write, entryOf(event))
   } else {

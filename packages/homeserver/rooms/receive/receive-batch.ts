@@ -179,7 +179,7 @@ async function receiveOne(
     engine,
     write,
     arrived,
-    { ...parents, outlier: known },
+    { ...parents, outlier: known, closesGap: batch.gaps.has(event.eventId) },
     authEvents,
   )
   if (acceptance.outcome !== 'accepted') return { outcome: acceptance.outcome, reason: acceptance.reason }

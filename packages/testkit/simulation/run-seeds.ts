@@ -1,0 +1,52 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { PlainResult } from './seed-worker.ts'
+
+const WORKER = fileURLToPath(new URL('seed-worker.ts', import.meta.url))
+/** Seeds after which a process makes room for a new one: databases of the dead wait for the garbage collector. */
+const PER_PROCESS = 100
+
+export interface RunSeedsOptions {
+  /** Processes at once. */
+  readonly jobs: number
+  /** Told of each result as it comes. */
+  readonly onResult?: (result: PlainResult) => void
+  /** Goes on after a seed that failed; else no further one is begun. */
+  readonly keepGoing?: boolean
+}
+
+async function ask(child: ChildProcess, seed: string): Promise<PlainResult> {
+  const answered = once(child, 'message') as Promise<[PlainResult]>
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`the process that ran seed ${seed} ended with ${code}`)
+  })
+  child.send(seed)
+  const [result] = await Promise.race([answered, ended])
+  ended.catch(() => undefined)
+  return result
+}
+
+/** Runs seeds in several processes. @returns the results in the order of the seeds, as far as they were run */
+export async function runSeeds(seeds: readonly string[], options: RunSeedsOptions): Promise<PlainResult[]> {
+  const results: PlainResult[] = []
+  let next = 0
+  let hasFailed = false
+  const start = (): ChildProcess => fork(WORKER, { execArgv: ['--disable-warning=ExperimentalWarning'] })
+  const work = async (): Promise<void> => {
+    let child = start()
+    for (let count = 1; next < seeds.length && (!hasFailed || options.keepGoing === true); count++) {
+      const index = next++
+      const result = await ask(child, seeds[index]!)
+      results[index] = result
+      hasFailed ||= result.broken.length > 0
+      options.onResult?.(result)
+      if (count % PER_PROCESS !== 0) continue
+      child.kill()
+      child = start()
+    }
+    child.kill()
+  }
+  await Promise.all(Array.from({ length: Math.min(options.jobs, seeds.length) }, work))
+  return results.filter((result) => result !== undefined)
+}
