@@ -275,7 +275,7 @@ async function bareLeave(ctx: SyncContext, room: RoomInfo, { eventNid }: UserRoo
   const { timeline: filter } = ctx.filter
   const event = (await findEventsByNid(ctx.hs.rooms, [eventNid])).get(eventNid)
   const isWanted = event !== undefined && !filter.isEmpty && filter.limit !== 0 && filter.passes(event)
-  const told = isWanted ? [{ event, membership: String(event.content['membership']) }] : []
+  const told = isWanted ? [{ event, membership: event.content['membership'] as string }] : []
   const events = await renderEvents(ctx.hs.rooms, room, ctx.session, told)
   const token = formatPaginationToken(eventNid)
   return `{"timeline":{"events":[${events.join(',')}],"limited":false,"prev_batch":"${token}"},"state":{"events":[]},"account_data":{"events":[]}}`

@@ -48,7 +48,7 @@ export function findSizeFault({
 }
 
 function exceedsCodePoints(text: string, limit: number): boolean {
-  return text.length > limit && (text.length > 2 * limit || [...text].length > limit)
+  return text.length > limit && (text.length > 2 * limit || Array.from(text).length > limit)
 }
 
 function refuse(reason: string): FormatVerdict {

@@ -1,3 +1,4 @@
+import { textOf } from '../text-of.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { DispatchResponse } from '@causeway/homeserver/http/dispatch.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -56,7 +57,7 @@ export function createClients(scheduler: Scheduler): Clients {
     answer: DispatchResponse,
   ): void => {
     if (answer.status !== 200) {
-      const errcode = String(answer.json()['errcode'])
+      const errcode = textOf(answer.json()['errcode'])
       refusals.set(`${what} ${errcode}`, (refusals.get(`${what} ${errcode}`) ?? 0) + 1)
       return
     }
@@ -124,5 +125,5 @@ export async function register(clients: Clients, server: SimulatedServer, name: 
     body: REGISTER_BODY(name),
   }
   const answer = await clients.must(server, '', request)
-  return String(answer['user_id'])
+  return textOf(answer['user_id'])
 }

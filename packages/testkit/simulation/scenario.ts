@@ -1,3 +1,4 @@
+import { textOf } from '../text-of.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { RoomVersion } from '@causeway/matrix/room-versions/rules.ts'
@@ -83,7 +84,7 @@ async function createRoom(scene: Scene): Promise<void> {
     url: '/_matrix/client/v3/createRoom',
     body,
   })
-  rooms.push(String(answer['room_id']))
+  rooms.push(textOf(answer['room_id']))
 }
 
 const joinRequest = (roomId: string) => ({
