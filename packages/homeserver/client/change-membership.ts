@@ -55,19 +55,33 @@ const SHOWS_PROFILE: ReadonlySet<string> = new Set(['join', 'invite', 'knock'])
 /** Refusals by which another server in the room may do what ours cannot. */
 const ELSEWHERE: ReadonlySet<string> = new Set(['M_UNABLE_TO_AUTHORISE_JOIN', 'M_UNABLE_TO_GRANT_JOIN'])
 
+/** So many servers are told what they have not got yet before the first of them is asked, and for so long. */
+const TOLD_BEFORE = 3
+const TOLD_WITHIN_MS = 1_000
+
 async function join(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
   const { roomId, sender } = input
   const { isHere } = await standingOf(hs, roomId)
   const servers = await serversOf(hs, roomId, sender, input.via ?? [])
   if (isHere || servers.length === 0) {
-    try {
-      return await changeHere(hs, input)
-    } catch (error) {
-      const mayAsk = error instanceof MatrixError && ELSEWHERE.has(error.errcode) && servers.length > 0
-      if (!mayAsk) throw error
-    }
+    if (await joinHere(hs, input, servers.length > 0)) return
   }
+  // What we told them may decide it: that the user has come into another room, or has left this one.
+  await hs.outbound.caughtUp(servers.slice(0, TOLD_BEFORE), TOLD_WITHIN_MS)
+  // And what came from them meanwhile may let us do it.
+  if (isHere && (await joinHere(hs, input, true))) return
   await hs.joining.join({ roomId, userId: sender, servers, content: await contentFor(hs, input) }, signal)
+}
+
+/** Resolves with false where another server, which may be asked, can do what ours cannot. */
+async function joinHere(hs: Homeserver, input: Change, mayAsk: boolean): Promise<boolean> {
+  try {
+    await changeHere(hs, input)
+    return true
+  } catch (error) {
+    if (mayAsk && error instanceof MatrixError && ELSEWHERE.has(error.errcode)) return false
+    throw error
+  }
 }
 
 async function knock(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {

@@ -32,7 +32,10 @@ export async function standingOf({ rooms, db }: Deps, roomId: RoomId): Promise<R
   return { room, isHere: create !== undefined }
 }
 
-/** Servers that may be in a room, by what a user of ours knows of it; the likeliest first, our own never. */
+/**
+ * Servers that may be in a room, the likeliest first, our own never: those that the user names and whoever invited
+ * them; without any of these, those that we know of ourselves. Whoever names servers has a choice, by whom they come in.
+ */
 export async function serversOf(
   hs: Deps,
   roomId: RoomId,
@@ -45,17 +48,23 @@ export async function serversOf(
     if (server !== undefined) servers.add(server)
   }
   const room = await findRoom(hs.rooms, roomId)
-  if (room !== undefined) {
-    for (const server of await serversToldTo(hs, room, userId)) servers.add(server)
-    const rows = await listRoomServers(hs.db, room.roomNid)
-    const there = rows.filter(({ joined }) => joined > 0).toSorted((a, b) => b.joined - a.joined)
-    for (const { server_name: name } of there) servers.add(name as ServerName)
-  }
-  const colon = roomId.indexOf(':')
-  const founder = colon === -1 ? undefined : parseServerName(roomId.slice(colon + 1))
-  if (founder !== undefined) servers.add(founder)
+  if (room !== undefined) for (const server of await serversToldTo(hs, room, userId)) servers.add(server)
+  servers.delete(hs.serverName)
+  if (servers.size === 0) for (const server of await serversKnown(hs, room, roomId)) servers.add(server)
   servers.delete(hs.serverName)
   return [...servers]
+}
+
+/** Who is in the room, as far as we know, and who may have founded it. */
+async function serversKnown(hs: Deps, room: RoomInfo | undefined, roomId: RoomId): Promise<ServerName[]> {
+  const rows = room === undefined ? [] : await listRoomServers(hs.db, room.roomNid)
+  const there = rows.filter(({ joined }) => joined > 0).toSorted((a, b) => b.joined - a.joined)
+  const colon = roomId.indexOf(':')
+  const founder = colon === -1 ? undefined : parseServerName(roomId.slice(colon + 1))
+  return [
+    ...there.map(({ server_name: name }) => name as ServerName),
+    ...(founder === undefined ? [] : [founder]),
+  ]
 }
 
 /** Whom the user's invitation came from, and whom it names. */

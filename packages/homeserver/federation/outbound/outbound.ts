@@ -59,6 +59,11 @@ export interface Outbound extends AsyncDisposable {
   states(): ServerState[]
   /** Resolves when everything up to a log position is written down for those who shall have it. */
   reached(position: number): Promise<void>
+  /**
+   * Resolves when servers have got what they shall have of the log up to now, as far as they can be reached; at the
+   * latest after so many milliseconds.
+   */
+  caughtUp(servers: readonly ServerName[], withinMs: number): Promise<void>
   /** Resolves when all that can be sent now is sent: for tests. */
   idle(): Promise<void>
 }
@@ -154,6 +159,18 @@ class RunningOutbound implements Outbound {
 
   reached(position: number): Promise<void> {
     return this.#running?.dispatcher.reached(position) ?? Promise.resolve()
+  }
+
+  async caughtUp(servers: readonly ServerName[], withinMs: number): Promise<void> {
+    const running = this.#running
+    if (running === undefined || servers.length === 0) return
+    const all = async (): Promise<void> => {
+      await running.dispatcher.reached(this.#deps.log.head())
+      await Promise.all(servers.map((server) => running.sender.settled(server)))
+    }
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const timer = this.#deps.clock.setTimeout(resolve, withinMs, { unref: true })
+    await Promise.race([all(), late]).finally(() => timer.cancel())
   }
 
   async idle(): Promise<void> {

@@ -44,6 +44,8 @@ export interface Sender extends AsyncDisposable {
   wokeAll(): void
   /** Servers were left out for want of room since this was last asked. */
   overflowed(): boolean
+  /** Resolves when nothing is being sent to a server, nor about to be: it has everything, or cannot be reached now. */
+  settled(server: ServerName): Promise<void>
   /** Resolves when nothing is being sent, nor about to be. */
   idle(): Promise<void>
 }
@@ -89,6 +91,8 @@ class ServerSender implements Sender {
   /** Every server with a stored transaction is in memory. */
   #knowsAll = false
   #idleWaiters: (() => void)[] = []
+  /** By server, while something is being sent to it. */
+  readonly #settleWaiters = new Map<ServerName, (() => void)[]>()
 
   constructor(deps: SenderDeps) {
     this.#deps = deps
@@ -152,6 +156,16 @@ class ServerSender implements Sender {
     return overflowed
   }
 
+  settled(server: ServerName): Promise<void> {
+    const phase = this.#states.get(server)?.phase
+    if (phase === undefined || phase === 'asleep' || this.#stop.signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const waiters = this.#settleWaiters.get(server)
+      if (waiters === undefined) this.#settleWaiters.set(server, [resolve])
+      else waiters.push(resolve)
+    })
+  }
+
   idle(): Promise<void> {
     if (this.#running.size === 0 && this.#ready.size === 0) return Promise.resolve()
     return new Promise((resolve) => this.#idleWaiters.push(resolve))
@@ -162,6 +176,13 @@ class ServerSender implements Sender {
     this.#ready.clear()
     for (const state of this.#states.values()) state.timer?.cancel()
     await Promise.all(this.#running)
+    for (const server of this.#settleWaiters.keys()) this.#settle(server)
+  }
+
+  #settle(server: ServerName): void {
+    const waiters = this.#settleWaiters.get(server)
+    this.#settleWaiters.delete(server)
+    for (const resolve of waiters ?? []) resolve()
   }
 
   #pump(): void {
@@ -170,6 +191,7 @@ class ServerSender implements Sender {
       this.#ready.delete(server)
       const run = this.#run(server, this.#states.get(server)!).finally(() => {
         this.#running.delete(run)
+        this.#settle(server)
         this.#pump()
         if (this.#running.size > 0 || this.#ready.size > 0) return
         for (const resolve of this.#idleWaiters.splice(0)) resolve()
