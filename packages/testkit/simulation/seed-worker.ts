@@ -8,5 +8,7 @@ export type PlainResult = Omit<SeedResult, 'deeds' | 'logged'> & {
 }
 
 process.on('message', (seed: string) => {
-  void runSeed(seed).then(({ deeds, logged: _, ...rest }) => process.send?.({ ...rest, deeds: [...deeds] }))
+  void runSeed(seed).then((result) =>
+    process.send?.({ ...result, logged: undefined, deeds: [...result.deeds] }),
+  )
 })
