@@ -84,7 +84,8 @@ export async function renderThumbnail(
     const moves = spec.animated && canMove && pages > 1 && width * height * pages <= maxPixels
     const image = resize(sharp(bytes, { ...options, animated: moves }), spec).timeout({ seconds: TIMEOUT_S })
     if (moves) return { bytes: await image.webp({ effort: 2 }).toBuffer(), contentType: 'image/webp' }
-    if (hasAlpha) return { bytes: await image.png().toBuffer(), contentType: 'image/png' }
+    // Drawings stay sharp, and what was made as PNG mostly is one.
+    if (hasAlpha || format === 'png') return { bytes: await image.png().toBuffer(), contentType: 'image/png' }
     return { bytes: await image.jpeg({ quality: 82 }).toBuffer(), contentType: 'image/jpeg' }
   } catch (error) {
     if (error instanceof MatrixError) throw error
