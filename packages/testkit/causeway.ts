@@ -113,9 +113,15 @@ interface Running {
   readonly exited: Promise<number | null>
 }
 
+/** Ours, without what the program would take for options: settings of the test run have the same beginning. */
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CAUSEWAY_')))
+}
+
 function launch(configFile: string, onLog: (text: string) => void): Promise<Running> {
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', configFile], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: environment(),
   })
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
   child.stderr.on('data', (data: Buffer) => onLog(data.toString()))

@@ -24,6 +24,8 @@ export interface SynapseOptions {
    * certificate of that authority, and it trusts certificates of that authority.
    */
   readonly authority?: TestAuthority
+  /** What it is called instead, when something else leads to its port. */
+  readonly serverName?: string
   /** Servers whose word on the keys of others it believes. */
   readonly keyServers?: readonly string[]
   /** Further lines of its configuration. */
@@ -35,6 +37,8 @@ export interface Synapse extends AsyncDisposable {
   readonly url: string
   /** `localhost`, with the port of its federation listener where it has one. */
   readonly serverName: string
+  /** Where it listens for other servers; 0 where it does not. */
+  readonly federationPort: number
   readonly pid: number
   log(): string
   stop(): Promise<void>
@@ -82,8 +86,9 @@ interface Ports {
   readonly federation: number | undefined
 }
 
-const nameOf = ({ federation }: Ports): string =>
-  federation === undefined ? 'localhost' : `localhost:${federation}`
+function nameOf({ federation }: Ports, { serverName }: SynapseOptions): string {
+  return serverName ?? (federation === undefined ? 'localhost' : `localhost:${federation}`)
+}
 
 function federationLines(folder: string, port: number): string[] {
   return [
@@ -102,12 +107,13 @@ function configuration(
   folder: string,
   ports: Ports,
   appservices: readonly string[],
-  { keyServers = [], extra = [] }: SynapseOptions,
+  options: SynapseOptions,
 ): string {
+  const { keyServers = [], extra = [] } = options
   const { client: port, federation } = ports
   const notaries = keyServers.map((name) => `{server_name: "${name}"}`)
   return [
-    `server_name: "${nameOf(ports)}"`,
+    `server_name: "${nameOf(ports, options)}"`,
     'report_stats: false',
     `pid_file: ${folder}/pid`,
     `public_baseurl: http://127.0.0.1:${port}/`,
@@ -227,7 +233,8 @@ export async function startSynapse(options: SynapseOptions = {}): Promise<Synaps
   }
   return {
     url,
-    serverName: nameOf(ports),
+    serverName: nameOf(ports, options),
+    federationPort: ports.federation ?? 0,
     get pid() {
       return child.pid ?? 0
     },

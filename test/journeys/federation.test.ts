@@ -1,28 +1,60 @@
 import { after, before, describe } from 'node:test'
-import { startTwoServers, type Side, type TwoServers } from './federation/two-servers.ts'
+import { sharedPostgres } from '@causeway/testkit/postgres.ts'
 import { ensureSynapse } from '@causeway/testkit/synapse.ts'
-import { tellOfMembership } from './federation/membership.ts'
+import { tellOfConversation } from './federation/conversation.ts'
+import { tellOfEncryption } from './federation/encryption.ts'
+import { tellOfHistory } from './federation/history.ts'
+import { tellOfKnockTakenBack, tellOfMembership } from './federation/membership.ts'
+import { tellOfParting } from './federation/parting.ts'
+import {
+  startTwoServers,
+  type Side,
+  type TwoServers,
+  type TwoServersOptions,
+} from './federation/two-servers.ts'
 
-const found = await ensureSynapse()
-const skip = 'skip' in found && found.skip
+const synapse = await ensureSynapse()
+const noSynapse = 'skip' in synapse && synapse.skip
+const postgres = await sharedPostgres()
 
-describe('Causeway and Synapse', { skip }, () => {
-  let world: TwoServers
+/** The two servers of a describe block, from before its first story until after its last. */
+function useTwoServers(options: () => Promise<TwoServersOptions> = async () => ({})): () => TwoServers {
+  let world: TwoServers | undefined
   before(async () => {
-    const started = await startTwoServers()
+    const started = await startTwoServers(await options())
     if ('skip' in started) throw new Error(started.skip)
     world = started
   })
-  after(() => world[Symbol.asyncDispose]())
-  const hosted = (): [Side, Side] => [world.causeway, world.synapse]
-  const visiting = (): [Side, Side] => [world.synapse, world.causeway]
+  after(() => world?.[Symbol.asyncDispose]())
+  return () => world!
+}
 
-  for (const [name, sides] of [
-    ['rooms of Causeway, guests from Synapse', hosted],
-    ['rooms of Synapse, guests from Causeway', visiting],
-  ] as const) {
-    describe(name, () => {
-      tellOfMembership(sides)
-    })
-  }
+describe('Causeway and Synapse', { skip: noSynapse }, () => {
+  const world = useTwoServers()
+  describe('rooms of Causeway, guests from Synapse', () => {
+    const sides = (): [Side, Side] => [world().causeway, world().synapse]
+    tellOfMembership(sides)
+    tellOfConversation(sides)
+    tellOfEncryption(sides)
+    tellOfHistory(sides)
+    tellOfParting(world, sides, ['11', '12'])
+  })
+  describe('rooms of Synapse, guests from Causeway', () => {
+    const sides = (): [Side, Side] => [world().synapse, world().causeway]
+    tellOfMembership(sides)
+    tellOfKnockTakenBack(sides)
+    tellOfConversation(sides)
+    tellOfEncryption(sides)
+    tellOfHistory(sides)
+    tellOfParting(world, sides, ['11', '12'])
+  })
+})
+
+const noPostgres = 'skip' in postgres && postgres.skip
+describe('Causeway on PostgreSQL and Synapse', { skip: noSynapse || noPostgres }, () => {
+  const world = useTwoServers(async () => {
+    if ('skip' in postgres) throw new Error(postgres.skip)
+    return { databaseUrl: await postgres.createDatabase() }
+  })
+  tellOfParting(world, () => [world().synapse, world().causeway], ['12'])
 })

@@ -29,8 +29,11 @@ export interface EventDraft {
   readonly authEventIds: readonly EventId[]
   /** Room versions 1 and 2: the id, made by the caller, since the event carries it. */
   readonly eventId?: EventId
-  /** Room versions 1 and 2: reference hash (unpadded base64) of each event that is referred to. */
-  readonly referenceHashes?: ReadonlyMap<EventId, string>
+  /**
+   * Room versions 1 and 2: reference hash (unpadded base64) of each event that is referred to; undefined where nobody
+   * tells it, which other servers let pass.
+   */
+  readonly referenceHashes?: ReadonlyMap<EventId, string | undefined>
 }
 
 /** A hashed event, still without signatures (`pdu.signatures` is empty), and its JSON ready to be signed. */
@@ -166,9 +169,9 @@ function embeddedId(rules: RoomVersionRules, draft: EventDraft): string {
 function references(rules: RoomVersionRules, draft: EventDraft, ids: readonly EventId[]): EventReference[] {
   if (!rules.referencePairs) return [...ids]
   return ids.map((id) => {
-    const sha256 = draft.referenceHashes?.get(id)
-    if (sha256 === undefined) throw new TypeError(`The reference hash of ${id} is missing`)
-    return [id, { sha256 }]
+    if (draft.referenceHashes?.has(id) !== true) throw new TypeError(`The reference hash of ${id} is missing`)
+    const sha256 = draft.referenceHashes.get(id)
+    return [id, sha256 === undefined ? {} : { sha256 }]
   })
 }
 

@@ -5,7 +5,7 @@ export type JsonObject = { [key: string]: JsonValue }
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject
 
 /** How a PDU names another: by id (room version 3 and later), or as `[id, hashes]` (versions 1 and 2). */
-export type EventReference = string | [string, { sha256: string }]
+export type EventReference = string | [string, { sha256?: string }]
 
 /** `signatures` of an event or any other signed object: server (or user) → key id → unpadded base64. */
 export type Signatures = { [entity: string]: { [keyId: string]: string } }

@@ -30,29 +30,37 @@ export interface TwoServersOptions {
   readonly databaseUrl?: string
 }
 
+/** After a failure it tries again at once, and people are seen to be there. */
+const SYNAPSE_LINES = [
+  'ip_range_blacklist: []',
+  'federation: {destination_min_retry_interval: 1s, destination_max_retry_interval: 2s, max_short_retry_delay: 1s, max_long_retry_delay: 2s}',
+  'room_list_publication_rules: [{action: allow}]',
+  'presence: {enabled: true}',
+  'rc_presence: {per_user: {per_second: 100000, burst_count: 100000}}',
+  'federation_rr_transactions_per_room_per_second: 9999',
+]
+
 let people = 0
 
 /** Starts both, or says why there is no Synapse here. Their names are where they can be reached. */
 export async function startTwoServers(options: TwoServersOptions = {}): Promise<TwoServers | SynapseAbsent> {
   await using starting = new AsyncDisposableStack()
   const authority = makeAuthority()
-  const place = async () => {
-    const wire = starting.use(await openWire())
-    const port = await freePort()
-    wire.leadTo(port)
-    const own = authority.issue('127.0.0.1')
-    return {
-      wire,
-      serverName: `127.0.0.1:${wire.port}`,
-      federation: { port, own, authority: authority.certificate },
-    }
-  }
-  const [here, there] = [await place(), await place()]
-  const federation = { ...there.federation, serverName: there.serverName }
-  const synapse = await startSynapse({ federation })
+  const [toCauseway, toSynapse] = [starting.use(await openWire()), starting.use(await openWire())]
+  const synapse = await startSynapse({
+    authority,
+    serverName: `127.0.0.1:${toSynapse.port}`,
+    extra: SYNAPSE_LINES,
+  })
   if ('skip' in synapse) return synapse
   starting.use(synapse)
-  const causeway = starting.use(await startCauseway({ ...here, ...options }))
+  toSynapse.leadTo(synapse.federationPort)
+  const port = await freePort()
+  toCauseway.leadTo(port)
+  const federation = { port, own: authority.issue('127.0.0.1'), authority: authority.certificate }
+  const causeway = starting.use(
+    await startCauseway({ serverName: `127.0.0.1:${toCauseway.port}`, federation, ...options }),
+  )
   const all = starting.move()
   const sideOf = (kind: Side['kind'], server: Pick<Side, 'url' | 'serverName' | 'log'>): Side => ({
     kind,
@@ -66,10 +74,10 @@ export async function startTwoServers(options: TwoServersOptions = {}): Promise<
     causeway: sideOf('Causeway', causeway),
     synapse: sideOf('Synapse', synapse),
     part: async () => {
-      await Promise.all([here.wire.cut(), there.wire.cut()])
+      await Promise.all([toCauseway.cut(), toSynapse.cut()])
     },
     mend: async () => {
-      await Promise.all([here.wire.mend(), there.wire.mend()])
+      await Promise.all([toCauseway.mend(), toSynapse.mend()])
     },
     crashCauseway: async () => {
       await causeway.kill()

@@ -110,10 +110,10 @@ async function leaveAlone(
 /** An event lists ten auth events at most. */
 const MAX_KEPT_AUTH = 9
 
-function hashesOf({ rules }: RoomInfo, event: RoomEvent): Map<EventId, string> {
-  const pair = (reference: EventReference): [EventId, string][] =>
+function hashesOf({ rules }: RoomInfo, event: RoomEvent): Map<EventId, string | undefined> {
+  const pair = (reference: EventReference): [EventId, string | undefined][] =>
     typeof reference === 'string' ? [] : [[reference[0] as EventId, reference[1].sha256]]
-  return new Map([
+  return new Map<EventId, string | undefined>([
     ...event.pdu.auth_events.flatMap(pair),
     [event.eventId, referenceHash(rules, event.pdu, sha256)] as const,
   ])

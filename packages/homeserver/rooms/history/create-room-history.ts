@@ -14,8 +14,11 @@ import { fetchBatch } from './fetch-batch.ts'
 import type { RoomHistory, Stretch } from './room-history.ts'
 import { takeUpBatch, type TakenUp } from './take-up.ts'
 
-/** Gaps that one request names: branches of the graph that end close to each other. */
-const MAX_GAPS = 5
+/**
+ * Gaps that one request names: branches of the graph that end close to each other. All of them, where it can be: what
+ * is before two gaps must not come, and get its place, before the events that fill the other one.
+ */
+const MAX_GAPS = 50
 /** How long one server may take to tell all that is needed for a batch. */
 const SERVER_PATIENCE_MS = 15_000
 /** How long a gap that nobody could fill is left alone. */
@@ -41,7 +44,7 @@ export function createRoomHistory(engine: RoomEngine, deps: HistoryDeps): RoomHi
       const [first] = gaps
       if (first === undefined) return false
       const flight = flights.run(`${room.roomNid}:${first.event_id}`, async () => {
-        const filled = await fillGap(engine, deps, deps.peers!, room, gaps.slice(0, MAX_GAPS))
+        const filled = await fillGap(engine, deps, deps.peers!, room, gaps)
         if (!filled) resting.add(room, first)
         return filled
       })
@@ -55,7 +58,7 @@ async function findGaps(
   room: RoomInfo,
   { from, downTo }: Stretch,
 ): Promise<BackwardExtremityRow[]> {
-  const gaps = await listBackwardExtremities(engine.db, room.roomNid, from.depth, 50)
+  const gaps = await listBackwardExtremities(engine.db, room.roomNid, from.depth, MAX_GAPS)
   return gaps.filter((gap) => gap.child_depth >= downTo)
 }
 

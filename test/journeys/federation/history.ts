@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { registerUser, type TestUser } from '@causeway/testkit/matrix-client.ts'
+import type { SeenEvent } from '@causeway/testkit/matrix-person.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
+import { at, eventually } from './rooms.ts'
+import type { Side } from './two-servers.ts'
+
+const MESSAGES = 1_000
+/** Said at once: each voice has its own order, and the room's is its server's matter. */
+const VOICES = 10
+
+async function sayMany(user: TestUser, roomId: string): Promise<void> {
+  const speak = async (_: unknown, voice: number): Promise<void> => {
+    for (let line = 0; line < MESSAGES / VOICES; line++) {
+      const path = `${at(roomId)}/send/m.room.message/${voice}-${line}`
+      await user.call('PUT', path, { msgtype: 'm.text', body: bodyOf(voice, line) })
+    }
+  }
+  await Promise.all(Array.from({ length: VOICES }, speak))
+}
+
+const bodyOf = (voice: number, line: number): string => `voice ${voice}, line ${line}`
+
+/** Everything that was ever said in a room, read from its end to its beginning. */
+async function readBack(user: TestUser, roomId: string): Promise<SeenEvent[]> {
+  const events: SeenEvent[] = []
+  let from = ''
+  for (;;) {
+    const path = `${at(roomId)}/messages?dir=b&limit=100${from === '' ? '' : `&from=${encodeURIComponent(from)}`}`
+    const page = await user.call('GET', path)
+    events.push(...(page['chunk'] as unknown as SeenEvent[]))
+    const end = page['end'] as string | undefined
+    if (end === undefined || end === from) return events
+    from = end
+  }
+}
+
+/** Whoever comes late reads what was before, fetched from the other server as they go back. */
+export function tellOfHistory(sides: () => readonly [hosts: Side, guests: Side]): void {
+  it(`a newcomer reads ${MESSAGES} messages that were there before them, back to the beginning`, async () => {
+    const [hosts, guests] = sides()
+    // Neither keeps syncing: only the history matters here.
+    const hanna = await registerUser(hosts.url, 'hanna-old')
+    const gero = await registerUser(guests.url, 'gero-new')
+    const room = await hanna.call('POST', '/createRoom', { preset: 'public_chat' })
+    const roomId = room['room_id'] as string
+    await sayMany(hanna, roomId)
+    await gero.call('POST', `/join/${encodeURIComponent(roomId)}?via=${hosts.serverName}`, {})
+    const events = await eventually('the beginning of the room', async () => {
+      const read = await readBack(gero, roomId)
+      return read.at(-1)?.type === 'm.room.create' && read
+    })
+    const bodies = events
+      .filter(({ type }) => type === 'm.room.message')
+      .map(({ content }) => content['body'])
+    assert.equal(bodies.length, MESSAGES)
+    for (let voice = 0; voice < VOICES; voice++) {
+      const lines = bodies.filter((body) => textOf(body).startsWith(`voice ${voice},`))
+      const said = Array.from({ length: MESSAGES / VOICES }, (_, line) => bodyOf(voice, line))
+      assert.deepEqual(lines, said.toReversed())
+    }
+  })
+}
