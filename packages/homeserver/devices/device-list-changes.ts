@@ -14,6 +14,7 @@ import {
   memberEventsOf,
   readMemberEvents,
   type LogRange,
+  type Stay,
   type Stays,
 } from './member-changes.ts'
 import { sharingOf, type ReaderRooms } from './sharing.ts'
@@ -47,13 +48,33 @@ export async function findDeviceListChanges(
 ): Promise<DeviceListChanges | undefined> {
   const events = await readOwnMemberEvents(hs, question)
   if (events === undefined) return everybody(hs, question)
-  if (events.length === 0 && !mayHaveChangedDevices(hs, question)) return undefined
+  const completed = completedRooms(hs, question)
+  if (events.length === 0 && completed.size === 0 && !mayHaveChangedDevices(hs, question)) return undefined
   const stays = await collectStays(hs.rooms, events)
-  const reader = readerRoomsOf(question.rooms, stays.get(question.userId))
+  const reader = readerRoomsOf(
+    question.rooms,
+    new Map([...completed, ...(stays.get(question.userId) ?? new Map<number, Stay>())]),
+  )
   const { devices, signed } = await readChangedUsers(hs, question, reader, stays)
   const joined = await readJoinedRooms(hs, reader, new Set([...devices, ...stays.keys()]))
   const found = compare(question.userId, { reader, stays, devices, signed, joined })
   return found.changed.length === 0 && found.left.length === 0 ? undefined : found
+}
+
+/** Rooms that were joined fast and whose members came in the stretch: as if the reader had come into them then. */
+function completedRooms(
+  { rooms: { partial } }: Deps,
+  { rooms, after, upTo }: DeviceListQuestion,
+): Map<number, Stay> {
+  const completed = new Map<number, Stay>()
+  if (partial.lastWhole() <= after) return completed
+  for (const roomId of rooms.joined) {
+    const { roomNid } = rooms.byId.get(roomId)!
+    const position = partial.wholeSince(roomNid) ?? 0
+    if (position <= after || position > upTo) continue
+    completed.set(roomNid, { wasJoined: false, changes: [{ position, isJoined: true }] })
+  }
+  return completed
 }
 
 /** All with whom a room is shared: what is always right, if more than needed, after a very long absence. */

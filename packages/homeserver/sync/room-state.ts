@@ -7,7 +7,11 @@ import type { RoomEngine } from '../rooms/engine.ts'
 import type { StateEntry } from '../rooms/state-entry.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import type { SyncContext } from './context.ts'
+import { membersByEvents } from './partial-members.ts'
 import type { Timeline } from './timeline.ts'
+
+/** A state event that the reader is told of. */
+type ToldEntry = Pick<StateEntry, 'stored'>
 
 /**
  * The `state` of a room in a sync: what changed between `sinceRoot` and the start of the timeline; the whole
@@ -19,7 +23,7 @@ export async function readSyncState(
   room: RoomInfo,
   timeline: Timeline,
   sinceRoot: number | undefined,
-): Promise<StateEntry[]> {
+): Promise<ToldEntry[]> {
   const { state: filter } = ctx.filter
   if (filter.isEmpty || !filter.passesRoom(room.roomId)) return []
   const engine = ctx.hs.rooms
@@ -75,7 +79,7 @@ async function membersFor(
   timeline: Timeline,
   known: readonly StateEntry[],
   isFirst: boolean,
-): Promise<StateEntry[]> {
+): Promise<ToldEntry[]> {
   const told = new Set(
     known.filter(({ stored }) => stored.type === 'm.room.member').map(({ stored }) => stored.stateKey),
   )
@@ -89,12 +93,21 @@ async function membersFor(
     .filter((userId) => !told.has(userId))
     .map((stateKey) => ({ type: 'm.room.member', stateKey }))
   if (names.length === 0) return []
-  const entries = await readStateKeysAt(ctx.hs.rooms, room, timeline.startRoot, names)
+  const entries: (ToldEntry | undefined)[] = await readStateKeysAt(
+    ctx.hs.rooms,
+    room,
+    timeline.startRoot,
+    names,
+  )
+  const unknown = new Set(names.filter((_, at) => entries[at] === undefined).map(({ stateKey }) => stateKey))
+  const spoken = timeline.events.map(({ event }) => event)
+  const byEvents = await membersByEvents(ctx.hs.rooms, room, spoken, unknown)
+  entries.push(...byEvents.map((stored) => ({ stored })))
   const redundant = isFirst || ctx.filter.state.includeRedundantMembers
   return entries.filter((entry) => {
     if (entry === undefined) return false
     // Noted in any case: whom a first sync tells of need not be told of again.
     const isNews = ctx.hs.toldMembers.shouldTell(ctx.session, entry.stored)
     return redundant || isNews
-  }) as StateEntry[]
+  }) as ToldEntry[]
 }

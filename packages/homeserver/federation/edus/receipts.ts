@@ -60,6 +60,11 @@ async function inTheirRooms({ hs, gate }: EduContext, named: readonly Named[]): 
   const userIds = [...new Set(named.map((one) => one.userId))]
   const rows = nids.size === 0 ? [] : await listJoinedRoomsOf(hs.db, userIds, [...nids.values()])
   const joined = new Set(rows.map((row) => `${row.user_id} ${row.room_nid}`))
+  for (const { roomId, userId } of named) {
+    const roomNid = nids.get(roomId)
+    if (roomNid === undefined || hs.rooms.partial.find(roomNid) === undefined) continue
+    if ((await gate.open(roomId, userId)) !== undefined) joined.add(`${userId} ${roomNid}`)
+  }
   return named
     .filter(({ roomId, userId }) => joined.has(`${userId} ${nids.get(roomId)}`))
     .map(({ roomId, userId, receipt }) => ({

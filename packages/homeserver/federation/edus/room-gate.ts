@@ -13,7 +13,7 @@ import type { RoomInfo } from '../../rooms/stored-event.ts'
 export interface RoomGate {
   /** The room, when we are in it and the sender may be heard there. */
   find(roomId: RoomId): Promise<RoomInfo | undefined>
-  /** The same, when the user is the sender's and joined to it. */
+  /** The same, when the user is the sender's and joined to it, as far as that can be known. */
   open(roomId: RoomId, userId: UserId): Promise<RoomInfo | undefined>
 }
 
@@ -34,7 +34,13 @@ export function createRoomGate({ rooms }: Pick<Homeserver, 'rooms'>, origin: Ser
     find,
     async open(roomId, userId) {
       if (serverNameOf(userId) !== origin) return undefined
-      return (await rooms.members.roomsOf(userId)).joined.has(roomId) ? find(roomId) : undefined
+      const membership = (await rooms.members.roomsOf(userId)).byId.get(roomId)?.membership
+      if (membership === 'join') return find(roomId)
+      if (membership !== undefined) return undefined
+      // While the members of a room that was joined fast are not here, its servers' word is all there is.
+      const room = await find(roomId)
+      const partial = room === undefined ? undefined : rooms.partial.find(room.roomNid)
+      return partial?.servers.includes(origin) === true ? room : undefined
     },
   }
 }

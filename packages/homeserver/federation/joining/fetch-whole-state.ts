@@ -132,7 +132,7 @@ async function fetchAll(
 }
 
 /** Events that we hold were verified when they came. */
-function heldEvents(room: RoomInfo, rows: readonly EventRow[]): Map<EventId, VerifiedPdu> {
+export function heldEvents(room: RoomInfo, rows: readonly EventRow[]): Map<EventId, VerifiedPdu> {
   const held = new Map<EventId, VerifiedPdu>()
   for (const row of rows) {
     if (row.room_nid !== room.roomNid || (row.flags & EventFlag.rejected) !== 0) continue

@@ -4,7 +4,7 @@ import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
 import { parseServerName } from '@causeway/matrix/ids/server-name.ts'
 import { acceptEvent } from '../../rooms/join/accept-event.ts'
 import {
-  AnswerRefused,
+  JoinRefused,
   checkRoomAnswer,
   refusalByState,
   type CheckedRoom,
@@ -17,6 +17,7 @@ import { findRoom } from '../../rooms/load-head.ts'
 import type { VerifiedPdu } from '../../rooms/receive/verify-pdus.ts'
 import { countersigned } from './countersigned.ts'
 import type { JoiningDeps } from './joining-deps.ts'
+import { findMissingAuth } from './missing-auth.ts'
 import { requestTemplate, sendJoin, type JoinAnswer } from './resident-requests.ts'
 import { tryServers } from './try-servers.ts'
 
@@ -67,7 +68,7 @@ async function joinThrough(
   const event = own.event.pdu as unknown as JsonObject
   const answer = await sendJoin(client, server, { roomId, eventId: built.eventId, event }, signal)
   const join = await countersigned(deps, { roomId, rules }, own, answer.event, signal)
-  const room = await checkAnswer(deps, { roomId, rules }, join, answer, signal)
+  const room = await checkAnswer(deps, { roomId, rules }, join, { ...answer, server }, signal)
   const partial = answer.membersOmitted ? { servers: residentsOf(deps, server, answer) } : undefined
   try {
     await installRoom(deps.rooms, { roomId, rules, join, room, partial })
@@ -83,14 +84,16 @@ async function checkAnswer(
   deps: JoiningDeps,
   room: { readonly roomId: RoomId; readonly rules: RoomVersionRules },
   join: VerifiedPdu,
-  answer: JoinAnswer,
+  answer: JoinAnswer & { readonly server: ServerName },
   signal: AbortSignal | undefined,
 ): Promise<CheckedRoom> {
   const { peers } = deps.federation
   const tools = { peers, clock: deps.clock }
   const state = await verifyMany(tools, room, answer.state, signal)
   const authChain = await verifyMany(tools, room, answer.authChain, signal)
-  const checked = checkRoomAnswer(room, { state: state.pdus, authChain: authChain.pdus })
+  const given = [...state.pdus, ...authChain.pdus]
+  const more = await findMissingAuth(deps, room, join, { given, server: answer.server }, signal)
+  const checked = checkRoomAnswer(room, { state: state.pdus, authChain: [...authChain.pdus, ...more] })
   const droppedCount = state.droppedCount + authChain.droppedCount + checked.refused.length
   if (droppedCount > 0) {
     deps.logger.warn('events of a room that we join were dropped', {
@@ -104,8 +107,7 @@ async function checkAnswer(
     })
   }
   const reason = refusalByState(room.rules, join.event, checked, answer.membersOmitted)
-  if (reason !== undefined)
-    throw new AnswerRefused(`by the state it gives, the join is not allowed: ${reason}`)
+  if (reason !== undefined) throw new JoinRefused(`by the state it gives, the join is not allowed: ${reason}`)
   return checked
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import { clientRoutes } from '../../client/routes.ts'
 import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
@@ -88,6 +89,7 @@ async function say(server: FederatedServer, login: TestLogin, roomId: string, bo
 
 interface Sync {
   next_batch: string
+  device_lists?: { changed: string[] }
   rooms?: {
     join?: Record<string, { timeline: { events: JsonObject[] }; state: { events: JsonObject[] } }>
     invite?: Record<string, { invite_state: { events: JsonObject[] } }>
@@ -364,6 +366,60 @@ describe('memberships across servers', () => {
       assert.ok(
         all.some((event) => (event['content'] as JsonObject)['body'] === 'written while members are missing'),
       )
+    } finally {
+      Object.assign(peers, { getStateIds: ask })
+    }
+  })
+
+  it('hears a fast-joined room before its members are there, tells nobody its state, and then of their devices', async () => {
+    const roomId = await makeRoom(one, alice, { name: 'Named, so that nobody in it is told' })
+    const [carol, dora] = [await one.register('carol'), await one.register('dora')]
+    for (const who of [carol, dora]) await ok(one, who, 'POST', `/rooms/${segment(roomId)}/join`, {})
+    const { next_batch: since } = await sync(two, bob, undefined, true)
+    const hold = Promise.withResolvers<void>()
+    const { peers } = two.hs.joining
+    const ask: (typeof peers)['getStateIds'] = peers.getStateIds.bind(peers)
+    Object.assign(peers, {
+      getStateIds: async (...args: Parameters<typeof ask>) => {
+        await hold.promise
+        return ask(...args)
+      },
+    })
+    try {
+      await join(two, bob, roomId, one.name)
+      await say(one, carol, roomId, 'hello')
+      await carryNewest(one, two, roomId)
+      await two.hs.receiving.inbox.idle()
+      await one.hs.federation.client.request(two.name, {
+        method: 'PUT',
+        path: '/_matrix/federation/v1/send/typing-in-a-partial-room',
+        body: {
+          origin: one.name,
+          origin_server_ts: one.hs.clock.now(),
+          pdus: [],
+          edus: [{ edu_type: 'm.typing', content: { room_id: roomId, user_id: carol.userId, typing: true } }],
+        },
+      })
+      const early = await sync(two, bob, since, true)
+      const shown = early.rooms?.join?.[roomId]
+      const message = shown?.timeline.events.find(({ sender }) => sender === carol.userId)
+      assert.equal((message?.['content'] as JsonObject)['body'], 'hello')
+      assert.ok(
+        shown?.state.events.some((event) => event['state_key'] === carol.userId),
+        'who speaks is told',
+      )
+      assert.deepEqual(two.hs.typing.of(roomId as RoomId)?.userIds, [carol.userId])
+      const asked = one.hs.federation.client.request(two.name, {
+        method: 'GET',
+        path: `/_matrix/federation/v1/state_ids/${segment(roomId)}`,
+        query: [['event_id', message?.['event_id'] as string]],
+      })
+      await assert.rejects(asked, /403/)
+      hold.resolve()
+      await whole(two)
+      const late = await sync(two, bob, early.next_batch, true)
+      assert.ok(!early.device_lists?.changed.includes(dora.userId))
+      assert.ok(late.device_lists?.changed.includes(dora.userId), JSON.stringify(late.device_lists))
     } finally {
       Object.assign(peers, { getStateIds: ask })
     }

@@ -1,8 +1,8 @@
 import { ERRCODE_STATUS, type Errcode } from '@causeway/matrix/errors/errcodes.ts'
-import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import { MatrixError, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Logger } from '../../ops/log.ts'
-import { AnswerRefused } from '../../rooms/join/check-answer.ts'
+import { AnswerRefused, JoinRefused } from '../../rooms/join/check-answer.ts'
 import { FederationError } from '../federation-client.ts'
 
 /** So many servers are asked for one request of a user. */
@@ -67,6 +67,8 @@ function toRefusal(
     const extra = typeof version === 'string' ? { room_version: version } : {}
     return new MatrixError(errcode, message, { status: failure.status, extra })
   }
+  const forbidding = failures.find(({ error }) => error instanceof JoinRefused)
+  if (forbidding !== undefined) return forbidden(`${forbidding.server}: ${forbidding.error.message}`)
   const names = failures.map(({ server, error }) => `${server} (${describe(error)})`).join(', ')
   if (failures.length > 0 && failures.every(({ error }) => errcodeOf(error) === 'M_NOT_FOUND')) {
     return new MatrixError('M_NOT_FOUND', `Cannot ${purpose}: none of these servers knows the room: ${names}`)

@@ -1,5 +1,5 @@
 import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
-import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import { forbidden, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { listState } from '@causeway/store/state/tree.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { findEventRows, type EventRow } from '@causeway/store/tables/events.ts'
@@ -20,7 +20,8 @@ interface StateAtEvent {
 
 /**
  * Ids of the room's state before an event, and of its auth chain, as JSON. Costs the state's numbers; no event is read.
- * @throws M_FORBIDDEN for a server that is not in the room, M_NOT_FOUND when we do not hold the event with its state
+ * @throws M_FORBIDDEN for a server that is not in the room, and while the room is partial, M_NOT_FOUND when we do not
+ * hold the event with its state
  * https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1state_idsroomid
  */
 export async function serveStateIds(
@@ -56,6 +57,7 @@ async function readStateAtEvent(
   eventId: EventId,
 ): Promise<StateAtEvent> {
   const room = await requireServerInRoom(engine, roomId, origin)
+  requireWholeState(engine, room)
   const row = await requireRow(engine, room, eventId)
   if ((row.flags & EventFlag.outlier) !== 0) {
     throw notFound(`The state at ${eventId} is not known to this server`)
@@ -66,6 +68,12 @@ async function readStateAtEvent(
     for (const [, stateNid] of items) state.push(stateNid)
   }
   return { room, graph, state, authChain: walkAuthChain(room, graph, state) }
+}
+
+/** What we know of a room that was joined fast lacks members, and must not pass for its state. */
+function requireWholeState(engine: RoomEngine, { roomNid }: RoomInfo): void {
+  if (engine.partial.find(roomNid) === undefined) return
+  throw forbidden('This server has only begun to join the room and cannot tell its state; ask another one')
 }
 
 async function requireRow(engine: RoomEngine, room: RoomInfo, eventId: EventId): Promise<EventRow> {

@@ -49,6 +49,7 @@ export async function acceptMembership(
 ): Promise<AcceptedMembership> {
   const room = await findRoom(engine, request.roomId)
   if (room === undefined) throw notFound(`This server does not know the room ${request.roomId}`)
+  engine.partial.requireWhole(room.roomNid)
   requireShape(request)
   const when = (pdu: Pdu): boolean => authorisedBy(pdu) === engine.serverName
   const options = { sign: { signer, when }, ...(signal === undefined ? {} : { signal }) }

@@ -14,6 +14,9 @@ export class AnswerRefused extends Error {
   override readonly name = 'AnswerRefused'
 }
 
+/** What it said may be true, and forbids what we want to do. */
+export class JoinRefused extends AnswerRefused {}
+
 export interface RoomAnswer {
   readonly state: readonly VerifiedPdu[]
   readonly authChain: readonly VerifiedPdu[]

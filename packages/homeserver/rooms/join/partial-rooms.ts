@@ -27,6 +27,8 @@ export interface PartialRooms {
   whenWhole(roomNid: number, signal: AbortSignal): Promise<void>
   /** Position since when a room that was joined fast is whole; undefined for every other. */
   wholeSince(roomNid: number): number | undefined
+  /** The newest position at which any room became whole. */
+  lastWhole(): number
   add(room: PartialRoom): void
   attempted(roomNid: number): void
   becameWhole(roomNid: number, position: number): void
@@ -37,12 +39,13 @@ export interface PartialRooms {
 class Rooms implements PartialRooms {
   readonly #partial = new Map<number, PartialRoom>()
   readonly #whole = new Map<number, number>()
+  #lastWhole = 0
   readonly #waiting = new Map<number, Set<() => void>>()
 
   constructor(rows: readonly PartialRoomRow[]) {
     for (const row of rows) {
       if (row.whole_at === 0) this.add(roomOf(row))
-      else this.#whole.set(row.room_nid, row.whole_at)
+      else this.#noteWhole(row.room_nid, row.whole_at)
     }
   }
 
@@ -75,6 +78,15 @@ class Rooms implements PartialRooms {
     return this.#whole.get(roomNid)
   }
 
+  lastWhole(): number {
+    return this.#lastWhole
+  }
+
+  #noteWhole(roomNid: number, position: number): void {
+    this.#whole.set(roomNid, position)
+    this.#lastWhole = Math.max(this.#lastWhole, position)
+  }
+
   add(room: PartialRoom): void {
     this.#partial.set(room.roomNid, room)
     this.#whole.delete(room.roomNid)
@@ -87,7 +99,7 @@ class Rooms implements PartialRooms {
 
   becameWhole(roomNid: number, position: number): void {
     this.forget(roomNid)
-    this.#whole.set(roomNid, position)
+    this.#noteWhole(roomNid, position)
   }
 
   forget(roomNid: number): void {
