@@ -170,7 +170,7 @@ const setState: Deed = ({ clients, chance, rooms, residents }) => {
   })
 }
 
-/** Someone with power gives or takes it, as seen by their own server. */
+/** Someone with power gives or takes it, as seen by their own server. Everybody may go on to speak: who cannot, cannot spread what only they know. */
 const changeLevels: Deed = async ({ clients, chance, rooms, residents, guests }) => {
   const roomId = chance.pick(rooms)
   const { server, userId } = chance.pick(residents.slice(0, 2))
@@ -183,7 +183,7 @@ const changeLevels: Deed = async ({ clients, chance, rooms, residents, guests })
   const body = {
     ...levels,
     users,
-    ...(chance.happens(0.3) ? { events_default: chance.pick([0, 0, 25]) } : {}),
+    ...(chance.happens(0.3) ? { kick: chance.pick([25, 50]) } : {}),
   }
   clients.send(server, userId, { what: 'sets levels', method: 'PUT', url, body, roomId })
 }

@@ -2,6 +2,7 @@ import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import { toRoomEvent } from '@causeway/matrix/events/make-room-event.ts'
 import type { Pdu } from '@causeway/matrix/events/pdu.ts'
 import { parseJsonObject } from '@causeway/matrix/json/parse.ts'
+import { EventFlag } from '@causeway/store/log/entry.ts'
 import {
   countAttempt,
   deleteInboundPdu,
@@ -10,6 +11,7 @@ import {
 } from '@causeway/store/tables/inbound-pdus.ts'
 import { sha256 } from '../../crypto/sha256.ts'
 import { findHead, findRoom } from '../load-head.ts'
+import { findEvents } from '../read-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
 import { fetchAuthEvents, fetchBetween, fetchStateAfter, type Inquiry } from './fetch-missing.ts'
@@ -139,13 +141,40 @@ async function fetchBack(
     .map(([eventId]) => eventId)
   if (latest.length === 0) return []
   const earliest = await extremitiesOf(deps, inquiry.room)
-  try {
-    return await fetchBetween(deps, inquiry, { earliest, latest })
-  } catch (error) {
-    if (inquiry.signal.aborted) throw error
-    deps.logger.info('what lies between cannot be had', { server: inquiry.server, latest, error })
+  const found = await fetchBetween(deps, inquiry, { earliest, latest }).catch((error: unknown) => {
+    inquiry.signal.throwIfAborted()
+    // It is of no help, which counts as an attempt: the next one asks another server.
+    deps.logger.info('the events before those that wait cannot be had', { server: inquiry.server, error })
     return []
+  })
+  return neededFor(deps, waiting, found)
+}
+
+/**
+ * Of what a server says lies between, the events from those that wait back to what we hold. Around that, others may
+ * lead back to the beginning of the room: taken for new, they would take its state back there.
+ */
+async function neededFor(
+  { engine }: ReceiveDeps,
+  waiting: ReadonlyMap<EventId, Waiting>,
+  found: readonly VerifiedPdu[],
+): Promise<VerifiedPdu[]> {
+  const held = await findEvents(
+    engine,
+    found.map(({ event }) => event.eventId),
+  )
+  const byId = new Map(found.map((pdu) => [pdu.event.eventId, pdu]))
+  const needed = new Set<VerifiedPdu>()
+  const stack = [...waiting.values()].flatMap(({ prevs }) => prevs)
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    const pdu = byId.get(id)
+    const stored = held.get(id)
+    const isInGraph = stored !== undefined && (stored.flags & EventFlag.outlier) === 0
+    if (pdu === undefined || isInGraph || needed.has(pdu)) continue
+    needed.add(pdu)
+    stack.push(...pdu.event.prevEventIds)
   }
+  return [...needed]
 }
 
 /** Read inside the queue: they move with every write. */
