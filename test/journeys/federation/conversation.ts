@@ -252,8 +252,9 @@ export function tellOfConversation(sides: Sides): void {
     )
     const answer = (await response.json()) as { rooms: JsonObject[] }
     assert.equal(response.status, 200, JSON.stringify(answer))
-    const names = answer.rooms.map(({ name }) => name)
-    assert.deepEqual(names.toSorted(), ['Boats', 'Deck', 'Dinghy', 'Fleet'])
+    const names = new Set(answer.rooms.map(({ name }) => name))
+    assert.equal(answer.rooms.length, 4)
+    assert.deepEqual(names, new Set(['Boats', 'Deck', 'Dinghy', 'Fleet']))
     assert.equal(answer.rooms.find(({ name }) => name === 'Deck')?.['topic'], 'for all')
     await join(gero, deep, hosts)
     await talk(hanna, gero, deep, 'in the dinghy')
