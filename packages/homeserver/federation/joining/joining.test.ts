@@ -403,7 +403,7 @@ describe('memberships across servers', () => {
       const early = await sync(two, bob, since, true)
       const shown = early.rooms?.join?.[roomId]
       const message = shown?.timeline.events.find(({ sender }) => sender === carol.userId)
-      assert.equal((message?.['content'] as JsonObject)['body'], 'hello')
+      assert.deepEqual(message?.['content'], { msgtype: 'm.text', body: 'hello' })
       assert.ok(
         shown?.state.events.some((event) => event['state_key'] === carol.userId),
         'who speaks is told',
