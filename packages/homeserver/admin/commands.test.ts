@@ -121,11 +121,8 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(await give('media-delete', { of: 'bob' }), { deleted: 2 })
       await refused(give('media-delete', { media: ['gone'] }), 'M_NOT_FOUND', /no such upload/)
       await refused(give('media-delete', {}), 'M_INVALID_PARAM', /Say either/)
-      await refused(
-        give('media-delete', { media: ['mxc://elsewhere/x'] }),
-        'M_INVALID_PARAM',
-        /not uploaded to/,
-      )
+      await refused(give('media-delete', { media: ['no id'] }), 'M_INVALID_PARAM', /no media id/)
+      await refused(give('media-delete', { media: ['mxc://elsewhere/x'] }), 'M_NOT_FOUND', /no such upload/)
     })
 
     it('show figures', async () => {

@@ -39,7 +39,9 @@ export async function requireAllowedRoom(
   if (!write.head.rules.restrictedJoins || !RESTRICTED.has(joinRule as string)) return false
   const rooms = allowedRooms(rules?.stored.content['allow'])
   const { joined } = await engine.members.roomsOf(userId)
-  if (rooms.some((roomId) => joined.has(roomId))) return true
+  // Who was in a room when we left it may have left since: only what we still see counts.
+  const theirs = rooms.filter((roomId) => joined.has(roomId))
+  if (await knowsAny(engine, theirs)) return true
   if (rooms.length > 0 && !(await knowsAny(engine, rooms))) {
     throw new MatrixError(
       'M_UNABLE_TO_AUTHORISE_JOIN',

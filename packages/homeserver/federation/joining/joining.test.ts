@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import type { RoomId } from '@causeway/matrix/ids/ids.ts'
+import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import { clientRoutes } from '../../client/routes.ts'
 import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
@@ -300,6 +300,18 @@ describe('memberships across servers', () => {
     assert.equal(await membershipOf(one, alice, roomId, carol.userId), 'join')
     assert.equal(await membershipOf(two, bob, roomId, carol.userId), 'join')
     await whole(two)
+    // Once nobody of ours is in the other room, what we remember of it vouches for nobody.
+    const amos = await one.register('amos')
+    await ok(one, amos, 'POST', `/rooms/${segment(club)}/join`, {})
+    await carryNewest(one, two, club)
+    assert.equal((await two.hs.rooms.members.roomsOf(amos.userId as UserId)).joined.has(club as RoomId), true)
+    for (const who of [bob, carol]) await ok(two, who, 'POST', `/rooms/${segment(club)}/leave`, {})
+    const asked = one.hs.federation.client.request(two.name, {
+      method: 'GET',
+      path: `/_matrix/federation/v1/make_join/${segment(roomId)}/${segment(amos.userId)}`,
+      query: SUPPORTED_ROOM_VERSIONS.map((version) => ['ver', version] as const),
+    })
+    await assert.rejects(asked, /none of the rooms whose members may join/)
   })
 
   it('ban: who is banned, or shut out by the ACL, is refused by a sentence that says so', async () => {
@@ -403,7 +415,7 @@ describe('memberships across servers', () => {
       const early = await sync(two, bob, since, true)
       const shown = early.rooms?.join?.[roomId]
       const message = shown?.timeline.events.find(({ sender }) => sender === carol.userId)
-      assert.equal((message?.['content'] as JsonObject | undefined)?.['body'], 'hello')
+      assert.deepEqual(message?.['content'], { msgtype: 'm.text', body: 'hello' })
       assert.ok(
         shown?.state.events.some((event) => event['state_key'] === carol.userId),
         'who speaks is told',
