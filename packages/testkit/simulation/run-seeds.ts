@@ -17,14 +17,21 @@ export interface RunSeedsOptions {
 }
 
 async function ask(child: ChildProcess, seed: string): Promise<PlainResult> {
-  const answered = once(child, 'message') as Promise<[PlainResult]>
-  const ended = once(child, 'exit').then(([code]) => {
+  const done = new AbortController()
+  const { signal } = done
+  const answered = once(child, 'message', { signal }) as Promise<[PlainResult]>
+  const ended = once(child, 'exit', { signal }).then(([code]) => {
     throw new Error(`the process that ran seed ${seed} ended with ${code}`)
   })
   child.send(seed)
-  const [result] = await Promise.race([answered, ended])
-  ended.catch(() => undefined)
-  return result
+  try {
+    const [result] = await Promise.race([answered, ended])
+    return result
+  } finally {
+    // Nobody listens to a process longer than it is asked.
+    for (const waited of [answered, ended]) waited.catch(() => undefined)
+    done.abort()
+  }
 }
 
 /** Runs seeds in several processes. @returns the results in the order of the seeds, as far as they were run */
