@@ -89,6 +89,7 @@ async function fillGaps(
   const mine = pdus.filter(({ event }) => rows.some((row) => row.event_id === event.eventId))
   const fetched = new Map(mine.map((pdu) => [pdu.event.eventId, pdu]))
   const wantedIds = new Set(fetched.keys())
+  const shown = new Set<EventId>()
   const done = (id: EventId): ReturnType<typeof deleteInboundPdu>[] =>
     wantedIds.has(id) ? [deleteInboundPdu(room.roomId, id)] : []
   let waiting = await place(deps, room, [...fetched.values()], { done })
@@ -97,11 +98,14 @@ async function fillGaps(
     if (await fetchAuthsOf(deps, inquiry, waiting)) {
       waiting = await place(deps, room, [...fetched.values()], { done })
     }
-    for (const pdu of await fetchBack(deps, inquiry, waiting)) fetched.set(pdu.event.eventId, pdu)
+    for (const pdu of await fetchBack(deps, inquiry, waiting)) {
+      fetched.set(pdu.event.eventId, pdu)
+      shown.add(pdu.event.eventId)
+    }
     if (fetched.size === before) break
     waiting = await place(deps, room, [...fetched.values()], { done })
   }
-  if (waiting.size > 0) waiting = await acceptGaps(deps, inquiry, { fetched, sent: wantedIds, waiting, done })
+  if (waiting.size > 0) waiting = await acceptGaps(deps, inquiry, { fetched, shown, waiting, done })
   return [...wantedIds].some((id) => !waiting.has(id))
 }
 
@@ -188,8 +192,8 @@ function extremitiesOf({ engine }: ReceiveDeps, { roomId }: RoomInfo): Promise<E
 /** What could not be placed, when there is nobody left to ask for what lies between. */
 interface Unplaced {
   readonly fetched: ReadonlyMap<EventId, VerifiedPdu>
-  /** Those that were sent to us; the others we asked for. */
-  readonly sent: ReadonlySet<EventId>
+  /** Those that we were shown when we asked what lies between. */
+  readonly shown: ReadonlySet<EventId>
   readonly waiting: ReadonlyMap<EventId, Waiting>
   readonly done: (eventId: EventId) => ReturnType<typeof deleteInboundPdu>[]
 }
@@ -201,10 +205,10 @@ interface Unplaced {
 async function acceptGaps(
   deps: ReceiveDeps,
   inquiry: Inquiry,
-  { fetched, sent, waiting, done }: Unplaced,
+  { fetched, shown, waiting, done }: Unplaced,
 ): Promise<Map<EventId, Waiting>> {
   const gapStates = new Map<EventId, readonly EventId[]>()
-  const behind = [...waiting].filter(([eventId]) => !sent.has(eventId))
+  const behind = [...waiting].filter(([eventId]) => shown.has(eventId))
   const unknown = new Set(behind.flatMap(([, { prevs }]) => prevs))
   for (const eventId of unknown) {
     if (fetched.has(eventId)) continue
