@@ -31,6 +31,8 @@ interface Puppet {
   ready: PromiseWithResolvers<boolean>
   end: DisconnectReason | undefined
   endedMs: number
+  /** It was registered at some time. */
+  wasIn: boolean
 }
 
 export type PuppetResult =
@@ -41,8 +43,12 @@ export type PuppetResult =
   | { readonly kind: 'refused'; readonly reason: string }
 
 /** What people are told where the network wants somebody's own connection at most later. */
+const NOT_LET_IN = 'the network allows no more connections from here'
 const REFUSED: Partial<Record<DisconnectReason, string>> = {
-  throttled: 'the network allows no more connections from here',
+  throttled: NOT_LET_IN,
+  // Before anybody was in: a server that closes while we still introduce ourselves takes its own words back with it.
+  network: NOT_LET_IN,
+  'server-closed': NOT_LET_IN,
   'sasl-failed': 'the network did not take the password of an account',
   'sasl-unavailable': 'the network did not offer to log in to an account',
   'nick-refused': 'the network took none of the nicks',
@@ -53,8 +59,9 @@ const SWEEP_MS = 60_000
 const isRegistered = ({ client }: Puppet): boolean => client.state === 'registered'
 const localpartOf = (userId: string): string => userId.slice(1).split(':', 1)[0] ?? userId
 
-function relay({ end }: Puppet): PuppetResult {
-  const reason = end === undefined ? undefined : REFUSED[end]
+function relay({ end, wasIn }: Puppet): PuppetResult {
+  const isWordless = end === 'network' || end === 'server-closed'
+  const reason = end === undefined || (isWordless && wasIn) ? undefined : REFUSED[end]
   return reason === undefined ? { kind: 'relay' } : { kind: 'relay', reason }
 }
 
@@ -164,6 +171,7 @@ export class PuppetPool {
     if (known !== undefined) return known
     const puppet: Puppet = {
       ...{ userId: speaker.userId, displayName: speaker.displayName, nick: '', end: undefined, endedMs: 0 },
+      wasIn: false,
       ...{ lastUsedMs: clock.monotonic(), ready: Promise.withResolvers<boolean>() },
       client: this.#createClient(speaker, account, (event) => this.#onEvent(puppet, event)),
     }
@@ -205,6 +213,7 @@ export class PuppetPool {
     if (event.type === 'registered') {
       this.#setNick(puppet, event.nick)
       puppet.end = undefined
+      puppet.wasIn = true
       puppet.ready.resolve(true)
     } else if (event.type === 'nick' && event.own) this.#setNick(puppet, event.nick)
     else if (event.type === 'disconnected') {
