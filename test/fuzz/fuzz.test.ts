@@ -33,8 +33,16 @@ function parseBody(reply: Reply): ErrorBody | undefined {
 
 const isPage = (path: string): boolean => path.startsWith('/_causeway/') || path.includes('/fallback/')
 
+/** A name that nobody bears is a server that does not answer: 502 and 504 say so, and are no faults of ours. */
+function isOthersFault(reply: Reply): boolean {
+  if (reply.status !== 502 && reply.status !== 504) return false
+  const error = parseBody(reply)?.error
+  return typeof error === 'string' && / cannot be reached at the moment; try again later$/.test(error)
+}
+
 /** What is wrong with an answer; undefined when nothing is. */
 function findFault(one: FuzzCase, reply: Reply): string | undefined {
+  if (isOthersFault(reply)) return undefined
   if (reply.status >= 500) return `status ${reply.status}: ${reply.body.toString().slice(0, 300)}`
   if (reply.status < 400) return undefined
   // Pages for people say it in HTML; what is refused at the door is JSON there too.

@@ -133,10 +133,10 @@ for (const driver of await findServerDrivers()) {
       assert.equal((await server.send(undefined, older)).status, 200)
     })
 
-    it('does not know media of other servers, and takes no ids that are none', async () => {
+    it('says when another server cannot be reached, and takes no ids that are none', async () => {
       await using server = await openMedia(driver)
       for (const [path, status] of [
-        ['elsewhere.example/abc', 404],
+        ['elsewhere.example/abc', 502],
         ['test.example/unknown', 404],
         ['test.example/..%2F..%2Fetc', 400],
         ['bad%20name/abc', 400],
