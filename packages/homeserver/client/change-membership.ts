@@ -105,7 +105,8 @@ async function leave(hs: Homeserver, input: Change, signal?: AbortSignal): Promi
 async function invite(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
   const { roomId, sender, target } = input
   if (serverNameOf(target) === hs.serverName) return changeHere(hs, input)
-  const content = { ...input.content, ...reasonOf(input) }
+  const profile = (await readMemberProfiles(hs, [target]))(target)
+  const content = memberContent('invite', profile, { ...input.content, ...reasonOf(input) })
   await hs.joining.invite({ roomId, sender, target, content }, signal)
 }
 

@@ -14,6 +14,7 @@ import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { readMemberProfiles } from '../profile/member-profile.ts'
+import { memberContent } from '../rooms/member-content.ts'
 import { createRoom as makeRoom, type CreateRoomInput } from '../rooms/create-room.ts'
 import { CompanionRefused } from '../rooms/write-to-room.ts'
 import { v3 } from './paths.ts'
@@ -86,15 +87,16 @@ export const createRoom = defineEndpoint({
 async function inviteLater(
   hs: Homeserver,
   roomId: RoomId,
-  { creator: sender, invitedLater = [], isDirect }: CreateRoomInput,
+  { creator: sender, invitedLater = [], isDirect, profileOf }: CreateRoomInput,
   signal: AbortSignal,
 ): Promise<void> {
-  const content: JsonObject = isDirect ? { is_direct: true } : {}
-  const sent = invitedLater.map((target) =>
-    hs.joining.invite({ roomId, sender, target, content }, signal).catch((error: unknown) => {
+  const more: JsonObject = isDirect ? { is_direct: true } : {}
+  const sent = invitedLater.map((target) => {
+    const content = memberContent('invite', profileOf(target), more)
+    return hs.joining.invite({ roomId, sender, target, content }, signal).catch((error: unknown) => {
       hs.logger.warn('an invitation to a new room was not taken', { room: roomId, user: target, error })
-    }),
-  )
+    })
+  })
   await Promise.all(sent)
 }
 
