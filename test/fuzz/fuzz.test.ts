@@ -37,7 +37,7 @@ const isPage = (path: string): boolean => path.startsWith('/_causeway/') || path
 function isOthersFault(reply: Reply): boolean {
   if (reply.status !== 502 && reply.status !== 504) return false
   const error = parseBody(reply)?.error
-  return typeof error === 'string' && / cannot be reached at the moment; try again later$/.test(error)
+  return typeof error === 'string' && error.endsWith(' cannot be reached at the moment; try again later')
 }
 
 /** What is wrong with an answer; undefined when nothing is. */
