@@ -78,11 +78,3 @@ export function listStateEventRows(
     [roomNids, range.after, range.upTo, range.limit],
   )
 }
-
-/** When a user's devices last changed; 0: never. */
-export async function findDeviceListPosition(db: Database, userId: string): Promise<number> {
-  const rows = await db.query<{ position: number }>('SELECT position FROM device_lists WHERE user_id = ?', [
-    userId,
-  ])
-  return rows[0]?.position ?? 0
-}

@@ -252,15 +252,3 @@ export async function findDepthBelow(
   )
   return rows[0]?.depth
 }
-
-/** Redactions on record of some events, held or not. */
-export function listRedactionsOf(
-  db: Database,
-  roomNid: number,
-  eventIds: readonly string[],
-): Promise<{ event_nid: number; redacts: string }[]> {
-  return db.query(
-    'SELECT event_nid, redacts FROM redactions WHERE redacts IN (?text[]) AND room_nid = ? ORDER BY event_nid',
-    [eventIds, roomNid],
-  )
-}

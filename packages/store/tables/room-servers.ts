@@ -52,15 +52,6 @@ export function listRoomServers(db: Database, roomNid: number): Promise<RoomServ
   )
 }
 
-/** The rooms in which a server has joined users, now. */
-export async function listRoomsOfServer(db: Database, serverName: string): Promise<number[]> {
-  const rows = await db.queryLarge<{ room_nid: number }>(
-    'SELECT room_nid FROM room_servers WHERE server_name = ? AND joined > 0',
-    [serverName],
-  )
-  return rows.map((row) => row.room_nid)
-}
-
 /** The rows of some of them. */
 export function listSomeRoomServers(
   db: Database,

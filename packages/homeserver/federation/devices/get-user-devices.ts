@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
-import { findDeviceListPosition } from '@causeway/store/tables/device-lists.ts'
+import { findDeviceStreamId } from '@causeway/store/tables/device-changes.ts'
 import { userIdText } from '../../client/schemas.ts'
 import { readIdentities } from '../../devices/read-identities.ts'
 import type { Homeserver } from '../../homeserver.ts'
@@ -16,7 +16,7 @@ import { NO_VIEWER, withoutNames } from './public-identities.ts'
  */
 async function readUserDevices(hs: Pick<Homeserver, 'db'>, userId: UserId): Promise<JsonObject> {
   // Before the devices: what changes meanwhile comes as an update with a higher number.
-  const streamId = await findDeviceListPosition(hs.db, userId)
+  const streamId = await findDeviceStreamId(hs.db, userId)
   const found = withoutNames(await readIdentities(hs.db, new Map([[userId, undefined]]), NO_VIEWER))
   const devices = Object.entries(found.device_keys[userId] as JsonObject)
   const { [userId]: master } = found.master_keys

@@ -49,8 +49,12 @@ async function receiveByRoom(
   const answer: { [eventId: string]: JsonValue } = {}
   for (let at = 0; at < rooms.length; at += PARALLEL_ROOMS) {
     const part = rooms.slice(at, at + PARALLEL_ROOMS)
-    const results = await Promise.all(part.map(([roomId, ofRoom]) => receiveRoom(hs, origin, roomId, ofRoom)))
-    for (const [eventId, { error }] of results.flatMap((result) => [...result])) {
+    const settled = await Promise.allSettled(
+      part.map(async ([roomId, ofRoom]) =>
+        roomId === undefined ? NOTHING : receivePdus(hs.receiving, origin, roomId, ofRoom),
+      ),
+    )
+    for (const [eventId, { error }] of settled.flatMap((result) => [...resultsOf(result)])) {
       answer[eventId] = error === undefined ? {} : { error }
     }
   }
@@ -62,18 +66,13 @@ function roomOf(pdu: unknown): RoomId | undefined {
   return isRoomId(roomId) ? roomId : undefined
 }
 
-/** A fault in one room is that room's alone; its sender is told, and sends again what it holds to be important. */
-async function receiveRoom(
-  { receiving, logger }: Homeserver,
-  origin: ServerName,
-  roomId: RoomId | undefined,
-  pdus: readonly unknown[],
-): Promise<PduResults> {
-  if (roomId === undefined) return new Map()
-  try {
-    return await receivePdus(receiving, origin, roomId, pdus)
-  } catch (error) {
-    logger.error('the events of a room could not be taken in', { origin, roomId, error })
-    return new Map()
-  }
+const NOTHING: PduResults = new Map()
+
+/**
+ * What could neither be placed nor kept was not taken in: the transaction fails, and its sender comes again with it.
+ * An event that is acknowledged and only logged would be lost.
+ */
+function resultsOf(settled: PromiseSettledResult<PduResults>): PduResults {
+  if (settled.status === 'rejected') throw settled.reason
+  return settled.value
 }

@@ -4,14 +4,13 @@ import type { Cache } from '@causeway/store/cache/lru.ts'
 import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import { createSingleFlight, type SingleFlight } from '@causeway/store/cache/single-flight.ts'
-import { listRoomServers } from '@causeway/store/tables/room-servers.ts'
+import { listServersInRoom } from '@causeway/store/tables/room-servers.ts'
 import type { Logger } from '../../ops/log.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import type { RoomPeers } from '../../rooms/peers/room-peers.ts'
 import type { ReceiveDeps } from '../../rooms/receive/deps.ts'
 import type { ReceiveFigures } from '../../rooms/receive/figures.ts'
 import { createInbox, type Inbox } from '../../rooms/receive/inbox.ts'
-import type { RoomInfo } from '../../rooms/stored-event.ts'
 
 /** What a running server has for taking in what others send. */
 export interface Receiving extends ReceiveDeps, AsyncDisposable {
@@ -21,14 +20,8 @@ export interface Receiving extends ReceiveDeps, AsyncDisposable {
   readonly underWay: SingleFlight<string, JsonObject>
 }
 
-/** Other servers in a room, those with the most members first: they are the likeliest to know. */
-export async function listPeersOf(engine: RoomEngine, room: RoomInfo): Promise<ServerName[]> {
-  const rows = await listRoomServers(engine.db, room.roomNid)
-  return rows
-    .filter(({ joined }) => joined > 0)
-    .toSorted((a, b) => b.joined - a.joined)
-    .map((row) => row.server_name as ServerName)
-}
+/** Servers of a room that may be asked in turn, those with the most users first: they are the likeliest to know. */
+const MAX_PEERS = 50
 
 export interface ReceivingDeps {
   readonly rooms: RoomEngine
@@ -43,7 +36,10 @@ export function createReceiving(
   figures: ReceiveFigures,
 ): Receiving {
   const deps: ReceiveDeps = { engine: rooms, peers, clock, logger, figures }
-  const inbox = createInbox(deps, (room) => listPeersOf(rooms, room))
+  const inbox = createInbox(
+    deps,
+    async (room) => (await listServersInRoom(rooms.db, room.roomNid, MAX_PEERS)) as ServerName[],
+  )
   return {
     ...deps,
     inbox,

@@ -1,4 +1,3 @@
-import type { RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import type { RoomEngine } from '../engine.ts'
 import type { ReceiveFigures } from './figures.ts'
@@ -17,11 +16,4 @@ export interface ReceiveDeps {
   readonly clock: Clock
   readonly logger: ReceiveLog
   readonly figures: ReceiveFigures
-}
-
-/** A PDU that waits, and whom it came from. */
-export interface WaitingRoom {
-  readonly roomId: RoomId
-  readonly roomNid: number
-  readonly origin: ServerName
 }

@@ -10,8 +10,8 @@ import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
 import type { Inbox } from './inbox.ts'
 import { MANY_BRANCHES, mergeBranches } from './merge-branches.ts'
-import { countReceived, receiveBatch } from './receive-batch.ts'
-import { verifyPdus } from './verify-pdus.ts'
+import { countReceived, receiveBatch, type Received } from './receive-batch.ts'
+import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
 
 /** Answer for one PDU of a transaction: nothing, or why it was not taken in. */
 export type PduResults = Map<EventId, { readonly error?: string }>
@@ -71,7 +71,16 @@ async function receiveAllowed(
     if (eventId !== undefined) results.set(eventId, { error: verdict.reason })
   })
   const waiting: typeof sound = []
-  for (const [eventId, received] of await receiveBatch(deps.engine, room.roomId, sound)) {
+  const placed = await receiveBatch(deps.engine, room.roomId, sound).catch((error: unknown) => {
+    // A fault in one room is that room's alone: its events are kept, and tried again by themselves.
+    deps.logger.warn('the events of a room could not be placed; they are kept', {
+      origin,
+      roomId: room.roomId,
+      error,
+    })
+    return allWaiting(sound)
+  })
+  for (const [eventId, received] of placed) {
     if (received.outcome === 'waiting') waiting.push(sound.find(({ event }) => event.eventId === eventId)!)
     countReceived(deps.figures, received)
     results.set(eventId, received.outcome === 'rejected' ? { error: received.reason } : {})
@@ -92,6 +101,10 @@ async function keepBranchesFew({ engine, logger }: ReceiveDeps, roomId: RoomId):
   await mergeBranches(engine, roomId).catch((error: unknown) =>
     logger.warn('the branches of a room cannot be joined', { roomId, branches, error }),
   )
+}
+
+function allWaiting(pdus: readonly VerifiedPdu[]): Map<EventId, Received> {
+  return new Map(pdus.map(({ event }) => [event.eventId, { outcome: 'waiting', prevs: [], auths: [] }]))
 }
 
 function refuseAll(room: RoomInfo | undefined, pdus: readonly unknown[], error: string): PduResults {

@@ -32,6 +32,7 @@ interface Scene extends AsyncDisposable {
   readonly server: FarServer
   readonly bob: UserId
   readonly inbox: Inbox
+  readonly deps: ReceiveDeps
   receive(...events: readonly RoomEvent[]): Promise<PduResults>
   say(body: string): Promise<EventId>
   bodies(): Promise<unknown[]>
@@ -68,6 +69,7 @@ async function openScene(driver: TestDriver, version = '12'): Promise<Scene> {
     room,
     server,
     inbox,
+    deps,
     bob: server.user('bob'),
     receive: (...events) =>
       receivePdus(
@@ -306,6 +308,19 @@ for (const driver of await findTestDrivers()) {
       )
       assertTaken(await scene.receive(target))
       assert.deepEqual(await scene.bodies(), [undefined, undefined])
+    })
+
+    it('a fault of ours while events are placed loses none of them: they are kept, and placed later', async () => {
+      await using scene = await openScene(driver)
+      const { engine, room, server, bob, deps, inbox } = scene
+      const branch = await server.branchAt(engine, room)
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      const queue = { ...engine.queue, serial: () => Promise.reject(new Error('planted')) }
+      const failing = { ...deps, engine: { ...engine, queue }, inbox }
+      const { pdu } = branch.say(bob, 'acknowledged')
+      assertTaken(await receivePdus(failing, server.name, room.roomId, [structuredClone(pdu)]))
+      await inbox.idle()
+      assert.deepEqual(await scene.bodies(), ['acknowledged'])
     })
 
     it('waiting events survive a stop, and are placed after the next start', async () => {

@@ -5,7 +5,7 @@ import { toRoomEvent } from '@causeway/matrix/events/make-room-event.ts'
 import { referenceHash } from '@causeway/matrix/events/reference-hash.ts'
 import { selectAuthEvents } from '@causeway/matrix/event-auth/select-auth-events.ts'
 import { packStateKey, type StateKey } from '@causeway/matrix/event-auth/state-key.ts'
-import type { EventId, KeyId, RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { EventId, KeyId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { FindVerifyKey, VerifyKey } from '@causeway/matrix/signing/keys.ts'
 import { signEvent } from '@causeway/matrix/signing/sign-json.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
@@ -246,8 +246,4 @@ export class FarServer {
     },
     loadKeys: async () => this.findKey,
   }
-}
-
-export function roomIdOf(event: RoomEvent): RoomId {
-  return event.roomId
 }
