@@ -12,9 +12,15 @@ interface Outcome {
 
 const relative = (file: string | undefined): string => path.relative(process.cwd(), file ?? '?')
 
+/** With what caused it, as deep as it goes: "fetch failed" alone says nothing. */
+function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const text = error.stack ?? error.message
+  return error.cause === undefined ? text : `${text}\ncaused by: ${describeError(error.cause)}`
+}
+
 function describeFailure(name: string, file: string | undefined, error: unknown): string {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+  const text = describeError(error instanceof Error && error.cause !== undefined ? error.cause : error)
   return `\n✖ ${name}\n  ${relative(file)}\n${text.replaceAll(/^/gm, '    ')}\n\n`
 }
 

@@ -3,7 +3,7 @@ import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { it } from 'node:test'
 import type { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
-import { readBody, type BodyTimer } from './body.ts'
+import { discardRest, readBody, type BodyTimer } from './body.ts'
 
 interface FakeTimer extends BodyTimer {
   fire: (() => void) | undefined
@@ -82,4 +82,27 @@ it('a connection that ends within a body refuses it', async () => {
   request.push('a')
   request.destroy()
   await assert.rejects(reading, isError('M_NOT_JSON', 400))
+})
+
+it('what is left of a body is thrown away up to its end, unless it drips or the sender goes', async () => {
+  const start = (): IncomingMessage => {
+    const request = new IncomingMessage(new Socket())
+    request.push('abc')
+    return request
+  }
+  const ended = start()
+  const draining = discardRest(ended, fakeTimer())
+  ended.push('def')
+  ended.complete = true
+  ended.push(null)
+  assert.equal(await draining, true)
+  const dripping = start()
+  const timer = fakeTimer()
+  const givenUp = discardRest(dripping, timer)
+  timer.fire?.()
+  assert.equal(await givenUp, false)
+  const gone = start()
+  const broken = discardRest(gone, fakeTimer())
+  gone.destroy()
+  assert.equal(await broken, false)
 })

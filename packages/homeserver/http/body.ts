@@ -80,3 +80,17 @@ function collect(request: IncomingMessage, maxBytes: number, timer: BodyTimer): 
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
   })
 }
+
+/**
+ * Reads what is left of a body and throws it away, so that the sender, who may read only after it wrote, reads
+ * our answer instead of a broken connection.
+ * @returns false when more than 32 MiB or half a minute were not enough, or the sender went away
+ */
+export async function discardRest(request: IncomingMessage, timer: BodyTimer): Promise<boolean> {
+  try {
+    await readBody(request, 0, timer)
+    return true
+  } catch (error) {
+    return request.complete && error instanceof MatrixError && error.errcode === 'M_TOO_LARGE'
+  }
+}

@@ -6,7 +6,7 @@ import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Homeserver } from '../homeserver.ts'
 import type { Logger } from '../ops/log.ts'
 import { authenticate, type FindSession } from './authenticate.ts'
-import { readBody } from './body.ts'
+import { discardRest, readBody, type BodyTimer } from './body.ts'
 import { addressBucket, clientIp, type TrustedProxies } from './client-ip.ts'
 import { parseBody, type CompiledEndpoint } from './compile-endpoint.ts'
 import { PREFLIGHT_HEADERS } from './cors.ts'
@@ -22,10 +22,13 @@ import { createRouteTable, type Match, type RouteTable } from './routes.ts'
 /** A body nobody reads is thrown away so that the connection can go on, unless it has no end in sight. */
 const MAX_DRAINED_BYTES = 256 * 1024 * 1024
 
-function mayBeDrained(request: IncomingMessage): boolean {
+/** Whether the connection can go on after the answer. Waits for the end of a body whose length is not announced. */
+async function canGoOn(request: IncomingMessage, clock: BodyTimer): Promise<boolean> {
   if (request.complete || request.method === 'GET') return true
-  const length = Number(request.headers['content-length'] ?? Number.NaN)
-  return length <= MAX_DRAINED_BYTES
+  const length = request.headers['content-length']
+  if (length !== undefined) return Number(length) <= MAX_DRAINED_BYTES
+  // Who waits for our word before the body may never send it.
+  return request.headers.expect === undefined && (await discardRest(request, clock))
 }
 
 /**
@@ -100,7 +103,7 @@ export class Router implements ContextHost {
       return
     }
     const answer = await this.answer(request, response, resources)
-    const close = this.#stopping || !mayBeDrained(request)
+    const close = !(await canGoOn(request, this.#deps.clock)) || this.#stopping
     try {
       await sendAnswer({ response, close, cors: this.#cors }, answer)
     } catch (error) {

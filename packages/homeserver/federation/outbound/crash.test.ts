@@ -95,8 +95,11 @@ async function runUntil(
   const hasAll = http.until(() => peers.hasAll(total)).then(() => 'all')
   const first = await Promise.race([hasAll, closed.then(([, signal]) => signal as string | null)])
   if (first === 'all') {
-    // What would come twice would come now.
-    while (text.split('\n').length <= total && child.exitCode === null) await once(child.stdout!, 'data')
+    // What would come twice would come now. The moment may have come with the last answer: then it is killed already.
+    let running = true
+    void closed.then(() => (running = false))
+    while (text.split('\n').length <= total && running)
+      await Promise.race([once(child.stdout!, 'data'), closed])
     child.kill('SIGKILL')
   }
   assert.deepEqual(await closed, [null, 'SIGKILL'])
