@@ -57,7 +57,10 @@ async function runUntil(
   const first = await Promise.race([hasAll, closed.then(([, signal]) => signal as string | null)])
   if (first === 'all') {
     // What would come twice would come now.
-    while (text.split('\n').length <= total && child.exitCode === null) await once(child.stdout!, 'data')
+    let running = true
+    void closed.then(() => (running = false))
+    while (text.split('\n').length <= total && running)
+      await Promise.race([once(child.stdout!, 'data'), closed])
     child.kill('SIGKILL')
   }
   assert.deepEqual(await closed, [null, 'SIGKILL'])
