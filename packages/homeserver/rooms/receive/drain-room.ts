@@ -15,7 +15,8 @@ import { findEvents } from '../read-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
 import { fetchAuthEvents, fetchBetween, fetchStateAfter, type Inquiry } from './fetch-missing.ts'
-import { countReceived, receiveBatch, type Received } from './receive-batch.ts'
+import { placeEvents } from './place-events.ts'
+import { countReceived, type BatchOptions, type Received } from './receive-batch.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
 /** Waiting events looked at in one round. */
@@ -45,7 +46,7 @@ export async function drainRound(
   const room = rows.length === 0 ? undefined : await findRoom(engine, roomId)
   if (room === undefined) return 'done'
   const pdus = rows.map((row) => pduOfRow(room, row))
-  const results = await receiveBatch(engine, roomId, pdus, { done: (id) => [deleteInboundPdu(roomId, id)] })
+  const results = await placeEvents(deps, roomId, pdus, { done: (id) => [deleteInboundPdu(roomId, id)] })
   const waiting = new Map([...results].filter((entry): entry is [EventId, Waiting] => isWaiting(entry[1])))
   report(deps, roomId, results)
   if (waiting.size === 0) return rows.length < ROUND ? 'done' : 'again'
@@ -110,12 +111,12 @@ async function fillGaps(
 }
 
 async function place(
-  { engine }: ReceiveDeps,
+  deps: ReceiveDeps,
   { roomId }: RoomInfo,
   pdus: readonly VerifiedPdu[],
-  options: Parameters<typeof receiveBatch>[3],
+  options: BatchOptions,
 ): Promise<Map<EventId, Waiting>> {
-  const results = await receiveBatch(engine, roomId, pdus, options)
+  const results = await placeEvents(deps, roomId, pdus, options)
   return new Map([...results].filter((entry): entry is [EventId, Waiting] => isWaiting(entry[1])))
 }
 

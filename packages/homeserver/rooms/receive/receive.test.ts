@@ -20,8 +20,10 @@ import { openTestEngine } from '../test-engine.ts'
 import type { ReceiveDeps } from './deps.ts'
 import { createReceiveFigures } from './figures.ts'
 import { createInbox, type Inbox } from './inbox.ts'
+import { placeEvents } from './place-events.ts'
 import { receivePdus, type PduResults } from './receive-pdus.ts'
 import { FarServer } from './test-far-server.ts'
+import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
 
 const alice = '@alice:test' as UserId
 const far = 'far.example'
@@ -321,6 +323,33 @@ for (const driver of await findTestDrivers()) {
       assertTaken(await receivePdus(failing, server.name, room.roomId, [structuredClone(pdu)]))
       await inbox.idle()
       assert.deepEqual(await scene.bodies(), ['acknowledged'])
+    })
+
+    it('an event that we cannot cope with holds up itself alone', async () => {
+      await using scene = await openScene(driver)
+      const { engine, room, server, bob, deps } = scene
+      const branch = await server.branchAt(engine, room)
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      const [before, poison, after] = ['before', 'poison', 'after'].map((body) =>
+        branch.fork().say(bob, body),
+      )
+      const verified = await verifyPdus(
+        server.peers,
+        room,
+        [before, poison, after].map((event) => structuredClone(event!.pdu)),
+      )
+      const pdus = verified.flatMap((verdict): VerifiedPdu[] => {
+        if (!verdict.ok) return []
+        const { event, json } = verdict.pdu
+        const planted = (): Uint8Array => {
+          if (event.eventId === poison!.eventId) throw new Error('planted')
+          return json
+        }
+        return [Object.defineProperty({ event, json }, 'json', { get: planted })]
+      })
+      const results = await placeEvents(deps, room.roomId, pdus)
+      assert.deepEqual(results.get(poison!.eventId), { outcome: 'waiting', prevs: [], auths: [] })
+      assert.deepEqual((await scene.bodies()).toSorted(), ['after', 'before'])
     })
 
     it('waiting events survive a stop, and are placed after the next start', async () => {
