@@ -158,6 +158,10 @@ describeJourneys('accounts', { only, irc: sasl, prepare }, (stage) => {
       await erin.say(roomId, 'who am I?')
       assert.equal(await accountOf('who am I?'), undefined)
       assert.deepEqual(services?.attempts.slice(2), ['PLAIN - refused'])
+      await erin.waitFor(roomId, 'the note', ({ content }) => {
+        const text = textOf(content['body'])
+        return text.includes('did not take your password') && text.includes('!irc identify rich')
+      })
       assert.ok(!bob.texts(s.channel).some((text) => text.includes('identify')), 'no password crosses')
     },
   )

@@ -33,6 +33,8 @@ interface Puppet {
   endedMs: number
   /** It was registered at some time. */
   wasIn: boolean
+  /** It gave a password of its own, and people were not told yet that the network let it in without. */
+  isUnproven: boolean
 }
 
 export type PuppetResult =
@@ -106,6 +108,14 @@ export class PuppetPool {
     if (puppet !== undefined) this.#setNick(puppet, nick)
   }
 
+  /** Whether somebody's password was not taken when they connected: true once for each connection. */
+  takeUnproven(userId: string): boolean {
+    const puppet = this.#puppets.get(userId)
+    if (puppet?.isUnproven !== true) return false
+    puppet.isUnproven = false
+    return true
+  }
+
   /** The connection of somebody who wants to speak, made now if need be; waits for it a while. */
   async connect(speaker: Speaker): Promise<PuppetResult> {
     const { clock, options } = this.#deps
@@ -172,8 +182,13 @@ export class PuppetPool {
     const puppet: Puppet = {
       ...{ userId: speaker.userId, displayName: speaker.displayName, nick: '', end: undefined, endedMs: 0 },
       wasIn: false,
+      isUnproven: false,
       ...{ lastUsedMs: clock.monotonic(), ready: Promise.withResolvers<boolean>() },
-      client: this.#createClient(speaker, account, (event) => this.#onEvent(puppet, event)),
+      client: this.#createClient(speaker, account, (event) => {
+        if (event.type === 'registered')
+          puppet.isUnproven = account?.credentials !== undefined && event.account === undefined
+        this.#onEvent(puppet, event)
+      }),
     }
     this.#puppets.set(speaker.userId, puppet)
     puppet.client.start()

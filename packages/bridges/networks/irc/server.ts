@@ -130,9 +130,10 @@ export class IrcServer {
     if (found.kind === 'refused') return found
     if (found.kind === 'relay')
       return this.#people.isIn(portal) ? this.#relay(portal, speaker, found.reason) : away
-    if (hasChannel(found.client, portal)) return this.#speak(portal, speaker, found.client)
+    if (hasChannel(found.client, portal))
+      return this.#noteUnproven(speaker, this.#speak(portal, speaker, found.client))
     const joined = await found.client.join(portal.name)
-    return this.#afterJoin(portal, speaker, found.client, joined)
+    return this.#noteUnproven(speaker, this.#afterJoin(portal, speaker, found.client, joined))
   }
 
   async part(portal: Portal, userId: string, reason: string): Promise<void> {
@@ -160,6 +161,16 @@ export class IrcServer {
     const people = this.#bot.members(portal.name).length
     if (!this.#people.isIn(portal)) return `connected as ${this.#bot.nick}, but not in the channel`
     return `connected as ${this.#bot.nick}, ${people} people there, ${this.#puppets.size} connections of our own`
+  }
+
+  /** Who speaks without the account whose password they gave is told so: they would only learn it from others. */
+  #noteUnproven({ userId, displayName }: Speaker, found: ConnectionResult): ConnectionResult {
+    if (found.kind !== 'ready' || !this.#puppets.takeUnproven(userId)) return found
+    const { name, displayName: network } = this.#deps.options
+    const note =
+      `${displayName}: ${network} did not take your password, so you speak there without your account. ` +
+      `Give it anew: !irc identify ${name} <account> <password>`
+    return { ...found, note }
   }
 
   /** Banned people stay out: the bot must not become their way around it. Other obstacles it may help over. */
