@@ -8,6 +8,8 @@ import { formatCommandHelp } from '../packages/cli/help.ts'
 import { configSections } from '../packages/cli/config/sections.ts'
 import { generateExample } from '../packages/cli/config/generate-example.ts'
 import { generateReference } from '../packages/cli/config/generate-reference.ts'
+import packageJson from '../package.json' with { type: 'json' }
+import { generateConformance, updateServed } from './operations-table.ts'
 
 // `npm run docs` writes the references that are made from declarations; `--check` says which are stale.
 
@@ -45,10 +47,20 @@ function generateMetrics(): string {
   ].join('\n')
 }
 
+/** `--tested FILE`: the operations that a run of all tests had an answer from, one a line. */
+function readTested(): ReadonlySet<string> | undefined {
+  const at = process.argv.indexOf('--tested')
+  return at < 0 ? undefined : new Set(readFileSync(process.argv[at + 1]!, 'utf8').split('\n'))
+}
+
+const served = updateServed(packageJson.version, readTested())
+
 const files: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/operate/configuration.md': () => generateReference(configSections),
   'docs/operate/commands.md': generateCommands,
   'docs/operate/metrics.md': generateMetrics,
+  'docs/conformance.md': () => generateConformance(NOTE, served),
+  'test/conformance/served.json': () => `${JSON.stringify(served, null, 2)}\n`,
   'examples/causeway.yaml': () => generateExample(configSections),
 }
 

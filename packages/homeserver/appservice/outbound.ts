@@ -1,6 +1,16 @@
 import type { JsonValue } from '@causeway/matrix/events/pdu.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
+import { answered, type Answered } from '../ops/answered.ts'
 import type { OutgoingResponse, SendHttp } from './http-send.ts'
+import {
+  APPSERVICE_PREFIX,
+  PING,
+  QUERY_ALIAS,
+  QUERY_USER,
+  SEND_TRANSACTION,
+  pathWith,
+  type AppserviceOperation,
+} from './operations.ts'
 import type { Appservice } from './registration.ts'
 
 // https://spec.matrix.org/v1.19/application-service-api/#homeserver---application-service-api
@@ -50,6 +60,12 @@ function errcodeOf(text: string): string | undefined {
   }
 }
 
+function note({ method, path }: AppserviceOperation, answer: OutgoingResponse): OutgoingResponse {
+  if (answered.hasSubscribers)
+    answered.publish({ method, path: APPSERVICE_PREFIX + path, status: answer.status } satisfies Answered)
+  return answer
+}
+
 /** @param url the registration's, without a slash at the end */
 export function createAppserviceClient(
   { hsToken }: Pick<Appservice, 'hsToken'>,
@@ -75,38 +91,39 @@ export function createAppserviceClient(
     })
   /** By the newer path, or the older one with the token in the query, whichever it knows. */
   const requestEither = async (
-    method: Method,
-    path: string,
+    operation: AppserviceOperation,
+    parameter: string,
     timeoutMs: number,
     body?: string,
     signal?: AbortSignal,
   ): Promise<OutgoingResponse> => {
+    const path = pathWith(operation, parameter)
     if (clock.monotonic() >= legacyUntil) {
-      const answer = await request(method, `/_matrix/app/v1${path}`, timeoutMs, body, signal)
-      if (!isUnknownPath(answer)) return answer
+      const answer = await request(operation.method, APPSERVICE_PREFIX + path, timeoutMs, body, signal)
+      if (!isUnknownPath(answer)) return note(operation, answer)
     }
     const token = `?access_token=${encodeURIComponent(hsToken)}`
-    const answer = await request(method, path + token, timeoutMs, body, signal)
+    const answer = await request(operation.method, path + token, timeoutMs, body, signal)
     legacyUntil = isUnknownPath(answer) ? -Infinity : clock.monotonic() + LEGACY_MS
     return answer
   }
-  const query = async (path: string): Promise<boolean> => {
-    const answer = await requestEither('GET', path, TIMEOUTS.query)
+  const query = async (operation: AppserviceOperation, id: string): Promise<boolean> => {
+    const answer = await requestEither(operation, id, TIMEOUTS.query)
     if (answer.status === 200) return true
     if (answer.status === 404) return false
     throw new AppserviceRefused(answer)
   }
   return {
     async putTransaction(txnId, body, signal) {
-      const path = `/transactions/${encodeURIComponent(txnId)}`
-      const answer = await requestEither('PUT', path, TIMEOUTS.transaction, body, signal)
+      const answer = await requestEither(SEND_TRANSACTION, txnId, TIMEOUTS.transaction, body, signal)
       if (answer.status !== 200) throw new AppserviceRefused(answer)
     },
-    queryUser: (userId) => query(`/users/${encodeURIComponent(userId)}`),
-    queryAlias: (alias) => query(`/rooms/${encodeURIComponent(alias)}`),
+    queryUser: (userId) => query(QUERY_USER, userId),
+    queryAlias: (alias) => query(QUERY_ALIAS, alias),
     async ping(transactionId) {
       const body = JSON.stringify(transactionId === undefined ? {} : { transaction_id: transactionId })
-      const answer = await request('POST', '/_matrix/app/v1/ping', TIMEOUTS.ping, body)
+      const path = APPSERVICE_PREFIX + PING.path
+      const answer = note(PING, await request(PING.method, path, TIMEOUTS.ping, body))
       if (answer.status < 200 || answer.status > 299) throw new AppserviceRefused(answer)
     },
   }

@@ -4,6 +4,7 @@ import { limitExceeded, unrecognized } from '@causeway/matrix/errors/matrix-erro
 import type { JsonValue } from '@causeway/matrix/events/pdu.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { answered, type Answered } from '../ops/answered.ts'
 import type { Logger } from '../ops/log.ts'
 import { authenticate, type FindSession } from './authenticate.ts'
 import { discardRest, readBody, type BodyTimer } from './body.ts'
@@ -131,8 +132,12 @@ export class Router implements ContextHost {
     } catch (error) {
       answer = toErrorResponse(error, match?.compiled.endpoint.operation ?? 'unmatched', this.#deps)
     }
+    const status = answer instanceof HttpResponse ? answer.status : 200
+    if (match !== undefined && answered.hasSubscribers) {
+      const { method, path } = match.compiled.endpoint
+      answered.publish({ method, path, status } satisfies Answered)
+    }
     if (observe !== undefined) {
-      const status = answer instanceof HttpResponse ? answer.status : 200
       observe(match?.compiled, status, clock.monotonic() - startedAt)
     }
     return answer
