@@ -120,6 +120,41 @@ const registration = Type.Object(
   { description: 'How accounts come into being.' },
 )
 
+const contact = Type.Object({
+  role: text('m.role.admin', 'What it is for: m.role.admin or m.role.security.'),
+  matrix_id: Type.Optional(
+    Type.String({ pattern: '^@.+:.+', description: 'A Matrix user, best on another server.' }),
+  ),
+  email_address: Type.Optional(Type.String({ pattern: '^[^@]+@[^@]+$', description: 'An e-mail address.' })),
+})
+
+const support = Type.Object(
+  {
+    contacts: Type.Array(contact, {
+      default: [],
+      description: 'Whom to turn to; each with a matrix_id, an email_address or both.',
+    }),
+    page: Type.Optional(
+      Type.String({ pattern: '^https?://', description: 'A web page about getting help.' }),
+    ),
+  },
+  { description: 'How people reach the operators: served as /.well-known/matrix/support.' },
+)
+
+const turn = Type.Object(
+  {
+    uris: Type.Array(Type.String({ pattern: '^turns?:' }), {
+      default: [],
+      description: 'Addresses of TURN servers, such as "turn:turn.example.org?transport=udp".',
+    }),
+    shared_secret: Type.Optional(
+      secret('What the TURN server calls static-auth-secret: clients get passwords made from it.'),
+    ),
+    lifetime_seconds: count(86_400, 'How long such a password is good.', { minimum: 60 }),
+  },
+  { description: 'The server through which calls go where two people cannot reach each other directly.' },
+)
+
 const limitOptions = (perSecond: number, burst: number) => ({
   per_second: Type.Number({
     default: perSecond,
@@ -248,6 +283,8 @@ export const homeserverConfigSchema = Type.Object({
     { description: 'Online, idle, offline.' },
   ),
   old_signing_keys: oldSigningKeys,
+  support,
+  turn,
   appservices: Type.Array(Type.String({ 'x-path': 'config' }), {
     default: [],
     description: 'Registration files of application services.',
@@ -325,6 +362,14 @@ export function checkHomeserverConfig(config: HomeserverConfig): ConfigConflict[
   }
   if (config.database.url !== undefined && !/^postgres(ql)?:\/\//.test(config.database.url)) {
     conflicts.push({ path: ['database', 'url'], message: 'must begin with postgres://' })
+  }
+  for (const [index, one] of config.support.contacts.entries()) {
+    if (one.matrix_id !== undefined || one.email_address !== undefined) continue
+    const path = ['support', 'contacts', String(index)]
+    conflicts.push({ path, message: 'needs a matrix_id or an email_address' })
+  }
+  if (config.turn.uris.length > 0 && config.turn.shared_secret === undefined) {
+    conflicts.push({ path: ['turn', 'shared_secret'], message: 'is needed where there are uris' })
   }
   conflicts.push(...findFederationConflicts(config.federation, config.old_signing_keys))
   const budget = config.memory.budget

@@ -71,6 +71,8 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
     presence: {},
     rate_limits: { server_keys: { per_second: 0, burst: 1 } },
     federation: { key_servers: [] },
+    support: {},
+    turn: {},
     old_signing_keys: {},
     memory: { budget: 64 * 1024 * 1024 },
     log: {},

@@ -1,10 +1,18 @@
 import type { AnyEndpoint } from '../http/endpoint.ts'
 import { deactivateAccount } from './account-deactivate.ts'
 import { changePassword } from './account-password.ts'
+import {
+  getAdminLockUser,
+  getAdminSuspendUser,
+  getWhoIs,
+  setAdminLockUser,
+  setAdminSuspendUser,
+} from './account-moderation.ts'
 import { getCapabilities } from './capabilities.ts'
 import { deleteDevice, deleteDevices, getDevice, getDevices, updateDevice } from './devices.ts'
 import { getLoginFlows, login } from './login.ts'
 import { requestOpenIdToken } from './openid.ts'
+import { getMutualRooms } from './mutual-rooms.ts'
 import { logout, logoutAll } from './logout.ts'
 import { deleteProfileField, getProfileField, getUserProfile, setProfileField } from './profile.ts'
 import { refresh } from './refresh-token.ts'
@@ -13,7 +21,9 @@ import { showRegistrationPage, submitRegistrationPage } from './register-page.ts
 import { register } from './register.ts'
 import { getRegisterNonce, registerBySharedSecret } from './shared-secret-register.ts'
 import { getVersions } from './versions.ts'
+import { getTurnServer } from './turn-server.ts'
 import { getWellKnown } from './well-known-client.ts'
+import { getWellKnownSupport } from './well-known-support.ts'
 import { whoami } from './whoami.ts'
 
 /** Accounts, logins, devices, profiles, and what a client asks first of all. */
@@ -21,6 +31,7 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   getVersions,
   getCapabilities,
   getWellKnown,
+  getWellKnownSupport,
   register,
   checkUsernameAvailability,
   registrationTokenValidity,
@@ -42,6 +53,13 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   getProfileField,
   setProfileField,
   deleteProfileField,
+  getMutualRooms,
+  getTurnServer,
+  getWhoIs,
+  getAdminSuspendUser,
+  setAdminSuspendUser,
+  getAdminLockUser,
+  setAdminLockUser,
   getRegisterNonce,
   registerBySharedSecret,
   showRegistrationPage,

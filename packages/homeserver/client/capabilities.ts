@@ -11,7 +11,7 @@ export const getCapabilities = defineEndpoint({
   ...v3('/capabilities'),
   auth: 'user',
   rateLimit: 'read',
-  run: async (hs) => ({
+  run: async (hs, { session }) => ({
     capabilities: {
       'm.change_password': { enabled: true },
       'm.room_versions': { default: hs.config.default_room_version, available: AVAILABLE },
@@ -21,6 +21,7 @@ export const getCapabilities = defineEndpoint({
       'm.3pid_changes': { enabled: false },
       'm.get_login_token': { enabled: false },
       'm.forget_forced_upon_leave': { enabled: false },
+      ...(session.isAdmin ? { 'm.account_moderation': { suspend: true, lock: true } } : {}),
     },
   }),
 })
