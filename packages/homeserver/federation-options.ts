@@ -21,6 +21,11 @@ export const federationOptions = Type.Object(
           'Where other servers shall connect, as host or host:port: what /.well-known/matrix/server answers here. Needed when the server name is not the name under which this server is reached.',
       }),
     ),
+    share_device_names: Type.Boolean({
+      default: false,
+      description:
+        'Whether other servers are told the names of the devices of people here, such as "Phone of Alice". Their keys are told in any case: encryption needs them.',
+    }),
     allowed_servers: list(
       'When not empty, only servers that match one of these names are spoken to; * and ? stand for any characters.',
     ),

@@ -6,6 +6,7 @@ import type { Homeserver } from '../homeserver.ts'
 import { readMemberProfiles } from '../profile/member-profile.ts'
 import { memberContent } from '../rooms/member-content.ts'
 import { changeMembership, type MembershipAction } from '../rooms/membership.ts'
+import { carryOver } from '../user-data/carry-over.ts'
 import { serversOf, standingOf } from './room-servers.ts'
 
 /** A change of membership that a user asks for, in a room that we may or may not be in. */
@@ -28,8 +29,7 @@ export interface Change {
 export async function change(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
   switch (input.action) {
     case 'join':
-      // Two of ours who come at the same time: the second finds the room that the first brought.
-      return hs.joining.serial(input.roomId, () => join(hs, input, signal))
+      return joinAndSettle(hs, input, signal)
     case 'knock':
       return knock(hs, input, signal)
     case 'leave':
@@ -58,6 +58,15 @@ const ELSEWHERE: ReadonlySet<string> = new Set(['M_UNABLE_TO_AUTHORISE_JOIN', 'M
 /** So many servers are told what they have not got yet before the first of them is asked, and for so long. */
 const TOLD_BEFORE = 3
 const TOLD_WITHIN_MS = 1_000
+
+/** Joins; who comes into a room that replaces one they know finds it as they had the other. */
+async function joinAndSettle(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
+  const { roomId, sender } = input
+  const before = (await hs.rooms.members.roomsOf(sender)).byId.get(roomId)?.membership
+  // Two of ours who come at the same time: the second finds the room that the first brought.
+  await hs.joining.serial(roomId, () => join(hs, input, signal))
+  if (before !== 'join') await carryOver(hs, [sender], roomId)
+}
 
 async function join(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
   const { roomId, sender } = input

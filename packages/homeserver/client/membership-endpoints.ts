@@ -1,24 +1,18 @@
 // https://spec.matrix.org/v1.19/client-server-api/#room-membership
-import { Type, type Static } from 'typebox'
-import type { RoomAlias, RoomId } from '@causeway/matrix/ids/ids.ts'
+import { Type } from 'typebox'
+import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { ensureUserThroughAppservice } from '../appservice/query.ts'
-import { lookUpAlias } from '../directory/look-up-alias.ts'
-import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type AnyEndpoint, type Session } from '../http/endpoint.ts'
 import type { MembershipAction } from '../rooms/membership.ts'
 import { change, type Change } from './change-membership.ts'
+import { locateRoom, viaQuery } from './locate-room.ts'
 import { v3 } from './paths.ts'
 import { reasonText, roomIdOrAliasText, roomParams, userIdText } from './schemas.ts'
 
 const ReasonBody = Type.Object({ reason: reasonText })
 /** Further keys go into the membership event, as clients have come to rely on. */
 const JoinBody = Type.Object({ reason: reasonText, third_party_signed: Type.Optional(Type.Unknown()) })
-/** `via` since version 1.12 of the specification, `server_name` before. */
-const ViaQuery = Type.Object({
-  via: Type.Optional(Type.Array(Type.String(), { maxItems: 100 })),
-  server_name: Type.Optional(Type.Array(Type.String(), { maxItems: 100 })),
-})
 const TargetBody = Type.Object({ user_id: userIdText, reason: reasonText })
 
 /** What a join's body asks for beside its reason. */
@@ -36,18 +30,6 @@ function joinChange(
     reason: reason as string | undefined,
   }
   return Object.keys(content).length === 0 ? join : { ...join, content }
-}
-
-/** A room by id or alias, and who may be in it. Throws `M_NOT_FOUND` for an alias that nobody has claimed. */
-async function locateRoom(
-  hs: Homeserver,
-  idOrAlias: RoomId | RoomAlias,
-  query: Static<typeof ViaQuery>,
-): Promise<{ roomId: RoomId; via: string[] }> {
-  const via = [...(query.via ?? []), ...(query.server_name ?? [])]
-  if (idOrAlias.startsWith('!')) return { roomId: idOrAlias as RoomId, via }
-  const { roomId, servers } = await lookUpAlias(hs, idOrAlias as RoomAlias)
-  return { roomId, via: [...via, ...servers] }
 }
 
 /** Somebody with the power to do so acts on another: invite, kick, ban, unban. */
@@ -96,7 +78,7 @@ export const joinRoom = defineEndpoint({
   auth: 'user',
   rateLimit: 'join',
   params: Type.Object({ roomIdOrAlias: roomIdOrAliasText }),
-  query: ViaQuery,
+  query: viaQuery,
   body: JoinBody,
   run: async (hs, { session, params, query, body, signal }) => {
     const { roomId, via } = await locateRoom(hs, params.roomIdOrAlias, query)
@@ -127,7 +109,7 @@ export const knockRoom = defineEndpoint({
   auth: 'user',
   rateLimit: 'join',
   params: Type.Object({ roomIdOrAlias: roomIdOrAliasText }),
-  query: ViaQuery,
+  query: viaQuery,
   body: ReasonBody,
   run: async (hs, { session, params, query, body, signal }) => {
     const { userId } = session

@@ -16,6 +16,7 @@ import {
 } from './membership-endpoints.ts'
 import { redactEvent } from './redact-event.ts'
 import { getRoomState, getRoomStateWithKey } from './room-state-endpoints.ts'
+import { getRoomSummary } from './room-summary.ts'
 import { sendMessageEvent } from './send-message-event.ts'
 import { setRoomStateWithKey } from './set-room-state.ts'
 import { sync } from './sync.ts'
@@ -49,5 +50,6 @@ export const roomRoutes: readonly AnyEndpoint[] = [
   getEventByTimestamp,
   upgradeRoom,
   getSpaceHierarchy,
+  getRoomSummary,
   sync,
 ]

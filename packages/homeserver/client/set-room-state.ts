@@ -1,9 +1,11 @@
 // https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey
 import { Type } from 'typebox'
 import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
+import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { sendState } from '../rooms/send-state.ts'
+import { carryOverAll } from '../user-data/carry-over.ts'
 import { appserviceTimestamp, timestampQuery } from './appservice-timestamp.ts'
 import { v3 } from './paths.ts'
 import { roomIdText } from './schemas.ts'
@@ -41,6 +43,10 @@ export const setRoomStateWithKey = defineEndpoint({
       return { event_id: await hs.joining.invite({ roomId, sender, target, content: body }, signal) }
     }
     const more = appserviceTimestamp(session, query)
-    return { event_id: await sendState(hs, { roomId, type, stateKey, sender, content: body, ...more }) }
+    const eventId = await sendState(hs, { roomId, type, stateKey, sender, content: body, ...more })
+    // A room that is replaced step by step, by a client: whoever is in the new one already was there first.
+    const replacement = type === 'm.room.tombstone' && stateKey === '' ? body['replacement_room'] : undefined
+    if (isRoomId(replacement)) await carryOverAll(hs, replacement)
+    return { event_id: eventId }
   },
 })

@@ -19,6 +19,7 @@ import { sendEvent } from '../rooms/send.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { replacementState } from '../rooms/upgrade/replacement-state.ts'
 import { newestAt } from '../sync/timeline.ts'
+import { carryOverAll } from '../user-data/carry-over.ts'
 import { v3 } from './paths.ts'
 import { roomParams, userIdText } from './schemas.ts'
 
@@ -163,6 +164,7 @@ export const upgradeRoom = defineEndpoint({
     const replacement = await makeReplacement(hs, upgrade)
     await closeOld(hs, upgrade, replacement)
     await moveInSpaces(hs, upgrade, replacement)
+    await carryOverAll(hs, replacement)
     return { replacement_room: replacement }
   },
 })

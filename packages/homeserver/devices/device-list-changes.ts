@@ -1,5 +1,6 @@
 // https://spec.matrix.org/v1.19/client-server-api/#tracking-the-device-list-for-a-user
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { LogEntry, StoredEvent } from '@causeway/store/log/entry.ts'
 import { listSignedUsers } from '@causeway/store/tables/cross-signing.ts'
 import {
@@ -17,7 +18,7 @@ import {
   type Stay,
   type Stays,
 } from './member-changes.ts'
-import { sharingOf, type ReaderRooms } from './sharing.ts'
+import { sharingOf, type ReaderRooms, type Sharing } from './sharing.ts'
 
 /** Users whose device lists a client has to fetch anew, and those it need not follow any more. */
 export interface DeviceListChanges {
@@ -37,7 +38,7 @@ type Deps = Pick<Homeserver, 'db' | 'log' | 'rooms'>
 
 /**
  * What a stretch of the log means for the device lists that one user follows. `changed`: those with whom a room
- * was shared at any time in it and whose devices changed, or who began to share one; `left`: those with whom the
+ * was shared at any time in it and whose devices changed, or who began to share one, be it again; `left`: those with whom the
  * last shared room ended. Undefined when there is neither. Nothing is read from the database unless somebody's
  * devices changed, somebody joined or left, or the stretch is no longer in memory. Where tens of thousands of
  * state events lie in it, everybody counts as changed.
@@ -57,7 +58,7 @@ export async function findDeviceListChanges(
   )
   const { devices, signed } = await readChangedUsers(hs, question, reader, stays)
   const joined = await readJoinedRooms(hs, reader, new Set([...devices, ...stays.keys()]))
-  const found = compare(question.userId, { reader, stays, devices, signed, joined })
+  const found = compare(hs, question.userId, { reader, stays, devices, signed, joined })
   return found.changed.length === 0 && found.left.length === 0 ? undefined : found
 }
 
@@ -95,20 +96,29 @@ interface Facts {
   readonly joined: ReadonlyMap<UserId, ReadonlySet<number>>
 }
 
-function compare(userId: UserId, { reader, stays, devices, signed, joined }: Facts): DeviceListChanges {
+function compare(
+  hs: Deps,
+  userId: UserId,
+  { reader, stays, devices, signed, joined }: Facts,
+): DeviceListChanges {
   const found: DeviceListChanges = { changed: [...signed], left: [] }
   let meets = false
   for (const [other, rooms] of joined) {
     if (other === userId) continue
     const sharing = sharingOf(reader, rooms, stays.get(other))
     if (!sharing.atAnyTime) continue
-    const isNews = !sharing.atStart || devices.has(other)
+    const isNews = !sharing.atStart || devices.has(other) || wasOutOfSight(hs, other, sharing)
     if (isNews && !signed.includes(other)) found.changed.push(other)
     if (!sharing.atEnd) found.left.push(other)
     else if (!sharing.atStart) meets = true
   }
   if (devices.has(userId) || (meets && cameIn(reader))) found.changed.push(userId)
   return found
+}
+
+/** Who left and came back may have changed devices meanwhile, of which their server, not ours, told us nothing. */
+function wasOutOfSight({ rooms }: Deps, userId: UserId, { throughout, atEnd }: Sharing): boolean {
+  return atEnd && !throughout && serverNameOf(userId) !== rooms.serverName
 }
 
 /** The reader came into a room. Who is new to them there may hear from any of their devices, which shall know each other. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { findServerDrivers } from '../test-server.ts'
+import { joinFromElsewhere, leaveFromElsewhere } from '../federation/test-peers.ts'
 import { openDevices, type DeviceServer, type TestDevice } from './test-devices.ts'
 
 interface Lists {
@@ -127,6 +128,19 @@ for (const driver of await findServerDrivers()) {
         await on.publish(bob)
         for (const device of [bob, carol]) await on.join(device, roomId)
         assert.deepEqual(await lists(on, alice, memory), { changed: [bob.userId], left: [] })
+      })
+
+      it('tell of who left and came back in between from another server, whose changes meanwhile nobody told', async () => {
+        await using on = await openDevices(driver)
+        const alice = await on.register('alice')
+        const [rita, ron] = ['@rita:far.example', '@ron:far.example']
+        const [first, second] = [await on.createRoom(alice), await on.createRoom(alice)]
+        for (const userId of [rita, ron]) await joinFromElsewhere(on.server, first, userId)
+        await joinFromElsewhere(on.server, second, ron)
+        await on.sync(alice)
+        for (const userId of [rita, ron]) await leaveFromElsewhere(on.server, first, userId)
+        for (const userId of [rita, ron]) await joinFromElsewhere(on.server, first, userId)
+        assert.deepEqual(await lists(on, alice, memory), { changed: [rita], left: [] })
       })
 
       it('take a changed display name in the room for no news', async () => {

@@ -40,10 +40,11 @@ describe('when two users shared a room', () => {
         const people = { reader: follow(start.reader), other: follow(start.other) }
         const together = (): boolean => roomsOf(people.reader.now).some((room) => people.other.now[room])
         const atStart = together()
-        let atAnyTime = atStart
+        let [atAnyTime, throughout] = [atStart, atStart]
         steps.forEach(({ who, room }, index) => {
           toggle(people[who], room, index + 1)
           atAnyTime ||= together()
+          throughout &&= together()
         })
         const changing: ReadonlyMap<number, Stay> = people.reader.stays
         const steady = new Set(roomsOf(people.reader.now).filter((room) => !changing.has(room)))
@@ -51,7 +52,7 @@ describe('when two users shared a room', () => {
         const joined = new Set(roomsOf(people.other.now).filter((room) => mine.has(room)))
         const reader: ReaderRooms = { steady, changing }
         const found = sharingOf(reader, joined, people.other.stays)
-        assert.deepEqual(found, { atStart, atAnyTime, atEnd: together() })
+        assert.deepEqual(found, { atStart, throughout, atAnyTime, atEnd: together() })
       }),
       { numRuns: 2_000 },
     )

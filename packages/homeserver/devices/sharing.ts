@@ -3,6 +3,8 @@ import type { Stay } from './member-changes.ts'
 /** When two users were in a room together, during a stretch of the log. */
 export interface Sharing {
   atStart: boolean
+  /** At every moment between. */
+  throughout: boolean
   atAnyTime: boolean
   atEnd: boolean
 }
@@ -23,18 +25,18 @@ export function sharingOf(
   joined: ReadonlySet<number>,
   stays: ReadonlyMap<number, Stay> | undefined,
 ): Sharing {
-  const sharing = { atStart: false, atAnyTime: false, atEnd: false }
   const throughout = steadyStay(true)
+  const rooms: (readonly [Stay, Stay])[] = []
   for (const roomNid of joined) {
-    if (reader.steady.has(roomNid) && stays?.has(roomNid) !== true) meet(sharing, throughout, throughout)
+    if (reader.steady.has(roomNid) && stays?.has(roomNid) !== true) rooms.push([throughout, throughout])
   }
   for (const [roomNid, stay] of stays ?? []) {
-    if (reader.steady.has(roomNid)) meet(sharing, throughout, stay)
+    if (reader.steady.has(roomNid)) rooms.push([throughout, stay])
   }
   for (const [roomNid, own] of reader.changing) {
-    meet(sharing, own, stays?.get(roomNid) ?? steadyStay(joined.has(roomNid)))
+    rooms.push([own, stays?.get(roomNid) ?? steadyStay(joined.has(roomNid))])
   }
-  return sharing
+  return follow(rooms)
 }
 
 const STAYED: Stay = { wasJoined: true, changes: [] }
@@ -44,18 +46,23 @@ function steadyStay(isJoined: boolean): Stay {
   return isJoined ? STAYED : AWAY
 }
 
-/** Follows two users through one room. */
-function meet(sharing: Sharing, a: Stay, b: Stay): void {
-  let [aIn, bIn] = [a.wasJoined, b.wasJoined]
-  if (aIn && bIn) sharing.atStart = sharing.atAnyTime = true
-  const changes = [
-    ...a.changes.map((change) => ({ ...change, ofA: true })),
-    ...b.changes.map((change) => ({ ...change, ofA: false })),
-  ].sort((one, other) => one.position - other.position)
-  for (const change of changes) {
-    if (change.ofA) aIn = change.isJoined
-    else bIn = change.isJoined
-    if (aIn && bIn) sharing.atAnyTime = true
+/** Follows two users through rooms: the stay of the one and of the other in each. */
+function follow(rooms: readonly (readonly [Stay, Stay])[]): Sharing {
+  const inside = rooms.map((stays) => stays.map(({ wasJoined }) => wasJoined))
+  const isShared = (room: number): boolean => inside[room]!.every(Boolean)
+  const changes = rooms
+    .flatMap((stays, room) =>
+      stays.flatMap((stay, who) => stay.changes.map((change) => ({ ...change, room, who }))),
+    )
+    .sort((one, other) => one.position - other.position)
+  let shared = inside.filter((_, room) => isShared(room)).length
+  const sharing = { atStart: shared > 0, throughout: shared > 0, atAnyTime: shared > 0, atEnd: shared > 0 }
+  for (const { room, who, isJoined } of changes) {
+    const before = isShared(room)
+    inside[room]![who] = isJoined
+    shared += Number(isShared(room)) - Number(before)
+    if (shared > 0) sharing.atAnyTime = true
+    else sharing.throughout = false
   }
-  if (aIn && bIn) sharing.atEnd = true
+  return { ...sharing, atEnd: shared > 0 }
 }

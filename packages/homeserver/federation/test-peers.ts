@@ -48,7 +48,7 @@ export function unreachable(name: string): FederationError {
   return new FederationError(name as ServerName, { kind: 'unreachable' }, `${name} does not answer`)
 }
 
-export function refused(name: string, status: number, errcode: string): FederationError {
+export function refused(name: string, status: number, errcode?: string): FederationError {
   const failure = { kind: 'refused', status, errcode, error: undefined, body: undefined } as const
   return new FederationError(name as ServerName, failure, `${name} answers ${status}`)
 }

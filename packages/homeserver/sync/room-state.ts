@@ -28,8 +28,8 @@ export async function readSyncState(
   if (filter.isEmpty || !filter.passesRoom(room.roomId)) return []
   const engine = ctx.hs.rooms
   const lazy = filter.lazyLoadMembers
-  const to = timeline.branched ? timeline.endRoot : timeline.startRoot
   // Where branches met, what the timeline says in turn is not what came of it: the state is told as it is at the end.
+  const to = timeline.isPartial ? timeline.endRoot : timeline.startRoot
   const entries =
     sinceRoot === undefined
       ? await wholeState(engine, room, to, lazy)

@@ -9,7 +9,7 @@ import { strippedState } from '../rooms/stripped-state.ts'
 import { lastJoinedNid } from '../rooms/visibility.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import type { SyncContext } from './context.ts'
-import { formatPaginationToken } from './pagination-token.ts'
+import { formatPageToken, formatPaginationToken } from './pagination-token.ts'
 import { readSyncState } from './room-state.ts'
 import { readSummary } from './room-summary.ts'
 import type { RoomExtras } from './room-extras.ts'
@@ -193,7 +193,7 @@ async function timelineJson(
   isFresh: boolean,
 ): Promise<string> {
   const events = await renderEvents(ctx.hs.rooms, room, ctx.session, timeline.events)
-  const token = formatPaginationToken(timeline.before)
+  const token = formatPageToken(timeline.before)
   const limited = timeline.limited || isFresh
   return `"timeline":{"events":[${events.join(',')}],"limited":${limited},"prev_batch":"${token}"}`
 }

@@ -4,20 +4,22 @@ import { BEGINNING, isShown, listTimeline, MERGE_TYPE } from '../rooms/read-even
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { filterVisible, type VisibleEvent } from '../rooms/visibility.ts'
 import type { SyncContext } from './context.ts'
+import type { PageToken } from './pagination-token.ts'
+import { arrivalOrder, graphOrder, isInGraphOrder, type TimelineOrder } from './timeline-order.ts'
 
 /** A stretch of a room's timeline as one reader gets it, oldest first. */
 export interface Timeline {
   readonly events: readonly VisibleEvent[]
   /** There are older events, after the reader's position, that were left out. */
   readonly limited: boolean
-  /** Number before which the rest begins: what `prev_batch` stands for. */
-  readonly before: number
+  /** Where the rest begins: what `prev_batch` stands for. */
+  readonly before: PageToken
   /** Root of the room's state just before the first event; at the end when there is none. */
   readonly startRoot: number
   /** Root of the room's state at the end. */
   readonly endRoot: number
-  /** Branches of the graph met in it, so that what it says in turn does not add up to the state at its end. */
-  readonly branched: boolean
+  /** What it says in turn does not add up to the state at its end: branches met, or a filter left state out. */
+  readonly isPartial: boolean
 }
 
 /** Events of a timeline when the filter says nothing. */
@@ -37,7 +39,11 @@ export interface TimelineInput {
   readonly allVisible: boolean
 }
 
-/** The newest events of a room that the reader may see and wants to. */
+/**
+ * The newest events of a room that the reader may see and wants to, in the order in which they came; for who reads the
+ * room for the first time in the order of the graph, where that is another, so that what is read is what `/messages`
+ * goes on with.
+ */
 export async function readTimeline(
   ctx: SyncContext,
   room: RoomInfo,
@@ -47,22 +53,39 @@ export async function readTimeline(
   const limit =
     filter.isEmpty || !filter.passesRoom(room.roomId) ? 0 : Math.min(filter.limit ?? DEFAULT_LIMIT, MAX_LIMIT)
   const engine = ctx.hs.rooms
+  const arrival = arrivalOrder(engine, room, input)
   const all =
-    input.recent === undefined ? await readBack(ctx, room, input, limit) : input.recent.filter(isShown)
-  const { found, gap } = fromLastGap(all)
-  const newest = found.at(-1)
+    input.recent === undefined
+      ? await readBack(ctx, room, input, limit, arrival)
+      : input.recent.filter(isShown)
+  const isOrdered = input.after !== undefined || isInGraphOrder(all)
+  const order = isOrdered ? arrival : graphOrder(engine, room, input)
+  const { found, gap } = fromLastGap(isOrdered ? all : await readBack(ctx, room, input, limit, order))
   const wanted = await choose(ctx, room, found, input.allVisible)
   const events = limit === 0 ? [] : wanted.slice(-limit)
   const first = events[0]?.event
-  const end = newest ?? (await newestAt(engine, room, input.upTo))
+  const end = all.at(-1) ?? (await newestAt(engine, room, input.upTo))
+  const endRoot = end?.roomRoot ?? 0
+  const beginning = isOrdered && first !== undefined ? await roomRootBefore(engine, room, first) : endRoot
   return {
     events,
     limited: wanted.length > limit || gap !== undefined,
-    before: first?.nid ?? gap ?? input.upTo + 1,
-    startRoot: (first && (await roomRootBefore(engine, room, first))) ?? end?.roomRoot ?? 0,
-    endRoot: end?.roomRoot ?? 0,
-    branched: events.some(({ event }) => (event.flags & EventFlag.branched) !== 0),
+    before: order.tokenBefore(first ?? gap),
+    startRoot: beginning,
+    endRoot,
+    isPartial: !isOrdered || isPartial(found, events),
   }
+}
+
+/** Whether state of that stretch is not told by it, or told and not in force at its end. */
+function isPartial(found: readonly StoredEvent[], events: readonly VisibleEvent[]): boolean {
+  const first = events[0]?.event
+  if (first === undefined) return false
+  if (events.some(({ event }) => (event.flags & EventFlag.branched) !== 0)) return true
+  const stretch = found.slice(found.indexOf(first))
+  if (stretch.length === events.length) return false
+  const told = new Set(events.map(({ event }) => event.nid))
+  return stretch.some(({ nid, stateKey }) => stateKey !== undefined && !told.has(nid))
 }
 
 /**
@@ -71,11 +94,11 @@ export async function readTimeline(
  */
 function fromLastGap(all: readonly StoredEvent[]): {
   readonly found: readonly StoredEvent[]
-  /** Number of the event before which the gap lies. */
-  readonly gap: number | undefined
+  /** The event before which the gap lies. */
+  readonly gap: StoredEvent | undefined
 } {
   const at = all.findLastIndex((event) => (event.flags & EventFlag.gapBefore) !== 0)
-  return at === -1 ? { found: all, gap: undefined } : { found: all.slice(at), gap: all[at]!.nid }
+  return at === -1 ? { found: all, gap: undefined } : { found: all.slice(at), gap: all[at]! }
 }
 
 async function choose(
@@ -106,22 +129,16 @@ async function withoutIgnored(
 async function readBack(
   ctx: SyncContext,
   room: RoomInfo,
-  { upTo, after, allVisible }: TimelineInput,
+  { allVisible }: TimelineInput,
   limit: number,
+  order: TimelineOrder,
 ): Promise<StoredEvent[]> {
   const events: StoredEvent[] = []
-  let before = upTo + 1
   for (let portion = 0; portion < MAX_PORTIONS; portion++) {
     const size = (limit + 1) * 2 ** portion
-    const read = await listTimeline(ctx.hs.rooms, room, {
-      after: after ?? BEGINNING,
-      before,
-      backwards: true,
-      limit: size,
-    })
+    const read = await order.readBefore(events.at(-1), size)
     events.push(...read)
     if (read.length < size) break
-    before = read.at(-1)!.nid
     if ((await choose(ctx, room, events, allVisible)).length > limit) break
   }
   return events.reverse()

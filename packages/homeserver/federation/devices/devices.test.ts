@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import { findServerDrivers, type ServerDriver, type TestServer } from '../../test-server.ts'
+import { findServerDrivers, testConfig, type ServerDriver, type TestServer } from '../../test-server.ts'
 import { createTestPeers, unreachable, type TestPeers } from '../test-peers.ts'
 
 const FAR = 'far.example'
@@ -15,12 +15,14 @@ interface Scene extends AsyncDisposable {
   /** As Alice, here; and as Rita, there. */
   ask(path: string, body: JsonObject): Promise<JsonObject>
   there(path: string, body: JsonObject): Promise<JsonObject>
+  rename(name: string): Promise<void>
 }
 
-async function open(driver: ServerDriver): Promise<Scene> {
+async function open(driver: ServerDriver, sharesNames = false): Promise<Scene> {
   const peers = createTestPeers()
   const here = await peers.start(driver, 'here.example')
-  const far = await peers.start(driver, FAR)
+  const federation = { ...testConfig('', {}).federation, share_device_names: sharesNames }
+  const far = await peers.start(driver, FAR, { config: { federation } })
   const [alice, rita] = [await here.register('alice'), await far.register('rita')]
   const send = async (server: TestServer, token: string, path: string, body: JsonObject) => {
     const answer = await server.request('POST', `/_matrix/client/v3${path}`, { token, body })
@@ -34,6 +36,11 @@ async function open(driver: ServerDriver): Promise<Scene> {
     deviceId: rita.deviceId,
     ask: (path, body) => send(here, alice.token, path, body),
     there: (path, body) => send(far, rita.token, path, body),
+    async rename(name) {
+      const body = { display_name: name }
+      const path = `/_matrix/client/v3/devices/${rita.deviceId}`
+      assert.equal((await far.request('PUT', path, { token: rita.token, body })).status, 200)
+    },
     async [Symbol.asyncDispose]() {
       await here[Symbol.asyncDispose]()
       await far[Symbol.asyncDispose]()
@@ -71,6 +78,23 @@ for (const driver of await findServerDrivers()) {
         devices: [{ device_id: scene.deviceId, keys: { ...deviceKeys(scene.deviceId), unsigned: {} } }],
       })
       await assert.rejects(read('@alice:here.example'), /answers 400/)
+    })
+
+    it('devices are told with their names where their operator shares these, to who asks either way', async () => {
+      for (const sharesNames of [false, true]) {
+        await using scene = await open(driver, sharesNames)
+        await scene.there('/keys/upload', { device_keys: deviceKeys(scene.deviceId) })
+        await scene.rename('Phone')
+        const path = `/_matrix/federation/v1/user/devices/${encodeURIComponent(RITA)}`
+        const list = await scene.here.hs.federation.client.request(FAR as never, { method: 'GET', path })
+        const [device] = list['devices'] as JsonObject[]
+        assert.equal(device!['device_display_name'], sharesNames ? 'Phone' : undefined)
+        const answer = await scene.ask('/keys/query', { device_keys: { [RITA]: [] } })
+        const keys = (answer['device_keys'] as Record<string, Record<string, JsonObject>>)[RITA]![
+          scene.deviceId
+        ]
+        assert.deepEqual(keys!['unsigned'], sharesNames ? { device_display_name: 'Phone' } : {})
+      }
     })
 
     it('keys are asked for by way of the own server', async () => {

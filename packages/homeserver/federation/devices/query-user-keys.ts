@@ -1,10 +1,9 @@
 // https://spec.matrix.org/v1.19/server-server-api/#post_matrixfederationv1userkeysquery
 import { Type } from 'typebox'
 import { mapOf, MAX_KEYS_BODY_BYTES, MAX_USERS } from '../../client/key-schemas.ts'
-import { readIdentities } from '../../devices/read-identities.ts'
 import { defineEndpoint } from '../../http/endpoint.ts'
 import { usersOfOurs } from '../require-ours.ts'
-import { NO_VIEWER, withoutNames } from './public-identities.ts'
+import { readPublicIdentities } from './public-identities.ts'
 
 export const queryUserKeys = defineEndpoint({
   operation: 'queryUserEncryptionKeys',
@@ -19,7 +18,7 @@ export const queryUserKeys = defineEndpoint({
       const ids = body.device_keys[userId]!
       return [userId, ids.length === 0 ? undefined : new Set(ids)] as const
     })
-    const found = withoutNames(await readIdentities(hs.db, new Map(wanted), NO_VIEWER))
+    const found = await readPublicIdentities(hs, new Map(wanted))
     const { device_keys, master_keys, self_signing_keys } = found
     return { device_keys, master_keys, self_signing_keys }
   },

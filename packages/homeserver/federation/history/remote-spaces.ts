@@ -18,7 +18,10 @@ export interface RemoteSpace {
 
 /** Rooms of spaces that nobody of ours is in, as others tell of them. */
 export interface RemoteSpaces {
-  /** Asks these servers one after the other; undefined when none tells of it. Answers are kept for some minutes. */
+  /**
+   * Asks these servers one after the other; undefined when none tells of it. Answers are kept for some minutes, refusals
+   * are not: whom they tell of a room changes with each who joins.
+   */
   find(roomId: RoomId, via: readonly ServerName[]): Promise<RemoteSpace | undefined>
 }
 
@@ -26,11 +29,11 @@ const MAX_SERVERS = 3
 const TIMEOUT_MS = 5_000
 const MAX_BYTES = 4 * 1024 * 1024
 const MAX_CHILDREN = 1_000
-/** How long an answer is kept, and for how long nobody is asked again where none was of help. */
+/** How long an answer is kept. */
 const KEEP_MS = 5 * 60_000
 
 interface Kept {
-  readonly space: RemoteSpace | undefined
+  readonly space: RemoteSpace
   readonly until: number
   readonly bytes: number
 }
@@ -51,9 +54,9 @@ export function createRemoteSpaces(deps: {
       const held = kept.get(roomId)
       if (held !== undefined && held.until > deps.clock.monotonic()) return held.space
       return flights.run(roomId, async () => {
-        const { space, bytes } = await ask(deps.client, roomId, via.slice(0, MAX_SERVERS))
-        kept.set(roomId, { space, bytes, until: deps.clock.monotonic() + KEEP_MS })
-        return space
+        const answer = await ask(deps.client, roomId, via.slice(0, MAX_SERVERS))
+        if (answer !== undefined) kept.set(roomId, { ...answer, until: deps.clock.monotonic() + KEEP_MS })
+        return answer?.space
       })
     },
   }
@@ -63,7 +66,7 @@ async function ask(
   client: FederationClient,
   roomId: RoomId,
   servers: readonly ServerName[],
-): Promise<{ space: RemoteSpace | undefined; bytes: number }> {
+): Promise<{ space: RemoteSpace; bytes: number } | undefined> {
   for (const server of servers) {
     try {
       const answer = await client.request(server, {
@@ -79,7 +82,7 @@ async function ask(
       // The next server may know; who is down is in the log of the client.
     }
   }
-  return { space: undefined, bytes: 0 }
+  return undefined
 }
 
 function readAnswer(roomId: RoomId, answer: JsonObject): RemoteSpace | undefined {

@@ -2,7 +2,7 @@
 import type { ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
-import type { Database, Step } from '@causeway/store/db/database.ts'
+import type { Step } from '@causeway/store/db/database.ts'
 import {
   CROSS_SIGNING,
   findDeviceChangeRange,
@@ -10,7 +10,9 @@ import {
   type DeviceChangeRow,
 } from '@causeway/store/tables/device-changes.ts'
 import { advanceUnsent, deleteUnsent, type UnsentRoomRow } from '@causeway/store/tables/outbound.ts'
-import { readIdentities, type Identities } from '../../devices/read-identities.ts'
+import type { Identities } from '../../devices/read-identities.ts'
+import type { Homeserver } from '../../homeserver.ts'
+import { namePart, readPublicIdentities } from '../devices/public-identities.ts'
 
 /** Changes of devices for one server. */
 export interface DeviceUpdates {
@@ -29,14 +31,14 @@ const MAX_CHANGES = 40
  * away it gets the last) and asks for the whole list.
  */
 export async function collectDeviceUpdates(
-  db: Database,
+  hs: Pick<Homeserver, 'db' | 'config'>,
   server: ServerName,
   row: UnsentRoomRow,
 ): Promise<DeviceUpdates> {
-  const range = await findDeviceChangeRange(db, row.from_nid, MAX_CHANGES)
-  const changes = await listDeviceChangesFor(db, server, range)
+  const range = await findDeviceChangeRange(hs.db, row.from_nid, MAX_CHANGES)
+  const changes = await listDeviceChangesFor(hs.db, server, range)
   const users = new Map(changes.map((change) => [change.user_id as UserId, undefined]))
-  const identities = users.size === 0 ? undefined : await readIdentities(db, users, '' as UserId)
+  const identities = users.size === 0 ? undefined : await readPublicIdentities(hs, users)
   const edus = changes.map((change) => canonicalJson(toEdu(change, identities!)))
   return {
     edus,
@@ -58,8 +60,7 @@ function toEdu(change: DeviceChangeRow, identities: Identities): JsonObject {
   const devices = identities.device_keys[userId] as Record<string, JsonObject> | undefined
   const keys = devices?.[deviceId]
   if (change.deleted === 1) content['deleted'] = true
-  // Names of devices are for their owners; and `unsigned` is nobody else's.
-  else if (keys !== undefined) content['keys'] = withoutUnsigned(keys)
+  else if (keys !== undefined) Object.assign(content, { keys: withoutUnsigned(keys) }, namePart(keys))
   return { edu_type: 'm.device_list_update', content }
 }
 

@@ -5,7 +5,7 @@ import type { RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
-import { findServerDrivers, type TestLogin } from '../../test-server.ts'
+import { findServerDrivers, testConfig, type TestLogin } from '../../test-server.ts'
 import { roomPath, startStage, type OutboundStage } from './test-peers.ts'
 import { createVolatileEdus } from './volatile-edus.ts'
 
@@ -228,6 +228,19 @@ for (const driver of await findServerDrivers()) {
       )
       assert.equal((chain[0] as number[]).length, 1)
       assert.equal(updates[0]?.['user_id'], stage.alice.userId)
+      assert.ok(!JSON.stringify(updates).includes('unsigned'))
+      assert.ok(updates.every((update) => update['device_display_name'] === undefined))
+    })
+
+    it('name devices only where the operator says so', async () => {
+      const federation = { ...testConfig('', {}).federation, share_device_names: true }
+      await using stage = await startStage(driver, { config: { federation } })
+      await stage.makeRoom(['@b:b.example'])
+      await upload(stage, stage.alice, 'k1')
+      await stage.call(stage.alice, 'PUT', `${V3}/devices/${stage.alice.deviceId}`, { display_name: 'Phone' })
+      await stage.settled()
+      const updates = contents(stage, 'b.example', 'm.device_list_update')
+      assert.equal(updates.at(-1)?.['device_display_name'], 'Phone')
       assert.ok(!JSON.stringify(updates).includes('unsigned'))
     })
 

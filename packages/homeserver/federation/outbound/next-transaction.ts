@@ -1,6 +1,6 @@
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
-import type { Database, Step } from '@causeway/store/db/database.ts'
+import type { Step } from '@causeway/store/db/database.ts'
 import { DEVICES, listUnsentRooms, type UnsentRoomRow } from '@causeway/store/tables/outbound.ts'
 import {
   findOutboundTransaction,
@@ -8,6 +8,7 @@ import {
   openOutboundTransaction,
   type OutboundTransactionRow,
 } from '@causeway/store/tables/outbound-transactions.ts'
+import type { HomeserverConfig } from '../../config.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import { collectDeviceUpdates, type DeviceUpdates } from './device-updates.ts'
 import type { Dispatcher } from './dispatch.ts'
@@ -18,6 +19,7 @@ import type { UnsentRooms } from './unsent-rooms.ts'
 import type { VolatileEdus } from './volatile-edus.ts'
 
 export interface NextDeps {
+  readonly config: HomeserverConfig
   readonly db: Database
   readonly clock: Clock
   readonly random: Random
@@ -107,7 +109,7 @@ async function collect(deps: NextDeps, server: ServerName, wasAway: boolean): Pr
   ])
   if (rows.length === 0 && messages.length === 0) return undefined
   const { fitting, length } = takeFitting(messages, MAX_EDU_CHARS)
-  const devices = await deviceUpdatesOf(db, server, rows, MAX_EDU_CHARS - length)
+  const devices = await deviceUpdatesOf(deps, server, rows, MAX_EDU_CHARS - length)
   const rooms = await roomEventsOf(deps, server, rows, wasAway)
   const taken = share(rooms)
   const edus = [...fitting.map((message) => message.edu), ...(devices?.edus ?? [])]
@@ -152,14 +154,14 @@ function takeFitting<T extends { readonly edu: string }>(
 
 /** They wait for another transaction where this one is full of messages already. */
 async function deviceUpdatesOf(
-  db: Database,
+  deps: NextDeps,
   server: ServerName,
   rows: readonly UnsentRoomRow[],
   room: number,
 ): Promise<DeviceUpdates | undefined> {
   const row = rows.find(({ room_nid: nid }) => nid === DEVICES)
   if (row === undefined) return undefined
-  const updates = await collectDeviceUpdates(db, server, row)
+  const updates = await collectDeviceUpdates(deps, server, row)
   const length = updates.edus.reduce((sum, edu) => sum + edu.length, 0)
   return length <= room || room === MAX_EDU_CHARS ? updates : undefined
 }

@@ -6,6 +6,7 @@ import type { Database } from '@causeway/store/db/database.ts'
 import type { ReceiptEntry } from '@causeway/store/log/entry.ts'
 import type { Log } from '@causeway/store/log/log.ts'
 import { listServersWithUnsent } from '@causeway/store/tables/outbound.ts'
+import type { HomeserverConfig } from '../../config.ts'
 import type { Logger } from '../../ops/log.ts'
 import { presenceContent } from '../../presence/presence-event.ts'
 import type { Presence } from '../../presence/presence.ts'
@@ -25,6 +26,7 @@ import { createVolatileFeed } from './volatile-feed.ts'
 
 export interface OutboundDeps {
   readonly serverName: ServerName
+  readonly config: HomeserverConfig
   readonly db: Database
   readonly log: Log
   readonly bus: Bus

@@ -54,11 +54,11 @@ export async function openRemoteMedia(
   }
 }
 
-/** A server from before version 1.11 of the specification. */
+/** A server from before version 1.11 of the specification; what refuses without an error of Matrix is older still. */
 function isUnknownOperation(error: unknown): boolean {
   if (!(error instanceof FederationError) || error.failure.kind !== 'refused') return false
   const { status, errcode } = error.failure
-  return status === 404 && (errcode === undefined || errcode === 'M_UNRECOGNIZED')
+  return errcode === 'M_UNRECOGNIZED' || (errcode === undefined && status >= 400 && status <= 499)
 }
 
 async function openLegacy(

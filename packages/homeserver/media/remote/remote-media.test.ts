@@ -142,6 +142,10 @@ for (const driver of await findServerDrivers()) {
         `${DOWNLOAD}old`,
         '/_matrix/media/v3/download/far.example/old',
       ])
+      scene.peers.play(FAR, (request) =>
+        request.path.startsWith(DOWNLOAD) ? refused(FAR, 400) : stream(200, {}, 'older'),
+      )
+      assert.equal(Buffer.from((await scene.get(path('older'))).bytes).toString(), 'older')
       scene.peers.play(FAR, () => parts('Location: https://cdn.example/file', '', ''))
       assert.equal(Buffer.from((await scene.get(path('moved'))).bytes).toString(), 'from elsewhere')
       scene.peers.play(FAR, () => parts('Location: http://127.0.0.1/secret', '', ''))

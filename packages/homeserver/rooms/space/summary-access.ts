@@ -8,7 +8,7 @@ import type { RoomSummary } from './summary.ts'
 type Access = Pick<RoomSummary, 'roomId' | 'joinRule' | 'worldReadable' | 'allowedRoomIds'>
 
 /** Rooms that anybody may join, knock at, or read. */
-function isOpen({ joinRule, worldReadable }: Access): boolean {
+export function isOpen({ joinRule, worldReadable }: Access): boolean {
   return worldReadable || joinRule === 'public' || joinRule === 'knock' || joinRule === 'knock_restricted'
 }
 
