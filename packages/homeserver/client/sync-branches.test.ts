@@ -49,7 +49,7 @@ async function openFar(people: People): Promise<{
       const results = await receivePdus({ ...deps, inbox }, far.name, people.roomId as RoomId, [event.pdu])
       assert.deepEqual([...results.values()], [{}])
     },
-    close: () => inbox[Symbol.asyncDispose](),
+    close: async () => inbox[Symbol.asyncDispose](),
   }
 }
 
