@@ -48,12 +48,8 @@ for (const driver of await findServerDrivers()) {
       await report(`/rooms/${escaped(roomId)}/report`, { reason: 'a room of spam' })
       await report(`/users/${escaped(idOf('bob'))}/report`, { reason: 'a spammer' })
       await report('/users/%40evil%3Aelse.example/report', { reason: 'from far away' })
-      assert.deepEqual(
-        wordsOf(await listed(people))
-          .map(([, about]) => about)
-          .toSorted(),
-        [roomId, idOf('bob'), '@evil:else.example'].toSorted(),
-      )
+      const abouts = new Set((await listed(people)).map(({ about }) => about))
+      assert.deepEqual(abouts, new Set([roomId, idOf('bob'), '@evil:else.example']))
     })
 
     it('tell nobody what exists', async () => {
@@ -81,10 +77,8 @@ for (const driver of await findServerDrivers()) {
         await ask(`/users/${escaped(idOf('alice'))}/report`),
         await ask(`/users/${escaped(idOf('nobody'))}/report`),
       )
-      assert.deepEqual(
-        (await listed(people)).map(({ about }) => about).toSorted(),
-        [roomId, idOf('alice')].toSorted(),
-      )
+      const abouts = new Set((await listed(people)).map(({ about }) => about))
+      assert.deepEqual(abouts, new Set([roomId, idOf('alice')]))
     })
   })
 }

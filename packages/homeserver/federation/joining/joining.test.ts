@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { EventFlag } from '@causeway/store/log/entry.ts'
 import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import { clientRoutes } from '../../client/routes.ts'
 import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
@@ -349,6 +350,31 @@ describe('memberships across servers', () => {
     const { chunk } = await ok(two, bob, 'GET', `/rooms/${segment(roomId)}/messages?dir=b&limit=50`)
     const bodies = (chunk as JsonObject[]).map((event) => (event['content'] as JsonObject)['body'])
     assert.ok(bodies.includes('from the first stay'))
+  })
+
+  it('go back to when another server came in, by the number that its join has as part of the history', async () => {
+    const roomId = await makeRoom(one, alice)
+    await say(one, alice, roomId, 'before')
+    await join(two, bob, roomId, one.name)
+    await whole(two)
+    const read = (): Promise<{ from_nid: number; nid: number; flags: number }[]> =>
+      two.hs.db.query(
+        `SELECT s.from_nid, e.nid, e.flags FROM room_servers s
+         JOIN rooms r ON r.nid = s.room_nid
+         JOIN memberships m ON m.room_nid = s.room_nid AND m.user_id = ?
+         JOIN events e ON e.nid = m.event_nid
+         WHERE r.room_id = ? AND s.server_name = ?`,
+        [alice.userId, roomId, one.name],
+      )
+    const [held] = await read()
+    assert.equal(held!.flags & EventFlag.outlier, EventFlag.outlier)
+    assert.equal(held!.from_nid, held!.nid)
+    const { chunk } = await ok(two, bob, 'GET', `/rooms/${segment(roomId)}/messages?dir=b&limit=50`)
+    assert.ok((chunk as JsonObject[]).some((event) => event['type'] === 'm.room.create'))
+    const [placed] = await read()
+    assert.equal(placed!.flags & EventFlag.outlier, 0)
+    assert.notEqual(placed!.nid, held!.nid)
+    assert.equal(placed!.from_nid, placed!.nid)
   })
 
   it('show a fast-joined room to lazy clients at once, to others when its members are there', async () => {

@@ -39,12 +39,19 @@ export interface Parents {
 /** What became of a PDU. `soft-failed`: kept and not shown. Both refusals say why. */
 export type Acceptance =
   | { readonly outcome: 'accepted'; readonly event: NewEvent }
-  | { readonly outcome: 'rejected' | 'soft-failed'; readonly event: NewEvent; readonly reason: string }
+  | { readonly outcome: 'rejected' | 'soft-failed'; readonly reason: string }
+
+export interface AddOptions {
+  /** Further bits of `EventFlag`, should it be accepted. */
+  readonly flags?: number
+  /** False: nothing is made of what is refused. */
+  readonly keepsRefused?: boolean
+}
 
 /**
  * Checks 4 to 6 on receipt, and the event's place in the room: state before and after it, forward extremities, the
- * room's current state. Only inside the room's queue; needs every auth event that can be had.
- * @param flags further bits of `EventFlag`, should it be accepted
+ * room's current state. Only inside the room's queue; needs every auth event that can be had. What is
+ * refused is kept with its reason, unless the options say otherwise.
  * https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-a-pdu
  */
 export async function addReceivedEvent(
@@ -53,7 +60,7 @@ export async function addReceivedEvent(
   pdu: VerifiedPdu,
   parents: Parents,
   authEvents: AuthEvents,
-  flags = 0,
+  { flags = 0, keepsRefused = true }: AddOptions = {},
 ): Promise<Acceptance> {
   const { event } = pdu
   const stateBefore = await resolveRoots(engine, write, [
@@ -63,7 +70,7 @@ export async function addReceivedEvent(
   // 4. and 5.
   const byOwn = authorizeByOwnAuthEvents(write.head.rules, event, authEvents)
   const verdict = byOwn.ok ? await authorizeAt(engine, write, stateBefore, event, authEvents) : byOwn
-  const place = { stateBefore, parents, authEvents, flags }
+  const place = { stateBefore, parents, authEvents, flags, keepsRefused }
   if (!verdict.ok) return refuse(engine, write, pdu, place, 'rejected', verdict)
   // 6.
   const current = await currentRoot(engine, write, parents, stateBefore)
@@ -89,6 +96,7 @@ async function currentRoot(
 
 interface Place {
   readonly flags: number
+  readonly keepsRefused: boolean
   readonly stateBefore: number
   readonly parents: Parents
   readonly authEvents: AuthEvents
@@ -103,6 +111,8 @@ async function refuse(
   outcome: 'rejected' | 'soft-failed',
   verdict: Verdict & { ok: false },
 ): Promise<Acceptance> {
+  const { reason } = verdict
+  if (!place.keepsRefused) return { outcome, reason }
   const flag = outcome === 'rejected' ? EventFlag.rejected : EventFlag.softFailed
   const event = await buildNewEvent(engine, write, pdu, place, {
     flag,
@@ -111,8 +121,8 @@ async function refuse(
   write.events.push({ ...event, place: 'history' })
   write.head.pending.set(event.stored.eventId, event.stored)
   if (event.stored.stateNid !== 0) write.head.entries.set(event.stored.stateNid, entryOf(event))
-  write.steps.push(noteRejection(write.head.roomNid, numberOf(write, event), verdict.reason))
-  return { outcome, event, reason: verdict.reason }
+  write.steps.push(noteRejection(write.head.roomNid, numberOf(write, event), reason))
+  return { outcome, reason }
 }
 
 async function accept(
