@@ -25,7 +25,7 @@ interface Branched extends AsyncDisposable {
 async function openFar(people: People): Promise<{
   readonly far: FarServer
   readonly receive: (event: RoomEvent) => Promise<void>
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }> {
   const { hs } = people.server
   const key = await loadSigningKey(hs.config.signing_key, systemRandom)
