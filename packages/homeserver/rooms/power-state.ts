@@ -12,8 +12,7 @@ export function powerBy(
   levels: RoomEvent | undefined,
 ): PowerLevels {
   const state: AuthState = {
-    get: (type) =>
-      type === 'm.room.create' ? create : type === 'm.room.power_levels' ? levels : undefined,
+    get: (type) => (type === 'm.room.create' ? create : type === 'm.room.power_levels' ? levels : undefined),
   }
   return powerLevelsOf(rules, state)
 }
