@@ -13,7 +13,8 @@ import { formatPageToken, formatPaginationToken } from './pagination-token.ts'
 import { readSyncState } from './room-state.ts'
 import { readSummary } from './room-summary.ts'
 import type { RoomExtras } from './room-extras.ts'
-import { DEFAULT_LIMIT, newestAt, readTimeline, roomRootBefore, type Timeline } from './timeline.ts'
+import { DEFAULT_LIMIT, readTimeline, type Timeline } from './timeline.ts'
+import { newestAt, roomRootBefore } from './timeline-order.ts'
 
 /** The `rooms` of a sync response, as JSON texts by room. */
 export interface RoomSections {
