@@ -138,6 +138,17 @@ export async function authorizeAt(
   return authorizeEvent(write.head.rules, event, state, verifySignature)
 }
 
+/** The same by a state that is known whole, even where the room's is not yet. */
+export async function authorizeAtWhole(
+  engine: RoomEngine,
+  write: RoomWrite,
+  root: number,
+  event: RoomEvent,
+): Promise<Verdict> {
+  const state = await authStateAt(engine, write, root, event)
+  return authorizeEvent(write.head.rules, event, state, verifySignature)
+}
+
 /** While a room's members are not all here, memberships that are not known are what the event's auth events say. */
 function withOwnMembers(state: AuthState, event: RoomEvent, authEvents: AuthEvents): AuthState {
   const own = authStateOf(event.authEventIds.flatMap((id) => authEvents.get(id)?.roomEvent ?? []))
