@@ -54,7 +54,8 @@ async function complete(deps: JoiningDeps, room: PartialRoom, signal: AbortSigna
   const { rooms: engine, clock, logger } = deps
   const about = { room: room.roomId, attempts: room.attempts }
   const startedMs = clock.monotonic()
-  if ((await engine.members.localMembers(room.roomNid)).size === 0) return forget(deps, room)
+  if ((await engine.members.localMembers(room.roomNid)).size === 0) await forget(deps, room)
+  if (engine.partial.find(room.roomNid) === undefined) return
   for (const server of serversOf(room)) {
     logger.info('the members of a room are fetched', { ...about, server })
     const told = await fetchWholeState(deps, room, server, signal).catch((error: unknown) => {
@@ -93,10 +94,15 @@ function reportProgress(
   }
 }
 
-/** Everybody has left again: its members are nobody's concern. */
-async function forget({ db, rooms }: JoiningDeps, room: PartialRoom): Promise<void> {
-  await db.commit({ entries: [], steps: [deletePartialRoom(room.roomNid)] })
-  rooms.partial.forget(room.roomNid)
+/** Everybody has left again: its members are nobody's concern. Unless somebody has just come back. */
+async function forget({ db, rooms }: JoiningDeps, { roomId, roomNid }: PartialRoom): Promise<void> {
+  await rooms.queue.serial(roomId, async () => {
+    // What was handed to the log before is known afterwards.
+    await db.commit({ entries: [], steps: [] })
+    if ((await rooms.members.localMembers(roomNid)).size > 0) return
+    await db.commit({ entries: [], steps: [deletePartialRoom(roomNid)] })
+    rooms.partial.forget(roomNid)
+  })
 }
 
 /** Resolves with how long to wait, in milliseconds. */

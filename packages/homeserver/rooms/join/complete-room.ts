@@ -1,6 +1,6 @@
 import type { Membership } from '@causeway/matrix/event-auth/membership.ts'
 import type { ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
-import type { MemberChange } from '@causeway/store/log/entry.ts'
+import type { MemberChange, RoomWholeEntry } from '@causeway/store/log/entry.ts'
 import { packStateKey, unpackStateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import { internKeys } from '@causeway/store/state/keys.ts'
@@ -76,7 +76,11 @@ async function complete(engine: RoomEngine, write: RoomWrite, input: Input): Pro
     const completion = await build(engine, write, input)
     const { judgement, memberChanges, missedServers } = completion
     const isOverturned = judgement.takenBack + judgement.acceptedAfterAll.length + memberChanges.length > 0
-    const whole = { kind: 'room_whole' as const, position: 0, roomId, roomNid, memberChanges, missedServers }
+    const devicesChanged = engine.partial.devicesNoted(roomNid)
+    const whole: RoomWholeEntry = {
+      ...{ kind: 'room_whole', position: 0, roomId, roomNid },
+      ...{ memberChanges, missedServers, devicesChanged },
+    }
     const logged = write.events.filter(({ place }) => place === 'log').length
     const steps = [notePartialRoomWhole(roomNid, { position: logged }, isOverturned)]
     const result = await persistEvents(engine, write, { entries: [whole], steps }).settled

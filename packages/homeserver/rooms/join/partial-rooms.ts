@@ -1,5 +1,6 @@
-import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { EventId, RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { listPartialRooms, type PartialRoomRow } from '@causeway/store/tables/partial-rooms.ts'
 
@@ -42,15 +43,26 @@ export interface PartialRooms {
   add(room: PartialRoom): void
   attempted(roomNid: number): void
   progressed(roomNid: number, progress: PartialProgress): void
+  /**
+   * The devices of a user have changed who may be a member of partial rooms: whether there is a room of which that can
+   * be said. Remembered, of so many users, until it is known.
+   */
+  noteDevices(userId: UserId): boolean
+  /** Users of whom that was said of a room. */
+  devicesNoted(roomNid: number): UserId[]
   becameWhole(roomNid: number, position: number, isOverturned: boolean): void
   /** The room was left, or purged. */
   forget(roomNid: number): void
 }
 
+/** Users of a room whose devices are noted; of further ones clients learn when they look. */
+const MAX_NOTED = 1_000
+
 class Rooms implements PartialRooms {
   readonly #partial = new Map<number, PartialRoom>()
   readonly #whole = new Map<number, { readonly position: number; readonly isOverturned: boolean }>()
   #lastWhole = 0
+  readonly #devices = new Map<number, Set<UserId>>()
   readonly #waiting = new Map<number, Set<() => void>>()
 
   constructor(rows: readonly PartialRoomRow[]) {
@@ -118,6 +130,20 @@ class Rooms implements PartialRooms {
     if (room !== undefined) this.#partial.set(roomNid, { ...room, progress })
   }
 
+  noteDevices(userId: UserId): boolean {
+    const server = serverNameOf(userId)
+    const rooms = this.list().filter(({ servers }) => servers.includes(server))
+    for (const { roomNid } of rooms) {
+      const noted = this.#devices.get(roomNid) ?? new Set()
+      if (noted.size < MAX_NOTED) this.#devices.set(roomNid, noted.add(userId))
+    }
+    return rooms.length > 0
+  }
+
+  devicesNoted(roomNid: number): UserId[] {
+    return [...(this.#devices.get(roomNid) ?? [])]
+  }
+
   becameWhole(roomNid: number, position: number, isOverturned: boolean): void {
     this.forget(roomNid)
     this.#noteWhole(roomNid, position, isOverturned)
@@ -126,6 +152,7 @@ class Rooms implements PartialRooms {
   forget(roomNid: number): void {
     this.#partial.delete(roomNid)
     this.#whole.delete(roomNid)
+    this.#devices.delete(roomNid)
     const waiting = this.#waiting.get(roomNid)
     this.#waiting.delete(roomNid)
     waiting?.forEach((resolve) => resolve())
