@@ -137,7 +137,7 @@ export async function startHomeserver(
   const certificates = watchCertificates(config, listeners, deps)
   hs.jobs.wake()
   await hs.receiving.inbox.start()
-  hs.joining.completion.wake()
+  hs.joining.completion.start()
   return {
     hs,
     db,

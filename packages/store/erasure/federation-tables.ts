@@ -51,6 +51,7 @@ export const federationRoomTables: ErasureList = {
       started_ts: 'none',
       attempts: 'none',
       whole_at: 'none',
+      overturned: 'none',
     },
     purge: deleteRows('room_nid', 'room_nid'),
     redact: each(['event_id', 'event_nid'], keep('the join event by which the rest is asked for')),

@@ -100,6 +100,17 @@ export function markUnsent(serverName: string, roomNid: number, nid: number, par
   }
 }
 
+/** A server has missed changes of devices since a position: they are sent again from there on. */
+export function markDevicesUnsentSince(serverName: string, nid: number): Statement {
+  return {
+    sql: `INSERT INTO outbound_rooms (server_name, room_nid, from_nid, parted_nid, revision) VALUES (?, ?, ?, 0, 1)
+     ON CONFLICT (server_name, room_nid) DO UPDATE SET revision = outbound_rooms.revision + 1,
+       from_nid = CASE WHEN excluded.from_nid < outbound_rooms.from_nid THEN excluded.from_nid
+         ELSE outbound_rooms.from_nid END`,
+    params: [serverName, DEVICES, nid],
+  }
+}
+
 export interface UnsentRoomRow extends Row {
   room_nid: number
   from_nid: number

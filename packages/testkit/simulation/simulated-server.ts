@@ -188,7 +188,7 @@ export class SimulatedServer {
     const started = (async () => {
       await startSending(hs)
       await hs.receiving.inbox.start()
-      hs.joining.completion.wake()
+      hs.joining.completion.start()
     })()
     await scheduler.settle(started, 60_000)
   }

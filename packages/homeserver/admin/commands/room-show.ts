@@ -43,6 +43,9 @@ function describePartial(partial: PartialRoom | undefined, members: number, now:
   return {
     members_missing: true,
     members_so_far: members,
+    ...(partial.progress === undefined
+      ? {}
+      : { events_stored: partial.progress.stored, events_expected: partial.progress.expected }),
     joining_for_s: Math.round((now - partial.startedTs) / 1000),
     attempts: partial.attempts,
     asking: partial.servers.slice(0, 5),

@@ -173,7 +173,7 @@ function partialRow(
   return [
     {
       into: PARTIAL_ROOMS,
-      values: [head.roomNid, head.roomId, eventId, nid, servers, membersKnown, engine.clock.now(), 0, 0],
+      values: [head.roomNid, head.roomId, eventId, nid, servers, membersKnown, engine.clock.now(), 0, 0, 0],
     },
   ]
 }
