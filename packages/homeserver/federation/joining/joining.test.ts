@@ -410,7 +410,12 @@ describe('memberships across servers', () => {
   })
 
   it('hears a fast-joined room before its members are there, tells nobody its state, and then of their devices', async () => {
-    const roomId = await makeRoom(one, alice, { name: 'Named, so that nobody in it is told' })
+    const roomId = await makeRoom(one, alice, {
+      name: 'Named, so that nobody in it is told',
+      initial_state: [
+        { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } },
+      ],
+    })
     const [carol, dora] = [await one.register('carol'), await one.register('dora')]
     for (const who of [carol, dora]) await ok(one, who, 'POST', `/rooms/${segment(roomId)}/join`, {})
     const { next_batch: since } = await sync(two, bob, undefined, true)
