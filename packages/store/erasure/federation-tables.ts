@@ -27,6 +27,7 @@ export const federationRoomTables: ErasureList = {
       json: 'content',
       received_ts: 'none',
       attempts: 'none',
+      due_ts: 'none',
     },
     purge: deleteRows('room_id', 'event_id'),
     erase: { json: keep('waits for minutes at most; then it is an event and erased as one') },

@@ -9,9 +9,11 @@ export interface InboundPduRow extends Row {
   json: Uint8Array
   received_ts: number
   attempts: number
+  /** When what it refers to is asked for next. */
+  due_ts: number
 }
 
-const COLUMNS = 'room_id, event_id, origin, depth, json, received_ts, attempts'
+const COLUMNS = 'room_id, event_id, origin, depth, json, received_ts, attempts, due_ts'
 
 export const INBOUND_PDUS: TableShape = {
   name: 'inbound_pdus',
@@ -23,14 +25,15 @@ export const INBOUND_PDUS: TableShape = {
     { name: 'json', type: 'bytes' },
     { name: 'received_ts', type: 'int' },
     { name: 'attempts', type: 'int' },
+    { name: 'due_ts', type: 'int' },
   ],
   onConflict: { key: ['room_id', 'event_id'], action: 'ignore' },
 }
 
-/** What waits for a room, parents before children as far as their senders are honest. */
+/** What waits for a room: what is due first, then parents before children as far as their senders are honest. */
 export function listInboundPdus(db: Database, roomId: string, limit: number): Promise<InboundPduRow[]> {
   return db.query<InboundPduRow>(
-    `SELECT ${COLUMNS} FROM inbound_pdus WHERE room_id = ? ORDER BY attempts, depth, event_id LIMIT ?`,
+    `SELECT ${COLUMNS} FROM inbound_pdus WHERE room_id = ? ORDER BY due_ts, depth, event_id LIMIT ?`,
     [roomId, limit],
   )
 }
@@ -60,10 +63,10 @@ export function deleteInboundPdu(roomId: string, eventId: string): Statement {
   }
 }
 
-/** One more attempt came to nothing. */
-export function countAttempt(roomId: string, eventId: string): Statement {
+/** One more attempt came to nothing; the next one is made at `dueTs`. */
+export function countAttempt(roomId: string, eventId: string, dueTs: number): Statement {
   return {
-    sql: 'UPDATE inbound_pdus SET attempts = attempts + 1 WHERE room_id = ? AND event_id = ?',
-    params: [roomId, eventId],
+    sql: 'UPDATE inbound_pdus SET attempts = attempts + 1, due_ts = ? WHERE room_id = ? AND event_id = ?',
+    params: [dueTs, roomId, eventId],
   }
 }

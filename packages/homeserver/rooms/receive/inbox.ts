@@ -9,6 +9,7 @@ import {
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
 import { drainRound } from './drain-room.ts'
+import { isHopeless, RETRY_MS, untilNextDue } from './retry-times.ts'
 import { createRoomWorkers } from './room-workers.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
@@ -28,8 +29,6 @@ export interface Inbox extends AsyncDisposable {
 const MAX_WAITING = 1_000
 /** Rooms seen to at once: each may hold requests to other servers open. */
 const MAX_ACTIVE = 20
-/** What nobody helped with is tried again after these times, and then given up. */
-const RETRY_MS = [10_000, 60_000, 300_000, 1_800_000] as const
 
 /** @param serversOf other servers in a room, those most likely to answer first */
 export function createInbox(
@@ -46,7 +45,7 @@ export function createInbox(
     },
     onFailure: (roomId, error) => {
       logger.warn('the waiting events of a room cannot be seen to', { roomId, error })
-      workers.wakeLater(roomId, withJitter(deps, RETRY_MS[0]))
+      workers.wakeLater(roomId, withJitter(deps, RETRY_MS))
     },
   })
   return {
@@ -59,7 +58,7 @@ export function createInbox(
       const now = clock.now()
       const steps = kept.map(({ event, json }) => ({
         into: INBOUND_PDUS,
-        values: [room.roomId, event.eventId, origin, depthOf(event.pdu.depth), json, now, 0],
+        values: [room.roomId, event.eventId, origin, depthOf(event.pdu.depth), json, now, 0, now],
       }))
       deps.figures.waiting += kept.length
       if (steps.length > 0) await engine.db.commit({ entries: [], steps })
@@ -72,7 +71,7 @@ export function createInbox(
   }
 }
 
-/** Sees to a room until nothing waits, or nobody helps: then after how long to try again, if at all. */
+/** Sees to a room until nothing waits, or what is left is not due: then after how long to go on. */
 async function drain(
   deps: ReceiveDeps,
   roomId: RoomId,
@@ -82,23 +81,26 @@ async function drain(
   while (!signal.aborted) {
     const outcome = await drainRound(deps, roomId, serversOf, signal)
     if (outcome === 'done') return undefined
-    if (outcome === 'stuck') return giveUpOrRetry(deps, roomId)
+    if (outcome === 'later') return giveUpOrRetry(deps, roomId)
   }
   return undefined
 }
 
 async function giveUpOrRetry(deps: ReceiveDeps, roomId: RoomId): Promise<number | undefined> {
-  const { engine, logger, figures } = deps
+  const { engine, logger, figures, clock } = deps
   const rows = await listInboundPdus(engine.db, roomId, MAX_WAITING)
-  const hopeless = rows.filter((row) => row.attempts > RETRY_MS.length)
+  const hopeless = rows.filter(isHopeless)
   if (hopeless.length > 0) {
     const events = hopeless.map((row) => row.event_id)
     await engine.db.commit({ entries: [], steps: events.map((id) => deleteInboundPdu(roomId, id)) })
     figures.givenUp += hopeless.length
     logger.warn('events were given up: nobody has what they refer to', { roomId, events })
   }
-  const next = rows.find((row) => row.attempts <= RETRY_MS.length)
-  return next === undefined ? undefined : withJitter(deps, RETRY_MS[Math.max(0, next.attempts - 1)]!)
+  const waitMs = untilNextDue(
+    rows.filter((row) => !isHopeless(row)),
+    clock.now(),
+  )
+  return waitMs === undefined ? undefined : withJitter(deps, waitMs)
 }
 
 function withJitter({ engine }: ReceiveDeps, ms: number): number {
