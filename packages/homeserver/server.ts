@@ -267,7 +267,7 @@ export async function openHomeserver(
     network,
     onHeardFrom: (server) => outbound.heardFrom(server),
   })
-  const peers = createRoomPeers(federation.client, federation.keyring)
+  const peers = createRoomPeers(federation.client, federation.keyring, network.verify)
   const hs: Homeserver = {
     ...shared,
     history: openHistory(rooms, peers, logger),

@@ -409,6 +409,46 @@ describe('memberships across servers', () => {
     }
   })
 
+  it('reads the last messages of a fast-joined room before its members are there, and the rest then', async () => {
+    const roomId = await makeRoom(one, alice)
+    const carol = await one.register('carol-of-the-messages')
+    await say(one, alice, roomId, 'before she came')
+    await ok(one, carol, 'POST', `/rooms/${segment(roomId)}/join`, {})
+    for (const body of ['one', 'two', 'three']) await say(one, carol, roomId, body)
+    const hold = Promise.withResolvers<void>()
+    const { peers } = two.hs.joining
+    const ask: (typeof peers)['getStateIds'] = peers.getStateIds.bind(peers)
+    Object.assign(peers, {
+      getStateIds: async (...args: Parameters<typeof ask>) => {
+        await hold.promise
+        return ask(...args)
+      },
+    })
+    const page = async (from?: string): Promise<{ bodies: unknown[]; end: string | undefined }> => {
+      const query = `dir=b&limit=50${from === undefined ? '' : `&from=${segment(from)}`}`
+      const { chunk, end } = await ok(two, bob, 'GET', `/rooms/${segment(roomId)}/messages?${query}`)
+      const said = (chunk as JsonObject[]).filter(({ type }) => type === 'm.room.message')
+      return {
+        bodies: said.map(({ content }) => (content as JsonObject)['body']),
+        end: end as string | undefined,
+      }
+    }
+    try {
+      await join(two, bob, roomId, one.name)
+      const early = await page()
+      assert.equal(two.hs.rooms.partial.list().length, 1, 'its members are on their way')
+      assert.deepEqual(early.bodies, ['three', 'two', 'one'])
+      hold.resolve()
+      await whole(two)
+      const late = await page(early.end)
+      assert.deepEqual(late.bodies, ['before she came'])
+      assert.deepEqual((await page()).bodies, ['three', 'two', 'one', 'before she came'])
+    } finally {
+      hold.resolve()
+      Object.assign(peers, { getStateIds: ask })
+    }
+  })
+
   it('hears a fast-joined room before its members are there, tells nobody its state, and then of their devices', async () => {
     const roomId = await makeRoom(one, alice, {
       name: 'Named, so that nobody in it is told',

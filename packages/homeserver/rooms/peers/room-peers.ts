@@ -1,6 +1,7 @@
 import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
 import type { FindVerifyKey } from '@causeway/matrix/signing/keys.ts'
+import type { VerifyElsewhere } from '../../crypto/verify.ts'
 import type { Pdu } from '@causeway/matrix/events/pdu.ts'
 
 /**
@@ -49,4 +50,6 @@ export interface RoomPeers {
   ): Promise<{ readonly pdus: readonly unknown[]; readonly authChain: readonly unknown[] }>
   /** The keys by which these events say they are signed, fetched where we do not hold them. */
   loadKeys(rules: RoomVersionRules, pdus: readonly Pdu[], signal?: AbortSignal): Promise<FindVerifyKey>
+  /** Checks a signature on another thread; where it is absent, this one does. */
+  readonly verify?: VerifyElsewhere
 }
