@@ -37,6 +37,10 @@ export interface TestPeers {
   play(name: string, play: Play): void
   /** The real one answers again. */
   stopPlaying(name: string): void
+  /** Requests whose path has this part are answered only once the function that comes back was called. */
+  hold(part: string): () => void
+  /** From now on JSON answers to requests whose path has this part are changed. */
+  alter(part: string, change: (answer: JsonObject) => JsonObject): void
   /** Every request so far, in order. */
   readonly asked: AskedRequest[]
   /** Paths of the requests to a server since the last call, without keys. */
@@ -69,6 +73,10 @@ export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
   const played = new Map<string, Play>()
   const asked: AskedRequest[] = []
   const taken = new Map<string, number>()
+  const held = new Map<string, Promise<void>>()
+  const altered = new Map<string, (answer: JsonObject) => JsonObject>()
+  const alter = (path: string, answer: JsonObject): JsonObject =>
+    [...altered].reduce((json, [part, change]) => (path.includes(part) ? change(json) : json), answer)
 
   const dispatchTo = async (request: AskedRequest): Promise<DispatchResponse> => {
     const { origin, destination, method, body } = request
@@ -87,6 +95,7 @@ export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
   }
   const ask = async (request: AskedRequest): Promise<PlayedAnswer | DispatchResponse> => {
     asked.push(request)
+    await Promise.all([...held].map(([part, freed]) => (request.path.includes(part) ? freed : undefined)))
     const answer = await (played.get(request.destination) ?? dispatchTo)(request)
     if (answer instanceof Error) throw answer
     if ('bytes' in answer && typeof answer['status'] === 'number' && answer['status'] >= 300) {
@@ -98,9 +107,11 @@ export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
   const clientOf = (origin: ServerName): FederationClient => ({
     async request(destination, request) {
       const answer = await ask({ ...request, origin, destination })
-      return 'bytes' in answer && 'json' in answer
-        ? (answer as DispatchResponse).json()
-        : structuredClone(answer as JsonObject)
+      const json =
+        'bytes' in answer && 'json' in answer
+          ? (answer as DispatchResponse).json()
+          : structuredClone(answer as JsonObject)
+      return alter(request.path, json)
     },
     async stream(destination, request) {
       const answer = await ask({ ...request, origin, destination })
@@ -114,6 +125,15 @@ export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
     asked,
     play: (name, play) => void played.set(name, play),
     stopPlaying: (name) => void played.delete(name),
+    hold(part) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      held.set(part, promise)
+      return () => {
+        held.delete(part)
+        resolve()
+      }
+    },
+    alter: (part, change) => void altered.set(part, change),
     takePaths(name) {
       const from = taken.get(name) ?? 0
       taken.set(name, asked.length)
