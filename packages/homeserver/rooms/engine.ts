@@ -29,13 +29,18 @@ export interface RoomDeps {
   readonly clock: Clock
   readonly random: Random
   readonly budget: MemoryBudget
-  /** A room's state was resolved to what none of the branches had: for the operator to look at. */
+  /** A room's state was resolved to what none of the branches had, and that is durable: for the operator to look at. */
   readonly onStateReset?: (reset: StateReset) => void
 }
 
-/** Keys of a room's state whose resolved value is that of no branch: mostly a sign of lost or forged history. */
+/**
+ * Keys of a room's state whose resolved value is that of no branch, nor the one that was there already: mostly a sign of
+ * lost or forged history.
+ */
 export interface StateReset {
   readonly roomId: RoomId
+  /** Of the resolved state. */
+  readonly root: number
   /** At most ten. */
   readonly keys: readonly { readonly type: string; readonly stateKey: string; readonly eventId?: EventId }[]
   readonly count: number
