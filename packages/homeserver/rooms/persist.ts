@@ -132,6 +132,7 @@ function remember(engine: RoomEngine, write: RoomWrite, historical: readonly num
   write.head.keys.settle(write.newKeys)
   const outside = write.events.filter(({ place }) => place === 'history')
   for (const [index, { stored }] of outside.entries()) stored.nid = historical[index]!
+  engine.figures.noteExtremities(write.head.roomId, write.extremities.length)
   for (const [roots, root] of write.resolved) engine.resolutions.set(roots, root)
   for (const reset of write.resets) engine.onStateReset?.(reset)
   for (const { stored } of write.redacted) engine.log.ring.replaceEvent(stored)

@@ -50,7 +50,9 @@ export async function resolveRoots(
   const key = `${write.head.roomNid}:${distinct.join(',')}`
   const known = write.resolved.get(key) ?? engine.resolutions.get(key)
   if (known !== undefined) return known
+  const begun = engine.clock.monotonic()
   const root = await resolveAnew(engine, write, distinct)
+  engine.figures.noteResolution(write.head.roomId, engine.clock.monotonic() - begun)
   write.resolved.set(key, root)
   return root
 }
