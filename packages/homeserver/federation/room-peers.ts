@@ -105,6 +105,18 @@ export function createRoomPeers(
       const answer = await ask(server, request, signal)
       return { pdus: listOf(server, answer, 'pdus'), authChain: listOf(server, answer, 'auth_chain') }
     },
+    async findEventBefore(server, roomId, ts, signal) {
+      const path = v1(`/timestamp_to_event/${segment(roomId)}`)
+      const query = [['ts', String(ts)] as const, ['dir', 'b'] as const]
+      const answer = await ask(server, { method: 'GET', path, query }, signal).catch((error: unknown) => {
+        if (error instanceof FederationError && error.failure.kind === 'refused') {
+          if (error.failure.errcode === 'M_NOT_FOUND') return {}
+        }
+        throw error
+      })
+      const { event_id: eventId } = answer as JsonObject
+      return typeof eventId === 'string' ? (eventId as EventId) : undefined
+    },
     loadKeys: (rules, pdus, signal) => {
       const wanted = pdus.flatMap((pdu): WantedKeys[] =>
         keysToVerify(rules, pdu).map((keys) => ({ ...keys, validAt: pdu.origin_server_ts })),

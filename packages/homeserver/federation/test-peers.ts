@@ -35,6 +35,8 @@ export interface TestPeers {
   start(driver: ServerDriver, name: string, options?: Partial<TestServerOptions>): Promise<TestServer>
   /** From now on the test answers for a server, in place of a real one of that name. */
   play(name: string, play: Play): void
+  /** What the real one of that name answers, for a test that changes only some of it. @throws FederationError */
+  pass(request: AskedRequest): Promise<JsonObject>
   /** The real one answers again. */
   stopPlaying(name: string): void
   /** Requests whose path has this part are answered only once the function that comes back was called. */
@@ -68,6 +70,15 @@ function isStream(answer: PlayedAnswer | DispatchResponse): answer is Federation
   return 'body' in answer && answer.body instanceof Readable
 }
 
+function orThrow<T extends PlayedAnswer | DispatchResponse>(request: AskedRequest, answer: T): T {
+  if (answer instanceof Error) throw answer
+  if ('bytes' in answer && typeof answer['status'] === 'number' && answer['status'] >= 300) {
+    const body = (answer as DispatchResponse).json()
+    throw refused(request.destination, answer['status'], body['errcode'] as string)
+  }
+  return answer
+}
+
 export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
   const servers = new Map<string, TestServer>()
   const played = new Map<string, Play>()
@@ -96,13 +107,7 @@ export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
   const ask = async (request: AskedRequest): Promise<PlayedAnswer | DispatchResponse> => {
     asked.push(request)
     await Promise.all([...held].map(([part, freed]) => (request.path.includes(part) ? freed : undefined)))
-    const answer = await (played.get(request.destination) ?? dispatchTo)(request)
-    if (answer instanceof Error) throw answer
-    if ('bytes' in answer && typeof answer['status'] === 'number' && answer['status'] >= 300) {
-      const body = (answer as DispatchResponse).json()
-      throw refused(request.destination, answer['status'], body['errcode'] as string)
-    }
-    return answer
+    return orThrow(request, await (played.get(request.destination) ?? dispatchTo)(request))
   }
   const clientOf = (origin: ServerName): FederationClient => ({
     async request(destination, request) {
@@ -123,6 +128,7 @@ export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
   })
   return {
     asked,
+    pass: async (request) => orThrow(request, await dispatchTo(request)).json(),
     play: (name, play) => void played.set(name, play),
     stopPlaying: (name) => void played.delete(name),
     hold(part) {

@@ -97,6 +97,34 @@ export function noteRejection(roomNid: number, nid: WriteValue, reason: string):
   return { into: EVENT_REJECTIONS, values: [nid, roomNid, reason] }
 }
 
+/** Why these events were refused, by number; those that were not are left out. */
+export async function findRejections(
+  db: Database,
+  nids: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
+  if (nids.length === 0) return new Map()
+  const rows = await db.query<{ event_nid: number; reason: string }>(
+    'SELECT event_nid, reason FROM event_rejections WHERE event_nid IN (?int[])',
+    [nids],
+  )
+  return new Map(rows.map((row) => [row.event_nid, row.reason]))
+}
+
+/** How many events of a room are refused. Counts them. */
+export async function countRefused(
+  db: Database,
+  roomNid: number,
+): Promise<{ readonly rejected: number; readonly softFailed: number }> {
+  const rows = await db.queryLarge<{ rejected: number; n: number }>(
+    `SELECT (flags & 2) AS rejected, count(*) AS n FROM events WHERE room_nid = ? AND (flags & 6) <> 0
+     GROUP BY (flags & 2)`,
+    [roomNid],
+  )
+  const of = (isRejected: boolean): number =>
+    Number(rows.find((row) => (Number(row.rejected) !== 0) === isRejected)?.n ?? 0)
+  return { rejected: of(true), softFailed: of(false) }
+}
+
 /** Events by id, in no particular order; ids we do not hold are left out. */
 export function findEventRows(db: Database, eventIds: readonly string[]): Promise<EventRow[]> {
   return eventIds.length === 1

@@ -55,6 +55,26 @@ export async function countInboundPdus(db: Database, roomId: string): Promise<nu
   return Number(rows[0]?.count ?? 0)
 }
 
+/** How many wait for each of the rooms with the most, and for all rooms together. */
+export async function countWaiting(
+  db: Pick<Database, 'query' | 'queryLarge'>,
+  limit: number,
+): Promise<{
+  readonly rooms: readonly { readonly roomId: string; readonly count: number }[]
+  readonly all: number
+}> {
+  // Mostly nothing does, and a large read would start a thread of its own only to find that out.
+  if ((await db.query('SELECT 1 AS one FROM inbound_pdus LIMIT 1', [])).length === 0)
+    return { rooms: [], all: 0 }
+  const rows = await db.queryLarge<{ room_id: string; n: number }>(
+    'SELECT room_id, count(*) AS n FROM inbound_pdus GROUP BY room_id ORDER BY 2 DESC, 1 LIMIT ?',
+    [limit],
+  )
+  const [total] = await db.queryLarge<{ n: number }>('SELECT count(*) AS n FROM inbound_pdus', [])
+  const rooms = rows.map((row) => ({ roomId: row.room_id, count: Number(row.n) }))
+  return { rooms, all: Number(total?.n ?? 0) }
+}
+
 /** It is part of the room now, or was given up. */
 export function deleteInboundPdu(roomId: string, eventId: string): Statement {
   return {

@@ -21,6 +21,8 @@ export interface Inbox extends AsyncDisposable {
   keep(room: RoomInfo, origin: ServerName, pdus: readonly VerifiedPdu[]): Promise<number>
   /** Rooms that are being seen to. */
   active(): number
+  /** Resolves when a room was seen to; what could not be helped then is tried again later. */
+  settled(roomId: RoomId): Promise<void>
   /** Resolves when no room is being seen to. */
   idle(): Promise<void>
 }
@@ -66,6 +68,7 @@ export function createInbox(
       return kept.length
     },
     active: () => workers.active(),
+    settled: (roomId) => workers.settled(roomId),
     idle: () => workers.idle(),
     [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),
   }

@@ -18,7 +18,7 @@ export function mergeBranches(engine: RoomEngine, roomId: RoomId): Promise<boole
   return writeToRoom(engine, roomId, async (write) => {
     let merged = false
     while (write.extremities.length >= MANY_BRANCHES) {
-      const sender = await findSender(engine, write)
+      const sender = await findMergeSender(engine, write)
       if (sender === undefined) return { value: merged }
       await appendEvent(engine, write, { type: MERGE_TYPE, sender, content: {} })
       merged = true
@@ -27,7 +27,8 @@ export function mergeBranches(engine: RoomEngine, roomId: RoomId): Promise<boole
   })
 }
 
-async function findSender(engine: RoomEngine, write: RoomWrite): Promise<UserId | undefined> {
+/** A user of ours who may send an event that says nothing; undefined where nobody may. Only inside the room's queue. */
+export async function findMergeSender(engine: RoomEngine, write: RoomWrite): Promise<UserId | undefined> {
   const levels = await powerIn(engine, write)
   const needed = requiredLevel(levels, MERGE_TYPE, false)
   for (const userId of await engine.members.localMembers(write.head.roomNid)) {

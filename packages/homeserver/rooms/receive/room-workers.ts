@@ -9,6 +9,8 @@ export interface RoomWorkers extends AsyncDisposable {
   wakeLater(roomId: RoomId, ms: number): void
   /** Rooms that are being seen to or wait for a place. */
   active(): number
+  /** Resolves when this room is not being seen to and does not wait for a place; what is left then is tried later. */
+  settled(roomId: RoomId): Promise<void>
   /** Resolves when no room is being seen to. */
   idle(): Promise<void>
   /** Aborted by the end of the workers. */
@@ -72,6 +74,11 @@ export function createRoomWorkers({ clock, limit, work, onFailure }: RoomWorkers
       timers.set(roomId, timer)
     },
     active: () => active.size + queued.size,
+    async settled(roomId) {
+      while (active.has(roomId) || queued.has(roomId)) {
+        await (active.get(roomId) ?? Promise.race(active.values()))
+      }
+    },
     async idle() {
       while (active.size > 0) await Promise.all(active.values())
     },

@@ -116,6 +116,8 @@ export class FarServer {
   mostMissing = Infinity
   /** Events that it does not hand out, whoever asks. */
   readonly withheld = new Set<EventId>()
+  /** What it says its newest event is. */
+  newest: EventId | undefined
   readonly #ours: { name: string; keyId: string; publicKey: string }
   #ids = 0
 
@@ -246,6 +248,10 @@ export class FarServer {
       if (state === undefined) throw new Error('404')
       const ids = [...state.values()].map((event) => event.eventId)
       return { pdus: this.#out(ids), authChain: this.#out(this.#authChain(ids)) }
+    },
+    findEventBefore: async () => {
+      this.asked.push('timestamp_to_event')
+      return this.newest
     },
     loadKeys: async () => this.findKey,
   }
