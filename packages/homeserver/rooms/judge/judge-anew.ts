@@ -114,7 +114,7 @@ async function conclude(
   const root = await asBefore(write, write.head.stateRoot, await resolveRoots(engine, write, roots))
   const moved = await writeStandings(work, root)
   await advanceRoomState(engine, write, root)
-  const changes = await listStateChanges(engine, write, write.head.stateRoot, root)
+  const changes = await listStateChanges(engine, write, { from: write.head.stateRoot, to: root })
   if (!dryRun) {
     if (changes.length > 0 && !write.events.some(({ place }) => place === 'log')) await tellByMerging(work)
     await store(work)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
