@@ -64,21 +64,11 @@ export function createRoomPeers(
     client.request(server, signal === undefined ? request : { ...request, signal })
   return {
     async getMissingEvents(server, roomId, { earliest, latest, limit, minDepth }, signal) {
-      const answer = await ask(
-        server,
-        {
-          method: 'POST',
-          path: v1(`/get_missing_events/${segment(roomId)}`),
-          body: {
-            earliest_events: [...earliest],
-            latest_events: [...latest],
-            limit,
-            min_depth: minDepth,
-          },
-          maxBytes: MAX_EVENTS_BYTES,
-        },
-        signal,
-      )
+      const path = v1(`/get_missing_events/${segment(roomId)}`)
+      const gap = { earliest_events: [...earliest], latest_events: [...latest] }
+      const body = { ...gap, limit, min_depth: minDepth }
+      const request: Request = { method: 'POST', path, body, maxBytes: MAX_EVENTS_BYTES }
+      const answer = await ask(server, request, signal)
       return listOf(server, answer, 'events')
     },
     async backfill(server, roomId, from, limit, signal) {
