@@ -53,7 +53,11 @@ export class PostgresReader {
   readonly #gather = new Gather<Read, Row[]>((group) => this.#answer(group))
 
   constructor(url: string, poolSize: number) {
-    const options = { ...postgresOptions('causeway-reader'), max: poolSize }
+    const common = postgresOptions('causeway-reader')
+    // One plan a statement, by its indexes alone. Planned for its values and without fresh statistics, a page of a room
+    // reads and sorts all of the room; and to plan a merged read again costs more than to run it.
+    const connection = { ...common.connection, plan_cache_mode: 'force_generic_plan' }
+    const options = { ...common, connection, max: poolSize }
     this.#sql = postgres(url, options) as unknown as postgres.Sql
   }
 
