@@ -82,7 +82,7 @@ async function complete(scene: Scene, membership: string, roomId: RoomId): Promi
   const rules = findRoomVersion(version as string)!
   const { clock, signer } = two.server.hs
   const draft = { ...(event as JsonObject), origin_server_ts: clock.now() } as unknown as Pdu
-  const hashed = { ...draft, hashes: { sha256: contentHash(rules, draft, sha256) } }
+  const hashed = { ...draft, hashes: { sha256: contentHash(rules, draft, sha256) }, signatures: {} }
   const pdu = signEvent(rules, hashed, signer)
   return [eventIdOf(rules, pdu, sha256)!, pdu as unknown as JsonObject]
 }

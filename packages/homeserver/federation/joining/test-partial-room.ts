@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { buildEvent } from '@causeway/matrix/events/build.ts'
+import { buildEvent, type BuiltEvent } from '@causeway/matrix/events/build.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { signEvent } from '@causeway/matrix/signing/sign-json.ts'
 import { sha256 } from '../../crypto/sha256.ts'
 import { findRoom } from '../../rooms/load-head.ts'
 import { readNewestState } from '../../rooms/newest-state.ts'
+import type { RoomInfo } from '../../rooms/stored-event.ts'
 import type { ServerDriver, TestLogin, TestServer } from '../../test-server.ts'
 import { createTestPeers, type TestPeers } from '../test-peers.ts'
 
@@ -60,6 +61,40 @@ export interface PartialScene extends AsyncDisposable {
   ourState(): Promise<string[]>
 }
 
+function forge(
+  { roomId, rules }: RoomInfo,
+  { type, sender, stateKey, content = {}, redacts, prev, auth }: ForgedEvent & { readonly prev: EventId },
+  { depth, ts }: { readonly depth: number; readonly ts: number },
+): BuiltEvent {
+  return buildEvent(
+    rules,
+    {
+      type,
+      sender: sender as UserId,
+      content: redacts === undefined ? content : { ...content, redacts },
+      roomId,
+      ...(stateKey === undefined ? {} : { stateKey }),
+      originServerTs: ts,
+      depth,
+      prevEventIds: [prev],
+      authEventIds: auth,
+    },
+    { sha256 },
+  )
+}
+
+async function request(
+  server: TestServer,
+  { token }: TestLogin,
+  method: string,
+  path: string,
+  body?: JsonObject,
+): Promise<JsonObject> {
+  const answer = await server.request(method, `/_matrix/client/v3${path}`, { token, ...(body && { body }) })
+  assert.equal(answer.status, 200, `${method} ${path}: ${Buffer.from(answer.bytes).toString()}`)
+  return answer.json()
+}
+
 const LAZY = segment('{"room":{"state":{"lazy_load_members":true}}}')
 
 /** @param power levels of users beside Alice, who made the room */
@@ -68,11 +103,7 @@ export async function openPartialRoom(driver: ServerDriver, power: JsonObject = 
   const resident = await peers.start(driver, 'resident.example')
   const ours = await peers.start(driver, 'ours.example')
   const [alice, bob] = [await resident.register('alice'), await ours.register('bob')]
-  const ask: PartialScene['ask'] = async (server, { token }, method, path, body) => {
-    const answer = await server.request(method, `/_matrix/client/v3${path}`, { token, ...(body && { body }) })
-    assert.equal(answer.status, 200, `${method} ${path}: ${Buffer.from(answer.bytes).toString()}`)
-    return answer.json()
-  }
+  const ask: PartialScene['ask'] = request
   const made = await ask(resident, alice, 'POST', '/createRoom', {
     preset: 'public_chat',
     room_version: '11',
@@ -106,23 +137,9 @@ export async function openPartialRoom(driver: ServerDriver, power: JsonObject = 
       last = partial.eventId
       return partial.eventId
     },
-    async send({ type, sender, stateKey, content = {}, redacts, prev, auth }) {
+    async send(event) {
       const { signer, clock, federation } = resident.hs
-      const built = buildEvent(
-        room.rules,
-        {
-          type,
-          sender: sender as UserId,
-          content: redacts === undefined ? content : { ...content, redacts },
-          roomId,
-          ...(stateKey === undefined ? {} : { stateKey }),
-          originServerTs: clock.now(),
-          depth: depth++,
-          prevEventIds: [prev ?? last!],
-          authEventIds: auth,
-        },
-        { sha256 },
-      )
+      const built = forge(room, { ...event, prev: event.prev ?? last! }, { depth: depth++, ts: clock.now() })
       const pdu = signEvent(room.rules, built.pdu, signer) as unknown as JsonObject
       await federation.client.request(ours.hs.serverName, {
         method: 'PUT',
@@ -131,7 +148,7 @@ export async function openPartialRoom(driver: ServerDriver, power: JsonObject = 
       })
       // What it refers to is fetched.
       await ours.hs.receiving.inbox.idle()
-      if (prev === undefined) last = built.eventId
+      if (event.prev === undefined) last = built.eventId
       return built.eventId
     },
     release: () => release(),
