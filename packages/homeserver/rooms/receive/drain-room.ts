@@ -24,6 +24,11 @@ import type { VerifiedPdu } from './verify-pdus.ts'
 const ROUND = 50
 /** Rounds of asking for what lies between before a gap is accepted as one. */
 const MAX_STEPS_BACK = 10
+/**
+ * From so many events on, an answer may have been cut short: servers hand out ten or twenty at a time. Of a shorter one
+ * nothing more is asked for: what it does not lead to, the server has not, or does not tell.
+ */
+const FULL_ANSWER = 5
 /** Events fetched on behalf of waiting ones before the gap is accepted. */
 const MAX_FETCHED = 500
 
@@ -101,12 +106,13 @@ async function fillGaps(
   const done = (id: EventId): ReturnType<typeof deleteInboundPdu>[] =>
     wantedIds.has(id) ? [deleteInboundPdu(room.roomId, id)] : []
   let waiting = await place(deps, room, [...fetched.values()], { done })
+  let mayBeMore = true
   for (let step = 0; waiting.size > 0 && step < MAX_STEPS_BACK && fetched.size < MAX_FETCHED; step++) {
     const before = fetched.size
     if (await fetchAuthsOf(deps, inquiry, waiting)) {
       waiting = await place(deps, room, [...fetched.values()], { done })
     }
-    await fetchBack(deps, inquiry, { fetched, shown, waiting })
+    if (mayBeMore) mayBeMore = await fetchBack(deps, inquiry, { fetched, shown, waiting })
     if (fetched.size === before) break
     waiting = await place(deps, room, [...fetched.values()], { done })
   }
@@ -148,8 +154,9 @@ interface Search {
 /**
  * Asks for what is before the oldest of those that wait: an answer holds few events, and from the newest on they would
  * be the ones that wait already. When there is nothing before, the oldest themselves have to be shown, see `acceptGaps`.
+ * Resolves with whether there may be more.
  */
-async function fetchBack(deps: ReceiveDeps, inquiry: Inquiry, search: Search): Promise<void> {
+async function fetchBack(deps: ReceiveDeps, inquiry: Inquiry, search: Search): Promise<boolean> {
   const { waiting, fetched, shown } = search
   const oldest = new Set(
     [...waiting].filter(([, { prevs }]) => prevs.some((id) => !waiting.has(id))).map(([eventId]) => eventId),
@@ -160,12 +167,14 @@ async function fetchBack(deps: ReceiveDeps, inquiry: Inquiry, search: Search): P
   for (const latest of [[...oldest], behindThem]) {
     if (latest.length === 0) continue
     const before = fetched.size
-    for (const pdu of await fetchBefore(deps, inquiry, waiting, latest)) {
+    const { needed, isFull } = await fetchBefore(deps, inquiry, waiting, latest)
+    for (const pdu of needed) {
       fetched.set(pdu.event.eventId, pdu)
       shown.add(pdu.event.eventId)
     }
-    if (fetched.size > before) return
+    if (fetched.size > before) return isFull
   }
+  return false
 }
 
 /** Events between what we hold and some of those that wait; none when the server is of no help. */
@@ -174,7 +183,7 @@ async function fetchBefore(
   inquiry: Inquiry,
   waiting: ReadonlyMap<EventId, Waiting>,
   latest: readonly EventId[],
-): Promise<VerifiedPdu[]> {
+): Promise<{ needed: readonly VerifiedPdu[]; isFull: boolean }> {
   const earliest = await extremitiesOf(deps, inquiry.room)
   const found = await fetchBetween(deps, inquiry, { earliest, latest }).catch((error: unknown) => {
     inquiry.signal.throwIfAborted()
@@ -182,7 +191,7 @@ async function fetchBefore(
     deps.logger.info('the events before those that wait cannot be had', { server: inquiry.server, error })
     return []
   })
-  return neededFor(deps, waiting, found)
+  return { needed: await neededFor(deps, waiting, found), isFull: found.length >= FULL_ANSWER }
 }
 
 /**
