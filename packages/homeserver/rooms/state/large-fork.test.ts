@@ -39,7 +39,7 @@ describe(`a fork of ${SIZE} against ${SIZE} state events`, () => {
       const least = (of: keyof Omit<ResolveCost, 'differs'>): number =>
         Math.min(...costs.map((cost) => cost[of]))
       assert.ok(least('cpuMs') <= 1_000, `${least('cpuMs')} ms of CPU`)
-      assert.ok(least('heldMs') <= 100, `nobody else had a turn for ${least('heldMs')} ms of CPU`)
+      assert.ok(least('heldMs') <= 150, `nobody else had a turn for ${least('heldMs')} ms of CPU`)
       assert.ok(least('leftHeapMb') <= 60, `${least('leftHeapMb')} MB are kept of the room`)
       assert.ok(least('peakRssMb') <= 60, `the process grew by ${least('peakRssMb')} MB`)
     })
