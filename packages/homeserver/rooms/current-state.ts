@@ -17,6 +17,9 @@ export interface Reader extends Pick<RoomEngine, 'db' | 'stateEntries'> {
   readonly keys: KeySource
 }
 
+/** State events that are read at once, off this thread: some 10 ms of work here. */
+const PORTION = 400
+
 function entryOfRow(room: RoomInfo, row: EventRow): StateEntry {
   const roomEvent = roomEventOfRow(room, row)
   return { roomEvent, stored: toStoredEvent(room, roomEvent, placeOfRow(row)) }
@@ -41,13 +44,30 @@ export async function readStateEntries(
     if (entry === undefined) missing.push(stateNid)
     else found.set(stateNid, entry)
   }
-  if (missing.length === 0) return found
-  for (const row of await findStateEventRows(engine.db, room.roomNid, missing)) {
-    const entry = entryOfRow(room, row)
-    engine.stateEntries.set(`${room.roomNid}:${row.state_nid}`, entry)
-    found.set(row.state_nid, entry)
+  for await (const rows of readRows(engine, room, missing)) {
+    for (const row of rows) {
+      const entry = entryOfRow(room, row)
+      engine.stateEntries.set(`${room.roomNid}:${row.state_nid}`, entry)
+      found.set(row.state_nid, entry)
+    }
   }
   return found
+}
+
+/** The rows in portions, each read while the one before is worked on, so that no large state holds anybody up. */
+async function* readRows({ db }: Reader, { roomNid }: RoomInfo, nids: readonly number[]) {
+  const read = (from: number): Promise<EventRow[]> => {
+    const rows = findStateEventRows(db, roomNid, nids.slice(from, from + PORTION))
+    // Where nobody comes to await it, its failure is nobody's concern.
+    rows.catch(() => undefined)
+    return rows
+  }
+  let next = nids.length === 0 ? undefined : read(0)
+  for (let at = PORTION; next !== undefined; at += PORTION) {
+    const rows = await next
+    next = at < nids.length ? read(at) : undefined
+    yield rows
+  }
 }
 
 /** One entry of the room's state at any root. Costs one index look-up and at most four nodes, mostly cached. */

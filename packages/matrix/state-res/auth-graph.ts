@@ -1,4 +1,5 @@
 import type { EventId } from '../ids/ids.ts'
+import type { Pause } from './state-difference.ts'
 import { MissingEventsError, type EventCache } from './event-source.ts'
 
 /** Events and their auth chains, numbered for speed. */
@@ -28,6 +29,7 @@ export async function walkAuthGraph(
   roots: Iterable<EventId>,
   cache: EventCache,
   limit: number,
+  pause?: Pause,
 ): Promise<AuthGraph> {
   const ids: EventId[] = [...new Set(roots)]
   const indexes = new Map(ids.map((id, index) => [id, index]))
@@ -36,10 +38,13 @@ export async function walkAuthGraph(
   // `ids` grows as edges are followed, and is the queue of the walk at the same time.
   while (authEvents.length < ids.length) {
     if (ids.length > limit) throw new AuthChainTooLongError(limit)
+    await pause?.()
     await readEdges(ids.slice(authEvents.length), cache, known)
     while (authEvents.length < ids.length) {
       const edges = known.get(ids[authEvents.length]!)
       if (edges === undefined) break
+      const turn = pause?.()
+      if (turn !== undefined) await turn
       authEvents.push(edges.map((id) => numberOf(id, ids, indexes)))
     }
   }

@@ -2,6 +2,7 @@ import type { RoomEvent } from '../events/pdu.ts'
 import type { EventId } from '../ids/ids.ts'
 import type { EventCache } from './event-source.ts'
 import { compareByTime } from './power-order.ts'
+import type { Pause } from './state-difference.ts'
 
 /**
  * Mainline ordering: events that rest on older power levels first, then by time, then by id. `powerLevels` is the
@@ -14,10 +15,15 @@ export async function sortByMainline(
   events: readonly RoomEvent[],
   powerLevels: RoomEvent | undefined,
   cache: EventCache,
+  pause?: Pause,
 ): Promise<readonly RoomEvent[]> {
   const mainline = createMainline(powerLevels, cache)
   const placed: { event: RoomEvent; position: number }[] = []
-  for (const event of events) placed.push({ event, position: await mainline.positionOf(event) })
+  for (const event of events) {
+    const turn = pause?.()
+    if (turn !== undefined) await turn
+    placed.push({ event, position: await mainline.positionOf(event) })
+  }
   placed.sort((a, b) =>
     // Not a subtraction: infinity minus infinity is not a number.
     a.position === b.position ? compareByTime(a.event, b.event) : a.position > b.position ? -1 : 1,

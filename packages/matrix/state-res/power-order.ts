@@ -6,6 +6,7 @@ import type { EventId } from '../ids/ids.ts'
 import { compareCodePoints } from '../json/code-point-order.ts'
 import type { RoomVersionRules } from '../room-versions/rules.ts'
 import type { AuthGraph } from './auth-graph.ts'
+import type { Pause } from './state-difference.ts'
 import { createPriorityQueue } from './priority-queue.ts'
 
 /**
@@ -56,16 +57,19 @@ interface Ranked {
  * to come next, more power of the sender first, then the earlier time, then the lesser id. O(n log n + edges).
  * `getAuthEvents` answers an event's auth events, with the create event where the version implies it.
  */
-export function sortByPower(
+export async function sortByPower(
   rules: RoomVersionRules,
   events: readonly RoomEvent[],
   getAuthEvents: (event: RoomEvent) => readonly RoomEvent[],
-): readonly RoomEvent[] {
+  pause?: Pause,
+): Promise<readonly RoomEvent[]> {
   const ids = new Set(events.map((event) => event.eventId))
   const waitingFor = new Map<EventId, number>()
   const permits = new Map<EventId, Ranked[]>()
   const ready = createPriorityQueue(compareRanked)
   for (const event of events) {
+    const turn = pause?.()
+    if (turn !== undefined) await turn
     const ranked = { event, power: senderPower(rules, event, getAuthEvents) }
     const permittedBy = [...new Set(event.authEventIds)].filter((id) => ids.has(id))
     waitingFor.set(event.eventId, permittedBy.length)

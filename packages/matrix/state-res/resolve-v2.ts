@@ -22,24 +22,25 @@ const DEFAULT_MAX_AUTH_CHAIN = 500_000
  * https://spec.matrix.org/v1.19/rooms/v12/#state-resolution
  */
 export async function resolveV2(resolution: Resolution): Promise<readonly StateEntry[]> {
-  const { rules, cache } = resolution
+  const { rules, cache, tools } = resolution
   const { graph, fullConflictedSet } = await findFullConflictedSet(resolution)
   const replay = await loadReplay(resolution, fullConflictedSet)
+  await tools.pause?.()
   // 1.
   const powerIds = selectPowerEvents(graph, fullConflictedSet, cache.get)
   const powerEvents = [...powerIds].map(cache.get)
-  const sortedPowerEvents = sortByPower(rules, powerEvents, replay.authEventsOf)
+  const sortedPowerEvents = await sortByPower(rules, powerEvents, replay.authEventsOf, tools.pause)
   // 2.
   const startsEmpty = rules.stateResolution === 'v2.1'
   const state = createPartialState(
     startsEmpty ? new Map() : await loadUnconflictedFor(resolution, replay.events),
   )
-  applyAllowed(resolution, state, sortedPowerEvents, replay)
+  await applyAllowed(resolution, state, sortedPowerEvents, replay)
   // 3.
   const rest = replay.events.filter(({ eventId }) => !powerIds.has(eventId))
-  const sortedRest = await sortByMainline(rest, state.find('m.room.power_levels', ''), cache)
+  const sortedRest = await sortByMainline(rest, state.find('m.room.power_levels', ''), cache, tools.pause)
   // 4.
-  applyAllowed(resolution, state, sortedRest, replay)
+  await applyAllowed(resolution, state, sortedRest, replay)
   // 5.
   return withoutUnconflicted(resolution, state.applied)
 }
@@ -52,7 +53,12 @@ async function findFullConflictedSet({ rules, difference, cache, tools }: Resolu
   const conflictedIds = new Set(
     difference.conflicted.flatMap(({ eventIds }) => eventIds.filter((id) => id !== undefined)),
   )
-  const graph = await walkAuthGraph(conflictedIds, cache, tools.maxAuthChain ?? DEFAULT_MAX_AUTH_CHAIN)
+  const graph = await walkAuthGraph(
+    conflictedIds,
+    cache,
+    tools.maxAuthChain ?? DEFAULT_MAX_AUTH_CHAIN,
+    tools.pause,
+  )
   const candidates = findAuthDifference(graph, difference.conflicted, difference.setCount)
   const reached: ReadonlySet<EventId> =
     candidates.length === 0 ? new Set() : await difference.findReachedFromUnconflicted(candidates)
@@ -97,13 +103,15 @@ interface Replay {
   readonly authEventsOf: (event: RoomEvent) => readonly RoomEvent[]
 }
 
-async function loadReplay({ rules, cache }: Resolution, ids: ReadonlySet<EventId>): Promise<Replay> {
+async function loadReplay({ rules, cache, tools }: Resolution, ids: ReadonlySet<EventId>): Promise<Replay> {
   await cache.load(ids)
+  await tools.pause?.()
   const events = [...ids].map(cache.get)
   const roomId = events[0]?.roomId
   const implied = rules.roomIdIsCreateHash && roomId !== undefined ? [createEventIdOf(roomId)] : []
   const cited = [...new Set([...events.flatMap(({ authEventIds }) => authEventIds), ...implied])]
   await cache.load(cited)
+  await tools.pause?.()
   return {
     events,
     rejected: await cache.source.getRejected(cited),
@@ -112,13 +120,15 @@ async function loadReplay({ rules, cache }: Resolution, ids: ReadonlySet<EventId
 }
 
 /** The iterative auth checks: each event in turn is applied if the state so far allows it. O(1) per event. */
-function applyAllowed(
+async function applyAllowed(
   { rules, tools }: Resolution,
   state: PartialState,
   events: readonly RoomEvent[],
   { rejected, authEventsOf }: Replay,
-): void {
+): Promise<void> {
   for (const event of events) {
+    const turn = tools.pause?.()
+    if (turn !== undefined) await turn
     // No message can be part of state, whatever an auth chain says.
     if (event.pdu.state_key === undefined) continue
     const authEvents = authEventsOf(event).filter(({ eventId }) => !rejected.has(eventId))

@@ -21,6 +21,9 @@ export interface StateDifference {
   findReachedFromUnconflicted(ids: readonly EventId[]): Promise<ReadonlySet<EventId>>
 }
 
+/** Asked again and again in the midst of long work: a promise to be awaited when it is others' turn. */
+export type Pause = () => Promise<void> | undefined
+
 /** Cryptography and limits, which this package leaves to its callers. */
 export interface ResolveTools {
   readonly verifySignature: VerifySignature
@@ -28,6 +31,8 @@ export interface ResolveTools {
   readonly sha1: (text: string) => string
   /** Longest auth chain to walk, in events; 500,000 unless told. */
   readonly maxAuthChain?: number
+  /** Without it everything is done in one go. */
+  readonly pause?: Pause
 }
 
 /** What the two algorithms are given. */

@@ -147,7 +147,7 @@ export function findStateEventRows(
   const sql = `SELECT ${columns} FROM state_events s JOIN events e ON e.nid = s.event_nid
      WHERE s.room_nid = ? AND s.state_nid IN (?int[])`
   const args = [roomNid, stateNids]
-  return stateNids.length > 500 ? db.queryLarge<EventRow>(sql, args) : db.query<EventRow>(sql, args)
+  return stateNids.length > 250 ? db.queryLarge<EventRow>(sql, args) : db.query<EventRow>(sql, args)
 }
 
 /**

@@ -63,7 +63,7 @@ export async function verifyChecked(
   findKey: FindVerifyKey,
 ): Promise<PduVerdict[]> {
   return Promise.all(
-    checked.map((verdict): PduVerdict | Promise<PduVerdict> => {
+    checked.map(async (verdict): Promise<PduVerdict> => {
       if (!verdict.ok) return { ok: false, eventId: undefined, reason: verdict.reason }
       return verifyOne(verifier, room, verdict, findKey)
     }),

@@ -6,6 +6,7 @@ import { readStateEntries } from '../current-state.ts'
 import type { RoomEngine } from '../engine.ts'
 import type { RoomHead } from '../head.ts'
 import type { RoomInfo } from '../stored-event.ts'
+import { createPause } from './create-pause.ts'
 
 /**
  * All state events of a room with their auth edges, by number: what walks of auth chains need, without a single
@@ -27,7 +28,7 @@ export function weighAuthGraph(graph: RoomAuthGraph): number {
 
 /** The graph of what is stored, brought up to date. Costs what has come since it was last asked for. */
 export async function loadAuthGraph(
-  engine: Pick<RoomEngine, 'db' | 'authGraphs' | 'stateEntries' | 'nodes' | 'keys'>,
+  engine: Pick<RoomEngine, 'db' | 'clock' | 'authGraphs' | 'stateEntries' | 'nodes' | 'keys'>,
   room: RoomInfo,
 ): Promise<RoomAuthGraph> {
   const graph: RoomAuthGraph = engine.authGraphs.get(room.roomNid) ?? {
@@ -38,10 +39,16 @@ export async function loadAuthGraph(
   }
   const after = graph.ids.length - 1
   const rows = await listAuthEdges(engine.db, room.roomNid, after)
-  // Somebody else may have brought it up to date while this was read.
-  const fresh = rows.filter(({ state_nid: nid }) => nid >= graph.ids.length)
-  for (const row of fresh) addRow(graph, row)
-  const unwritten = fresh.filter((row) => row.auth === null).map((row) => row.state_nid)
+  const unwritten: number[] = []
+  const pause = createPause(engine.clock)
+  for (const row of rows) {
+    const turn = pause()
+    if (turn !== undefined) await turn
+    // Somebody else may have brought it up to date meanwhile.
+    if (row.state_nid < graph.ids.length) continue
+    addRow(graph, row)
+    if (row.auth === null) unwritten.push(row.state_nid)
+  }
   if (unwritten.length > 0) await readEdgesOfEvents(engine, room, graph, unwritten)
   engine.authGraphs.set(room.roomNid, graph)
   return graph

@@ -4,7 +4,7 @@ import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import { packStateKey, type StateKey, type StateKeyPair } from '@causeway/matrix/event-auth/state-key.ts'
 import type { EventSource } from '@causeway/matrix/state-res/event-source.ts'
 import { resolveState } from '@causeway/matrix/state-res/resolve.ts'
-import type { ResolveTools, StateDifference } from '@causeway/matrix/state-res/state-difference.ts'
+import type { Pause, ResolveTools, StateDifference } from '@causeway/matrix/state-res/state-difference.ts'
 import type { ConflictedKey, StateEntry as ResolvedEntry } from '@causeway/matrix/state-res/state-map.ts'
 import type { StateChange } from '@causeway/store/state/apply.ts'
 import type { StateKeyName } from '@causeway/store/state/keys.ts'
@@ -16,6 +16,7 @@ import type { RoomEngine, StateReset } from '../engine.ts'
 import type { StateEntry } from '../state-entry.ts'
 import { changeRoot, internKey, type RoomWrite } from '../room-write.ts'
 import { writerAuthGraph, type WriterAuthGraph } from './auth-graph.ts'
+import { createPause } from './create-pause.ts'
 
 const TOOLS: ResolveTools = {
   verifySignature,
@@ -30,6 +31,7 @@ interface Work {
   /** The first root: the others are described by how they differ from it. */
   readonly base: number
   readonly roots: readonly number[]
+  readonly pause: Pause
   /** By key number: what each root has there. */
   readonly conflicts: ReadonlyMap<number, readonly (number | undefined)[]>
 }
@@ -37,7 +39,7 @@ interface Work {
 /**
  * The state that several states of a room resolve to, as a root; new nodes become part of the write. Costs how much
  * the states differ and the auth chains of that, whatever the size of the room; the same question is not worked out
- * twice. Only inside the room's queue. @throws MissingEventsError when auth events are not held
+ * twice. Takes turns with whatever else this thread has to do. Only inside the room's queue. @throws MissingEventsError when auth events are not held
  * https://spec.matrix.org/v1.19/rooms/v12/#state-resolution
  */
 export async function resolveRoots(
@@ -60,12 +62,15 @@ export async function resolveRoots(
 async function resolveAnew(engine: RoomEngine, write: RoomWrite, roots: readonly number[]): Promise<number> {
   const { head } = write
   const base = roots[0]!
+  // Branches can be long, and everybody else's requests come by this thread.
+  const pause = createPause(engine.clock)
   const work: Work = {
     write,
     reader: readerOf(engine, head),
     graph: await writerAuthGraph(engine, head),
     base,
     roots,
+    pause,
     conflicts: await findConflicts(write, roots),
   }
   const { conflicted, keyNidOf } = await nameConflicts(work)
@@ -75,8 +80,10 @@ async function resolveAnew(engine: RoomEngine, write: RoomWrite, roots: readonly
     readUnconflicted: (keys) => readUnconflicted(work, keys),
     findReachedFromUnconflicted: (ids) => findReached(work, ids),
   }
-  const resolved = await resolveState(head.rules, difference, eventSource(work), TOOLS)
-  const root = await changeRoot(write, base, await changesOf(work, resolved, keyNidOf))
+  const resolved = await resolveState(head.rules, difference, eventSource(work), { ...TOOLS, pause })
+  const changes = await changesOf(work, resolved, keyNidOf)
+  await pause()
+  const root = await changeRoot(write, base, changes)
   await noteReset(work, conflicted, resolved, root)
   return root
 }
@@ -142,7 +149,7 @@ async function findConflicts(
 }
 
 /** Each conflicted key by its name, which any of its events tells. */
-async function nameConflicts({ write, reader, graph, conflicts }: Work): Promise<{
+async function nameConflicts({ write, reader, graph, conflicts, pause }: Work): Promise<{
   conflicted: ConflictedKey[]
   keyNidOf: Map<string, number>
 }> {
@@ -151,6 +158,8 @@ async function nameConflicts({ write, reader, graph, conflicts }: Work): Promise
   const conflicted: ConflictedKey[] = []
   const keyNidOf = new Map<string, number>()
   for (const [keyNid, values] of conflicts) {
+    const turn = pause()
+    if (turn !== undefined) await turn
     const { type, stateKey } = entryOf(
       entries,
       values.find((nid) => nid !== undefined)!,
@@ -189,7 +198,7 @@ async function readUnconflicted(
 
 /** Walks down from the whole unconflicted state over numbers: a few bytes and nanoseconds an event. */
 async function findReached(
-  { write, graph, base, conflicts }: Work,
+  { write, graph, base, conflicts, pause }: Work,
   ids: readonly EventId[],
 ): Promise<ReadonlySet<EventId>> {
   const { nodes, roomNid } = write.head
@@ -199,6 +208,8 @@ async function findReached(
     for (const [keyNid, nid] of items) if (!conflicts.has(keyNid)) stack.push(nid)
   }
   for (let nid = stack.pop(); nid !== undefined; nid = stack.pop()) {
+    const turn = pause()
+    if (turn !== undefined) await turn
     for (const authNid of graph.authOf(nid)) {
       if (seen.has(authNid)) continue
       seen.add(authNid)
@@ -208,13 +219,20 @@ async function findReached(
   return new Set(ids.filter((id) => seen.has(graph.nidOf(id) ?? 0)))
 }
 
-function eventSource({ write, reader, graph }: Work): EventSource {
+/** Events that are taken from memory before others may have their turn. */
+const PORTION = 400
+
+function eventSource({ write, reader, graph, pause }: Work): EventSource {
   return {
     async getEvents(ids) {
-      const nids = ids.map((id) => graph.nidOf(id)).filter((nid) => nid !== undefined)
       const events = new Map<EventId, RoomEvent>()
-      for (const { roomEvent } of (await readStateEntries(reader, write.head, nids)).values()) {
-        events.set(roomEvent.eventId, roomEvent)
+      for (let at = 0; at < ids.length; at += PORTION) {
+        await pause()
+        const portion = ids.slice(at, at + PORTION)
+        const nids = portion.map((id) => graph.nidOf(id)).filter((nid) => nid !== undefined)
+        for (const { roomEvent } of (await readStateEntries(reader, write.head, nids)).values()) {
+          events.set(roomEvent.eventId, roomEvent)
+        }
       }
       return events
     },
@@ -242,13 +260,15 @@ function eventSource({ write, reader, graph }: Work): EventSource {
 
 /** What has to change in the base state: every conflicted key, and what the replay added beside them. */
 async function changesOf(
-  { write, graph, conflicts }: Work,
+  { write, graph, conflicts, pause }: Work,
   resolved: readonly ResolvedEntry[],
   keyNidOf: ReadonlyMap<string, number>,
 ): Promise<StateChange[]> {
   const changes = new Map<number, number | undefined>()
   for (const keyNid of conflicts.keys()) changes.set(keyNid, undefined)
   for (const { type, stateKey, eventId } of resolved) {
+    const turn = pause()
+    if (turn !== undefined) await turn
     const keyNid = keyNidOf.get(packStateKey(type, stateKey)) ?? (await internKey(write, type, stateKey))
     const nid = graph.nidOf(eventId)
     if (nid === undefined) throw new Error(`the resolved event ${eventId} is not held`)
