@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { runSeed } from '../packages/testkit/simulation/run-seed.ts'
-import { runSeeds } from '../packages/testkit/simulation/run-seeds.ts'
+import { runSeeds, sumAdversity } from '../packages/testkit/simulation/run-seeds.ts'
 
 // `npm run test:simulation -- [--seeds 2000] [--from 1] [--keep-going] [--jobs n]`: runs that many simulated federations and
 // prints the first seed that failed. `--seed x` runs one again, with everything that its servers log.
@@ -17,10 +17,10 @@ const { values } = parseArgs({
 })
 
 async function runOne(seed: string): Promise<boolean> {
-  const { broken, trace, steps, requests, acknowledged, deeds, logged } = await runSeed(seed, {
+  const { broken, trace, steps, requests, acknowledged, adversity, logged } = await runSeed(seed, {
     verbose: true,
   })
-  console.log({ seed, trace, steps, requests, acknowledged, deeds, logged, broken })
+  console.log({ seed, trace, steps, requests, acknowledged, adversity, logged, broken })
   return broken.length === 0
 }
 
@@ -46,6 +46,11 @@ async function runMany(): Promise<boolean> {
     `${results.length} seeds in ${seconds.toFixed(0)} s (${(seconds / results.length).toFixed(2)} s each), ` +
       `${steps} steps, ${results.reduce((sum, result) => sum + result.acknowledged, 0)} acknowledged events, ` +
       `${failed.length} seeds failed${failed.length === 0 ? '' : `; the first: ${failed[0]!.seed}`}`,
+  )
+  console.log('what happened:', sumAdversity(results))
+  console.log(
+    `at most ${Math.max(...results.map(({ queriesPerAnswer }) => queriesPerAnswer)).toFixed(1)} queries for each request, ` +
+      `${(Math.max(0, ...results.map(({ heapBytes = 0 }) => heapBytes)) / 2 ** 20).toFixed(0)} MiB of heap after a run`,
   )
   return failed.length === 0
 }

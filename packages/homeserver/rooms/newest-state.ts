@@ -1,10 +1,10 @@
 import { requiredLevel, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { StateKeyName } from '@causeway/store/state/keys.ts'
+import { findNewestRoot } from '@causeway/store/tables/events.ts'
 import { readStateKeysAt } from './current-state.ts'
 import type { RoomEngine } from './engine.ts'
 import { powerBy } from './power-state.ts'
-import { BEGINNING, END, listTimeline } from './read-events.ts'
 import type { StateEntry } from './state-entry.ts'
 import type { RoomInfo } from './stored-event.ts'
 
@@ -17,10 +17,8 @@ export async function readNewestState(
   room: RoomInfo,
   names: readonly StateKeyName[],
 ): Promise<(StateEntry | undefined)[]> {
-  const range = { after: BEGINNING, before: END, backwards: true, limit: 1 }
-  const newest = (await listTimeline(engine, room, range))[0]
-  if (newest === undefined) return names.map(() => undefined)
-  return readStateKeysAt(engine, room, newest.roomRoot, names)
+  const root = await findNewestRoot(engine.db, room.roomNid)
+  return root === undefined ? names.map(() => undefined) : readStateKeysAt(engine, room, root, names)
 }
 
 /** Whether anybody may read a room without being in it. */

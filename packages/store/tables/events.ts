@@ -166,6 +166,16 @@ export function listTimelineRows(
   return range.limit > 500 ? db.queryLarge<EventRow>(sql, args) : db.query<EventRow>(sql, args)
 }
 
+/** The room's state as of its newest event in the timeline; undefined for a room without any. */
+export async function findNewestRoot(db: Database, roomNid: number): Promise<number | undefined> {
+  const rows = await db.query<{ root: number }>(
+    `SELECT CASE room_root WHEN 0 THEN state_root ELSE room_root END AS root FROM events
+     WHERE room_nid = ? AND (flags & ${HIDDEN}) = 0 ORDER BY nid DESC LIMIT 1`,
+    [roomNid],
+  )
+  return rows[0]?.root
+}
+
 /** Every event after a log position, in order: for readers that fell behind the ring. */
 export function listLogEventRows(
   db: Database,

@@ -42,6 +42,12 @@ export interface NetworkFigures {
   lost: number
   duplicated: number
   refused: number
+  /** Took longer than a second. */
+  delayed: number
+  /** Arrived after another that was sent later the same way. */
+  reordered: number
+  /** Met a partition or a cut. */
+  cutOff: number
   /** Of every path with its ids taken out. */
   readonly byKind: Map<string, number>
 }
@@ -76,17 +82,38 @@ export function createNetwork(scheduler: Scheduler, chance: Chance): SimulatedNe
   const cuts = new Set<string>()
   let groupOf = new Map<string, number>()
   const weather: Weather = { ...FAIR }
-  const figures: NetworkFigures = { requests: 0, lost: 0, duplicated: 0, refused: 0, byKind: new Map() }
+  const figures: NetworkFigures = {
+    requests: 0,
+    lost: 0,
+    duplicated: 0,
+    refused: 0,
+    delayed: 0,
+    reordered: 0,
+    cutOff: 0,
+    byKind: new Map(),
+  }
+  let sent = 0
+  /** Of each way, the newest that arrived. */
+  const newest = new Map<string, number>()
 
   const isCut = (from: string, to: string): boolean =>
     cuts.has(`${from} ${to}`) || groupOf.get(from) !== groupOf.get(to)
   /** A long tail: some messages take a hundred times the median. */
-  const delay = (): number =>
-    weather.delayMs * (0.2 + chance.fraction() * 1.6) ** 2 * (chance.happens(0.02) ? 50 : 1)
+  const delay = (): number => {
+    const ms = weather.delayMs * (0.2 + chance.fraction() * 1.6) ** 2 * (chance.happens(0.02) ? 50 : 1)
+    if (ms > 1_000) figures.delayed++
+    return ms
+  }
   const arrives = (from: string, to: string): boolean => {
-    if (!isCut(from, to) && !chance.happens(weather.loss)) return true
-    figures.lost++
+    if (isCut(from, to)) figures.cutOff++
+    else if (chance.happens(weather.loss)) figures.lost++
+    else return true
     return false
+  }
+  const noteArrival = (way: string, number: number): void => {
+    const before = newest.get(way) ?? 0
+    if (number < before) figures.reordered++
+    else newest.set(way, number)
   }
 
   const carry = (
@@ -100,9 +127,11 @@ export function createNetwork(scheduler: Scheduler, chance: Chance): SimulatedNe
     figures.byKind.set(kind, (figures.byKind.get(kind) ?? 0) + 1)
     const body = request.body === undefined ? undefined : Buffer.from(request.body).toString()
     const label = `${from}>${to} ${request.method} ${request.path}`
+    const number = ++sent
     const deliver = (isCopy: boolean): void => {
       if (!arrives(from, to)) return
       scheduler.at(scheduler.now() + delay(), `${label} ${body ?? ''}`, () => {
+        noteArrival(`${from}>${to}`, number)
         const { method, path, headers } = request
         const answering = isCut(from, to) ? undefined : nodes.get(to)?.({ method, path, headers, body })
         if (answering === undefined) {

@@ -34,12 +34,22 @@ async function ask(child: ChildProcess, seed: string): Promise<PlainResult> {
   }
 }
 
+/** How often each kind of adversity struck in several runs. */
+export function sumAdversity(results: readonly Pick<PlainResult, 'adversity'>[]): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const { adversity } of results) {
+    for (const [kind, count] of Object.entries(adversity)) sums[kind] = (sums[kind] ?? 0) + count
+  }
+  return sums
+}
+
 /** Runs seeds in several processes. @returns the results in the order of the seeds, as far as they were run */
 export async function runSeeds(seeds: readonly string[], options: RunSeedsOptions): Promise<PlainResult[]> {
   const results: PlainResult[] = []
   let next = 0
   let hasFailed = false
-  const start = (): ChildProcess => fork(WORKER, { execArgv: ['--disable-warning=ExperimentalWarning'] })
+  const start = (): ChildProcess =>
+    fork(WORKER, { execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc'] })
   const work = async (): Promise<void> => {
     let child = start()
     for (let count = 1; next < seeds.length && (!hasFailed || options.keepGoing === true); count++) {

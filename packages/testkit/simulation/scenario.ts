@@ -1,9 +1,11 @@
 import { textOf } from '../text-of.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { RoomVersion } from '@causeway/matrix/room-versions/rules.ts'
+import { findHead } from '@causeway/homeserver/rooms/load-head.ts'
 import type { Chance } from './chance.ts'
 import { createHostile, type Hostile } from './hostile.ts'
+import { waitingRows } from './invariants.ts'
 import type { SimulatedNetwork } from './network.ts'
 import { register, roomUrl, type Clients } from './people.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -36,7 +38,7 @@ export interface Person {
 const SERVERS = 5
 const VERSIONS: readonly RoomVersion[] = ['12', '12', '11', '10', '9', '6', '3', '2', '1']
 /** Deeds of the middle part, and how long it lasts at most. */
-const DEEDS = 45
+const DEEDS = 32
 const PAUSE_MS = 12_000
 
 const text = (body: string): JsonObject => ({ msgtype: 'm.text', body })
@@ -259,6 +261,15 @@ const jumpClock: Deed = ({ chance, honest }) => {
   chance.pick(honest).skew.offsetMs += chance.between(-60_000, 300_000)
 }
 
+/** For a while one server can write only what needs no more room. */
+const fillDisk: Deed = async ({ scheduler, chance, honest }) => {
+  const server = chance.pick(honest)
+  await server.fillDisk()
+  scheduler.at(scheduler.now() + chance.between(1_000, 40_000), `${server.name} has room again`, () => {
+    void server.freeDisk()
+  })
+}
+
 const attack: Deed = async ({ chance, hostile, evil, rooms, honest, residents, deeds }) => {
   if (hostile === undefined || evil?.isUp !== true) return
   const targets: ServerName[] = honest.filter(() => chance.happens(0.75)).map(({ name }) => name)
@@ -286,6 +297,7 @@ const MIDDLE: readonly (readonly [number, Deed])[] = [
   [3, heal],
   [3, crash],
   [2, jumpClock],
+  [3, fillDisk],
   [10, attack],
 ]
 const TOTAL = MIDDLE.reduce((sum, [weight]) => sum + weight, 0)
@@ -316,28 +328,49 @@ export async function misbehave(scene: Scene): Promise<void> {
 
 const MINUTE_MS = 60_000
 
-/** The end: everybody is up and reaches everybody, and each resident says a word now and then. */
+/** Rounds in which every resident says a word, at most: what is not one by then is broken. */
+const MAX_ROUNDS = 4
+
+/** The end: everybody is up and reaches everybody, and each resident says a word now and then until all agree. */
 export async function calmDown(scene: Scene): Promise<void> {
-  const { scheduler, network, chance, honest, evil, rooms, residents, clients } = scene
+  const { scheduler, network, honest, evil } = scene
   network.heal()
   for (const server of [...honest, ...(evil === undefined ? [] : [evil])])
     if (!server.isUp) await server.start()
+  for (const server of honest) await server.freeDisk()
   await scheduler.runUntil(scheduler.now() + 30 * MINUTE_MS)
-  for (let round = 0; round < 4; round++) {
-    for (const roomId of rooms) {
-      for (const { server, userId } of chance.shuffle(residents)) {
-        const url = roomUrl(roomId, `send/m.room.message/${chance.token(8)}`)
-        clients.send(server, userId, {
-          what: 'says at the end',
-          method: 'PUT',
-          url,
-          body: text(`round ${round}`),
-          roomId,
-        })
-        await scheduler.runUntil(scheduler.now() + MINUTE_MS)
-      }
-    }
+  for (let round = 0; round < MAX_ROUNDS && (round === 0 || !(await isCalm(scene))); round++) {
+    await sayOneWordEach(scene, round)
     await scheduler.runUntil(scheduler.now() + 10 * MINUTE_MS)
   }
   await scheduler.runUntil(scheduler.now() + 90 * MINUTE_MS)
+}
+
+async function sayOneWordEach(
+  { scheduler, chance, rooms, residents, clients }: Scene,
+  round: number,
+): Promise<void> {
+  for (const roomId of rooms) {
+    for (const { server, userId } of chance.shuffle(residents)) {
+      const url = roomUrl(roomId, `send/m.room.message/${chance.token(8)}`)
+      const body = text(`round ${round}`)
+      clients.send(server, userId, { what: 'says at the end', method: 'PUT', url, body, roomId })
+      await scheduler.runUntil(scheduler.now() + MINUTE_MS)
+    }
+  }
+}
+
+/** Whether nothing waits for anything, and all rooms end in the same events everywhere. */
+async function isCalm({ honest, rooms, clients }: Scene): Promise<boolean> {
+  if (clients.open() > 0) return false
+  for (const server of honest) if ((await waitingRows(server)) > 0) return false
+  for (const roomId of rooms) {
+    const ends = new Set<string>()
+    for (const server of honest) {
+      const head = await findHead(server.hs.rooms, roomId as RoomId)
+      ends.add(JSON.stringify(head?.extremities.map(({ eventId }) => eventId).toSorted()))
+    }
+    if (ends.size > 1) return false
+  }
+  return true
 }

@@ -2,11 +2,10 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import type { KeyId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { JsonObject, VerifySignature } from '@causeway/matrix/events/pdu.ts'
+import type { EventId, KeyId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { openDatabase, type OpenDatabase } from '@causeway/store/db/open.ts'
-import { verifySignature } from '@causeway/homeserver/crypto/verify.ts'
 import { clientRoutes } from '@causeway/homeserver/client/routes.ts'
 import { createTrustedProxies } from '@causeway/homeserver/http/client-ip.ts'
 import { dispatch, type DispatchResponse } from '@causeway/homeserver/http/dispatch.ts'
@@ -17,6 +16,7 @@ import type { Logger } from '@causeway/homeserver/ops/log.ts'
 import { federationRoutes } from '@causeway/homeserver/federation/routes.ts'
 import { openHomeserver, startSending } from '@causeway/homeserver/server.ts'
 import { NO_LIMITS, testConfig } from '@causeway/homeserver/test-server.ts'
+import { acknowledgedEvents, notHeld } from './acknowledged-events.ts'
 import { createChance, type Chance } from './chance.ts'
 import type { NetworkAnswer, NetworkRequest, SimulatedNetwork } from './network.ts'
 import { drained, type Scheduler } from './scheduler.ts'
@@ -69,8 +69,18 @@ export interface World {
   readonly network: SimulatedNetwork
   /** Where databases are kept. */
   readonly folder: string
+  readonly verify: VerifySignature
   /** Told of warnings and errors of servers. */
   readonly onLog: (server: string, level: string, message: string, fields: unknown) => void
+  /** Told what a server lacks of the events that it has just acknowledged to another. */
+  readonly onLack: (server: string, eventIds: readonly EventId[]) => void
+}
+
+/** What a server did in all its lives. */
+export interface Work {
+  /** Requests that it answered. */
+  answers: number
+  queries: number
 }
 
 /** One life of a server, between two crashes. */
@@ -89,6 +99,9 @@ export class SimulatedServer {
   readonly #chance: Chance
   #life: Life | undefined
   #lives = 0
+  readonly work: Work = { answers: 0, queries: 0 }
+  /** Events that it acknowledged to other servers. */
+  readonly taken = new Set<EventId>()
   /** Answers before the server itself is asked: for those that lie. */
   intercept: ((request: NetworkRequest) => JsonObject | number | undefined) | undefined
 
@@ -159,10 +172,11 @@ export class SimulatedServer {
           this.skew.rate,
           () => isAlive && this.#life?.number === number,
         ),
-        verify: async (...signature) => verifySignature(...signature),
+        verify: async (...signature) => this.#world.verify(...signature),
       },
       onFailure: (error) => onLog(this.name, 'error', 'the database failed', { error }),
     })
+    this.#countQueries(db)
     const router = new Router({
       hs,
       endpoints: [...clientRoutes, ...federationRoutes],
@@ -201,9 +215,7 @@ export class SimulatedServer {
     if (life === undefined) return
     this.#life = undefined
     life.clock.kill()
-    const from = this.#databaseOf(life.number)
-    const to = this.#databaseOf(life.number + 1)
-    for (const suffix of ['', '-wal']) if (existsSync(from + suffix)) copyFileSync(from + suffix, to + suffix)
+    copyFileSync(this.#databaseOf(life.number), this.#databaseOf(life.number + 1))
     await this.#bury(life)
   }
 
@@ -219,6 +231,24 @@ export class SimulatedServer {
     await closing
   }
 
+  #countQueries(db: OpenDatabase): void {
+    const query = db.query.bind(db)
+    db.query = (sql, params) => {
+      this.work.queries++
+      return query(sql, params)
+    }
+  }
+
+  /** From now on its database may grow no more: what does not fit fails, as on a full disk. */
+  async fillDisk(): Promise<void> {
+    // No file can be made smaller than it is.
+    await this.#life?.db.query('PRAGMA max_page_count = 1', [])
+  }
+
+  async freeDisk(): Promise<void> {
+    await this.#life?.db.query('PRAGMA max_page_count = 1000000', [])
+  }
+
   /** A client's request; undefined when it is down. Never resolves when it crashes meanwhile. */
   request(
     method: string,
@@ -228,6 +258,7 @@ export class SimulatedServer {
   ): Promise<DispatchResponse> | undefined {
     const life = this.#life
     if (life === undefined) return undefined
+    this.work.answers++
     const separator = url.includes('?') ? '&' : '?'
     const asUser = userId === '' ? url : `${url}${separator}user_id=${encodeURIComponent(userId)}`
     return this.#inLife(
@@ -253,10 +284,23 @@ export class SimulatedServer {
       return Promise.resolve({ status: 200, headers: {}, bytes: Buffer.from(JSON.stringify(own)) })
     }
     const { method, path: url, headers, body } = request
+    this.work.answers++
+    const answering = dispatch(life.router, { method, url, headers, ...(body === undefined ? {} : { body }) })
     return this.#inLife(
       life,
-      dispatch(life.router, { method, url, headers, ...(body === undefined ? {} : { body }) }),
+      answering.then(async (answer) => {
+        await this.#checkTaken(life, request, answer)
+        return answer
+      }),
     )
+  }
+
+  /** What a transaction's answer acknowledges has to be held before the answer leaves. */
+  async #checkTaken({ hs }: Life, request: NetworkRequest, answer: DispatchResponse): Promise<void> {
+    const taken = await acknowledgedEvents(hs.rooms, request, answer)
+    for (const eventId of taken) this.taken.add(eventId)
+    const lacking = await notHeld(hs.rooms, taken)
+    if (lacking.length > 0) this.#world.onLack(this.name, lacking)
   }
 
   #inLife<T>(life: Life, promise: Promise<T>): Promise<T> {

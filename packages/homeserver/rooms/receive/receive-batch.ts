@@ -106,6 +106,7 @@ async function buildWrite(
 ): Promise<Part> {
   const { roomNid } = write.head
   const batch = await prepareBatch(engine, write, pdus)
+  const before = new Set(write.head.pending.keys())
   const results = new Map<EventId, Received>()
   const steps: Step[] = []
   let taken = 0
@@ -121,9 +122,10 @@ async function buildWrite(
     taken++
   }
   await tellMemberChanges(engine, write)
-  const pending =
-    write.events.length === 0 && steps.length === 0 ? undefined : persistEvents(engine, write, { steps })
-  return { pending, results, taken }
+  // An event that another write is just storing is not durable yet. A write after that one fails with it.
+  const isOnItsWay = pdus.slice(0, taken).some(({ event }) => before.has(event.eventId))
+  const isNothing = write.events.length === 0 && steps.length === 0 && !isOnItsWay
+  return { pending: isNothing ? undefined : persistEvents(engine, write, { steps }), results, taken }
 }
 
 /** A redaction is applied to the row of its target, which has to be there. */

@@ -13,7 +13,7 @@ import { sendEvent } from '../send.ts'
 import { createReceiveFigures } from './figures.ts'
 import { createInbox } from './inbox.ts'
 import { placeEvents } from './place-events.ts'
-import { receivePdus } from './receive-pdus.ts'
+import { receivePdus, type PduResults } from './receive-pdus.ts'
 import { alice, assertTaken, far, openScene } from './test-scene.ts'
 import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
 
@@ -281,6 +281,41 @@ for (const driver of await findTestDrivers()) {
       const results = await placeEvents(deps, room.roomId, pdus)
       assert.deepEqual(results.get(poison!.eventId), { outcome: 'waiting', prevs: [], auths: [] })
       assert.deepEqual(new Set(await scene.bodies()), new Set(['after', 'before']))
+    })
+
+    it('an event that comes again while it is being stored is acknowledged when it is durable, even if that write fails', async () => {
+      await using scene = await openScene(driver)
+      const { engine, room, server, bob, deps, inbox } = scene
+      const branch = await server.branchAt(engine, room)
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      const { eventId, pdu } = branch.say(bob, 'comes twice')
+      const [first, second, fails] = [
+        Promise.withResolvers<void>(),
+        Promise.withResolvers<void>(),
+        Promise.withResolvers<never>(),
+      ]
+      let writes = 0
+      const append: typeof engine.log.append = (write) => {
+        if (++writes === 1) {
+          first.resolve()
+          return fails.promise
+        }
+        second.resolve()
+        return engine.log.append(write)
+      }
+      const planted = { ...engine, log: { ...engine.log, append } }
+      const receive = (): Promise<PduResults> =>
+        receivePdus({ ...deps, engine: planted, inbox }, server.name, room.roomId, [structuredClone(pdu)])
+      const once = receive()
+      await first.promise
+      const again = receive()
+      await Promise.race([second.promise, again])
+      fails.reject(new Error('planted'))
+      assertTaken(await again)
+      assert.ok((await findEvent(engine, eventId)) !== undefined)
+      assertTaken(await once)
+      await inbox.idle()
+      assert.deepEqual(await scene.bodies(), ['comes twice'])
     })
 
     it('waiting events survive a stop, and are placed after the next start', async () => {
