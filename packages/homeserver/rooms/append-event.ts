@@ -13,6 +13,7 @@ import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
 import { sha256 } from '../crypto/sha256.ts'
 import { verifySignature } from '../crypto/verify.ts'
 import { readerOf, readStateAt } from './current-state.ts'
+import { rankParents } from './choose-parents.ts'
 import type { RoomEngine } from './engine.ts'
 import { timelineFlags } from './flags.ts'
 import type { Extremity } from './head.ts'
@@ -43,11 +44,11 @@ interface Place {
 /** An event may name twenty; ten are enough to bring any number down, and cheap to resolve over. */
 const MAX_PARENTS = 10
 
-async function findPlace(engine: RoomEngine, write: RoomWrite): Promise<Place> {
+async function findPlace(engine: RoomEngine, write: RoomWrite, draft: EventDraft): Promise<Place> {
   if (write.extremities.length <= MAX_PARENTS) {
     return { parents: write.extremities, others: [], stateBefore: write.stateRoot }
   }
-  const sorted = write.extremities.toSorted((a, b) => b.depth - a.depth)
+  const sorted = await rankParents(write, draft)
   const parents = sorted.slice(0, MAX_PARENTS)
   const roots = parents.map(({ root }) => root)
   return {
@@ -127,7 +128,7 @@ async function makeEvent(
   ready?: BuiltEvent,
 ): Promise<{ roomEvent: BuiltEvent; place: Place; auth: number[] }> {
   const { rules } = write.head
-  const place = await findPlace(engine, write)
+  const place = await findPlace(engine, write, draft)
   const authEvents = new Map<StateKey, RoomEvent>()
   const auth: number[] = []
   for (const [type, stateKey] of selectAuthEvents(rules, draft)) {

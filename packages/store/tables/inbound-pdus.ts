@@ -27,29 +27,45 @@ export const INBOUND_PDUS: TableShape = {
   onConflict: { key: ['room_id', 'event_id'], action: 'ignore' },
 }
 
-/** What waits for a room, parents before children as far as their senders are honest. */
-export function listInboundPdus(db: Database, roomId: string, limit: number): Promise<InboundPduRow[]> {
+/** What waits for a room because of one server, what was tried least first, parents before children as far as it is honest. */
+export function listInboundPdus(
+  db: Database,
+  roomId: string,
+  origin: string,
+  limit: number,
+): Promise<InboundPduRow[]> {
   return db.query<InboundPduRow>(
-    `SELECT ${COLUMNS} FROM inbound_pdus WHERE room_id = ? ORDER BY attempts, depth, event_id LIMIT ?`,
-    [roomId, limit],
+    `SELECT ${COLUMNS} FROM inbound_pdus WHERE room_id = ? AND origin = ? ORDER BY attempts, depth, event_id LIMIT ?`,
+    [roomId, origin, limit],
   )
 }
 
-/** Rooms for which anything waits: what is taken up again after a start. */
-export async function listInboundRooms(db: Database): Promise<string[]> {
+/** Rooms and servers because of which anything waits: what is taken up again after a start. */
+export async function listInboundQueues(db: Database): Promise<{ roomId: string; origin: string }[]> {
   // Mostly nothing does, and a large read would start a thread of its own only to find that out.
   if ((await db.query('SELECT 1 AS one FROM inbound_pdus LIMIT 1', [])).length === 0) return []
-  const rows = await db.queryLarge<{ room_id: string }>('SELECT DISTINCT room_id FROM inbound_pdus', [])
-  return rows.map((row) => row.room_id)
+  const rows = await db.queryLarge<{ room_id: string; origin: string }>(
+    'SELECT DISTINCT room_id, origin FROM inbound_pdus',
+    [],
+  )
+  return rows.map(({ room_id: roomId, origin }) => ({ roomId, origin }))
 }
 
-/** How many wait for a room: what a stranger may make us keep is bounded by it. */
-export async function countInboundPdus(db: Database, roomId: string): Promise<number> {
-  const rows = await db.query<{ count: number }>(
-    'SELECT COUNT(*) AS count FROM inbound_pdus WHERE room_id = ?',
+/** How many wait for a room, and of those because of one server: what a stranger may make us keep is bounded by it. */
+export async function countInboundPdus(
+  db: Database,
+  roomId: string,
+  origin: string,
+): Promise<{ ofRoom: number; ofOrigin: number }> {
+  const rows = await db.query<{ origin: string; count: number }>(
+    'SELECT origin, COUNT(*) AS count FROM inbound_pdus WHERE room_id = ? GROUP BY origin',
     [roomId],
   )
-  return Number(rows[0]?.count ?? 0)
+  const counts = rows.map((row) => ({ origin: row.origin, count: Number(row.count) }))
+  return {
+    ofRoom: counts.reduce((sum, { count }) => sum + count, 0),
+    ofOrigin: counts.find((row) => row.origin === origin)?.count ?? 0,
+  }
 }
 
 /** It is part of the room now, or was given up. */

@@ -11,10 +11,17 @@ import {
 } from '@causeway/store/tables/inbound-pdus.ts'
 import { sha256 } from '../../crypto/sha256.ts'
 import { findHead, findRoom } from '../load-head.ts'
+import { isOutage } from '../peers/is-outage.ts'
 import { findEvents } from '../read-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
-import { fetchAuthEvents, fetchBetween, fetchStateAfter, type Inquiry } from './fetch-missing.ts'
+import {
+  fetchAuthEvents,
+  fetchBetween,
+  fetchStateAfter,
+  fetchStateBefore,
+  type Inquiry,
+} from './fetch-missing.ts'
 import { placeEvents } from './place-events.ts'
 import { countReceived, type BatchOptions, type Received } from './receive-batch.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
@@ -28,21 +35,36 @@ const MAX_FETCHED = 500
 
 type Waiting = Received & { readonly outcome: 'waiting' }
 
-/** How a round went: `done`: nothing waits any more; `again`: something moved; `stuck`: nobody helped. */
+/** How a round went: `done`: nothing waits any more; `again`: something moved; `stuck`: nobody helped, or may be asked yet. */
 export type RoundOutcome = 'done' | 'again' | 'stuck'
 
+/** What waits in a room because of one server: each such queue by itself, so that none is slowed down by another. */
+export interface InboundQueue {
+  readonly roomId: RoomId
+  readonly origin: ServerName
+}
+
+/** What nobody helped with is tried again this long after each attempt, and then given up. */
+export const RETRY_MS = [10_000, 60_000, 300_000, 1_800_000] as const
+
+/** When the next attempt for an event is due: other events that come to wait are no reason to have it earlier. */
+export function dueAt({ received_ts: since, attempts }: InboundPduRow): number {
+  return since + RETRY_MS.slice(0, attempts).reduce((sum, ms) => sum + ms, 0)
+}
+
 /**
- * One round for a room's waiting events: those that can be placed are; for the others what they refer to is fetched,
- * from the server that sent them, and from others on later attempts. Whatever can't be had after all becomes a gap.
+ * One round for the events that wait because of one server: those that can be placed are; for the others what they
+ * refer to is fetched, from the server that sent them, and from others on later attempts. Whatever can't be had after
+ * all becomes a gap.
  */
 export async function drainRound(
   deps: ReceiveDeps,
-  roomId: RoomId,
+  { roomId, origin }: InboundQueue,
   serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
   signal: AbortSignal,
 ): Promise<RoundOutcome> {
-  const { engine } = deps
-  const rows = await listInboundPdus(engine.db, roomId, ROUND)
+  const { engine, clock } = deps
+  const rows = await listInboundPdus(engine.db, roomId, origin, ROUND)
   const room = rows.length === 0 ? undefined : await findRoom(engine, roomId)
   if (room === undefined) return 'done'
   const pdus = rows.map((row) => pduOfRow(room, row))
@@ -50,11 +72,12 @@ export async function drainRound(
   const waiting = new Map([...results].filter((entry): entry is [EventId, Waiting] => isWaiting(entry[1])))
   report(deps, roomId, results)
   if (waiting.size === 0) return rows.length < ROUND ? 'done' : 'again'
-  const left = rows.filter((row) => waiting.has(row.event_id as EventId))
-  const moved = await fillGaps(deps, room, left, pdus, await inquiryOf(room, left[0]!, serversOf, signal))
-  if (moved) return 'again'
-  await engine.db.commit({ entries: [], steps: left.map((row) => countAttempt(roomId, row.event_id)) })
-  return waiting.size < results.size ? 'again' : 'stuck'
+  const now = clock.now()
+  const due = rows.filter((row) => waiting.has(row.event_id as EventId) && dueAt(row) <= now)
+  if (due.length === 0) return waiting.size < results.size ? 'again' : 'stuck'
+  if (await fillGaps(deps, room, due, pdus, await inquiryOf(room, due[0]!, serversOf, signal))) return 'again'
+  await engine.db.commit({ entries: [], steps: due.map((row) => countAttempt(roomId, row.event_id)) })
+  return 'again'
 }
 
 function isWaiting(received: Received): received is Waiting {
@@ -210,17 +233,37 @@ async function acceptGaps(
 ): Promise<Map<EventId, Waiting>> {
   const gapStates = new Map<EventId, readonly EventId[]>()
   const behind = [...waiting].filter(([eventId]) => shown.has(eventId))
-  const unknown = new Set(behind.flatMap(([, { prevs }]) => prevs))
-  for (const eventId of unknown) {
-    if (fetched.has(eventId)) continue
-    const state = await fetchStateAfter(deps, inquiry, eventId).catch((error: unknown) => {
-      deps.logger.info('the state at a gap cannot be had', { server: inquiry.server, eventId, error })
-      return undefined
-    })
-    if (state !== undefined) gapStates.set(eventId, state)
+  for (const [eventId, { prevs }] of behind) {
+    for (const prev of prevs) {
+      if (fetched.has(prev) || gapStates.has(prev)) continue
+      const state = await fetchGapState(deps, inquiry, prev, eventId)
+      if (state !== undefined) gapStates.set(prev, state)
+    }
   }
   if (gapStates.size === 0) return new Map(waiting)
   return place(deps, inquiry.room, [...fetched.values()], { done, gapStates })
+}
+
+/**
+ * The state after an event that cannot be had. A server that took the gap itself does not hold that event either, and
+ * tells what it goes by: the state before the event that follows.
+ */
+async function fetchGapState(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  missing: EventId,
+  child: EventId,
+): Promise<readonly EventId[] | undefined> {
+  try {
+    return await fetchStateAfter(deps, inquiry, missing).catch((error: unknown) => {
+      if (isOutage(error)) throw error
+      return fetchStateBefore(deps, inquiry, child)
+    })
+  } catch (error) {
+    inquiry.signal.throwIfAborted()
+    deps.logger.info('the state at a gap cannot be had', { server: inquiry.server, eventId: missing, error })
+    return undefined
+  }
 }
 
 function report(

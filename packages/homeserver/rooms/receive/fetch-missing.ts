@@ -99,12 +99,11 @@ function throwIfOutage(error: unknown): void {
 }
 
 /**
- * The state after an event that cannot be had, as a server tells it; its events are held afterwards, as far as each
- * stands up by itself. The state a server tells is that *before* the event, so the event itself is asked for, too.
+ * The state before an event as a server tells it; its events are held afterwards, as far as each stands up by itself.
  * Rejects when anything of it was lost on the way.
  * https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1state_idsroomid
  */
-export async function fetchStateAfter(
+export async function fetchStateBefore(
   deps: ReceiveDeps,
   inquiry: Inquiry,
   eventId: EventId,
@@ -120,7 +119,19 @@ export async function fetchStateAfter(
   } else if (missing.length > 0) {
     await fetchSingly(deps, inquiry, missing, throwIfOutage)
   }
-  return withEventItself(deps, inquiry, eventId, pduIds)
+  return pduIds
+}
+
+/**
+ * The state after an event that cannot be placed: as a server tells the state before it, and the event itself.
+ * Rejects when anything of it was lost on the way.
+ */
+export async function fetchStateAfter(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  eventId: EventId,
+): Promise<EventId[]> {
+  return withEventItself(deps, inquiry, eventId, await fetchStateBefore(deps, inquiry, eventId))
 }
 
 /** A state event that cannot be placed is part of the state after it all the same. */

@@ -4,12 +4,12 @@ import {
   deleteInboundPdu,
   INBOUND_PDUS,
   listInboundPdus,
-  listInboundRooms,
+  listInboundQueues,
 } from '@causeway/store/tables/inbound-pdus.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
-import { drainRound } from './drain-room.ts'
-import { createRoomWorkers } from './room-workers.ts'
+import { drainRound, dueAt, RETRY_MS, type InboundQueue } from './drain-room.ts'
+import { createWorkers } from './workers.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
 /** PDUs that were acknowledged and wait for events that have to be fetched: durable, room by room. */
@@ -18,18 +18,29 @@ export interface Inbox extends AsyncDisposable {
   start(): Promise<void>
   /** Keeps events until what they refer to is there. Resolves with how many there was room for, once durable. */
   keep(room: RoomInfo, origin: ServerName, pdus: readonly VerifiedPdu[]): Promise<number>
-  /** Rooms that are being seen to. */
+  /** Queues of rooms that are being seen to. */
   active(): number
   /** Resolves when no room is being seen to. */
   idle(): Promise<void>
 }
 
-/** What a room may have waiting: a stranger decides how much there is. */
+/** What a room may have waiting, and of that because of one server: a stranger decides how much there is. */
 const MAX_WAITING = 1_000
-/** Rooms seen to at once: each may hold requests to other servers open. */
+const MAX_WAITING_OF_ORIGIN = 300
+/** Seen to at once, and of that because of one server: each may hold requests to other servers open. */
 const MAX_ACTIVE = 20
-/** What nobody helped with is tried again after these times, and then given up. */
-const RETRY_MS = [10_000, 60_000, 300_000, 1_800_000] as const
+const MAX_ACTIVE_OF_ORIGIN = 4
+
+/** Never at once, whatever the clock of the machine did. */
+const MIN_RETRY_MS = 1_000
+
+/** No server name has a space in it. */
+const keyOf = ({ origin, roomId }: InboundQueue): string => `${origin} ${roomId}`
+
+function queueOf(key: string): InboundQueue {
+  const at = key.indexOf(' ')
+  return { origin: key.slice(0, at) as ServerName, roomId: key.slice(at + 1) as RoomId }
+}
 
 /** @param serversOf other servers in a room, those most likely to answer first */
 export function createInbox(
@@ -37,24 +48,27 @@ export function createInbox(
   serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
 ): Inbox {
   const { engine, clock, logger } = deps
-  const workers = createRoomWorkers({
+  const workers = createWorkers({
     clock,
     limit: MAX_ACTIVE,
-    work: async (roomId, signal) => {
-      const retryMs = await drain(deps, roomId, serversOf, signal)
-      if (retryMs !== undefined) workers.wakeLater(roomId, retryMs)
+    groupOf: (key) => queueOf(key).origin,
+    groupLimit: MAX_ACTIVE_OF_ORIGIN,
+    work: async (key, signal) => {
+      const retryMs = await drain(deps, queueOf(key), serversOf, signal)
+      if (retryMs !== undefined) workers.wakeLater(key, retryMs)
     },
-    onFailure: (roomId, error) => {
-      logger.warn('the waiting events of a room cannot be seen to', { roomId, error })
-      workers.wakeLater(roomId, withJitter(deps, RETRY_MS[0]))
+    onFailure: (key, error) => {
+      logger.warn('the waiting events of a room cannot be seen to', { ...queueOf(key), error })
+      workers.wakeLater(key, withJitter(deps, RETRY_MS[0]))
     },
   })
   return {
     async start() {
-      for (const roomId of await listInboundRooms(engine.db)) workers.wake(roomId as RoomId)
+      for (const queue of await listInboundQueues(engine.db)) workers.wake(keyOf(queue as InboundQueue))
     },
     async keep(room, origin, pdus) {
-      const free = MAX_WAITING - (await countInboundPdus(engine.db, room.roomId))
+      const { ofRoom, ofOrigin } = await countInboundPdus(engine.db, room.roomId, origin)
+      const free = Math.min(MAX_WAITING - ofRoom, MAX_WAITING_OF_ORIGIN - ofOrigin)
       const kept = pdus.slice(0, Math.max(0, free))
       const now = clock.now()
       const steps = kept.map(({ event, json }) => ({
@@ -63,7 +77,7 @@ export function createInbox(
       }))
       deps.figures.waiting += kept.length
       if (steps.length > 0) await engine.db.commit({ entries: [], steps })
-      workers.wake(room.roomId)
+      workers.wake(keyOf({ roomId: room.roomId, origin }))
       return kept.length
     },
     active: () => workers.active(),
@@ -72,24 +86,27 @@ export function createInbox(
   }
 }
 
-/** Sees to a room until nothing waits, or nobody helps: then after how long to try again, if at all. */
+/** Sees to a queue until nothing waits, or nobody helps: then after how long to try again, if at all. */
 async function drain(
   deps: ReceiveDeps,
-  roomId: RoomId,
+  queue: InboundQueue,
   serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   while (!signal.aborted) {
-    const outcome = await drainRound(deps, roomId, serversOf, signal)
+    const outcome = await drainRound(deps, queue, serversOf, signal)
     if (outcome === 'done') return undefined
-    if (outcome === 'stuck') return giveUpOrRetry(deps, roomId)
+    if (outcome === 'stuck') return giveUpOrRetry(deps, queue)
   }
   return undefined
 }
 
-async function giveUpOrRetry(deps: ReceiveDeps, roomId: RoomId): Promise<number | undefined> {
-  const { engine, logger, figures } = deps
-  const rows = await listInboundPdus(engine.db, roomId, MAX_WAITING)
+async function giveUpOrRetry(
+  deps: ReceiveDeps,
+  { roomId, origin }: InboundQueue,
+): Promise<number | undefined> {
+  const { engine, logger, figures, clock } = deps
+  const rows = await listInboundPdus(engine.db, roomId, origin, MAX_WAITING)
   const hopeless = rows.filter((row) => row.attempts > RETRY_MS.length)
   if (hopeless.length > 0) {
     const events = hopeless.map((row) => row.event_id)
@@ -97,8 +114,9 @@ async function giveUpOrRetry(deps: ReceiveDeps, roomId: RoomId): Promise<number 
     figures.givenUp += hopeless.length
     logger.warn('events were given up: nobody has what they refer to', { roomId, events })
   }
-  const next = rows.find((row) => row.attempts <= RETRY_MS.length)
-  return next === undefined ? undefined : withJitter(deps, RETRY_MS[Math.max(0, next.attempts - 1)]!)
+  const times = rows.filter((row) => row.attempts <= RETRY_MS.length).map(dueAt)
+  if (times.length === 0) return undefined
+  return withJitter(deps, Math.max(MIN_RETRY_MS, Math.min(...times) - clock.now()))
 }
 
 function withJitter({ engine }: ReceiveDeps, ms: number): number {
