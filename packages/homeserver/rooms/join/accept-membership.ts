@@ -7,6 +7,7 @@ import type { RoomEngine } from '../engine.ts'
 import { findRoom } from '../load-head.ts'
 import type { RoomPeers } from '../peers/room-peers.ts'
 import type { VerifiedPdu } from '../receive/verify-pdus.ts'
+import { requirePolicy } from '../policy/others-events.ts'
 import { requireAllowedRoom } from '../restricted-join.ts'
 import { stateOf, type RoomWrite } from '../room-write.ts'
 import type { RoomInfo } from '../stored-event.ts'
@@ -53,9 +54,10 @@ export async function acceptMembership(
   requireShape(request)
   const when = (pdu: Pdu): boolean => authorisedBy(pdu) === engine.serverName
   const options = { sign: { signer, when }, ...(signal === undefined ? {} : { signal }) }
-  const pdu = await readSignedEvent(peers, room, request.json, options)
-  if (pdu.event.eventId !== request.eventId)
+  const signed = await readSignedEvent(peers, room, request.json, options)
+  if (signed.event.eventId !== request.eventId)
     throw invalidParam('The address names another event than the body')
+  const pdu = await requirePolicy(engine, room, signed, signal)
   const stored = await acceptEvent(engine, room.roomId, pdu, (write) =>
     requireStillAllowed(engine, write, request),
   )

@@ -23,7 +23,7 @@ import {
   type Inquiry,
 } from './fetch-missing.ts'
 import { placeEvents } from './place-events.ts'
-import { countReceived, type BatchOptions, type Received } from './receive-batch.ts'
+import { acceptedOf, countReceived, type BatchOptions, type Received } from './receive-batch.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
 /** Waiting events looked at in one round. */
@@ -52,6 +52,16 @@ export function dueAt({ received_ts: since, attempts }: InboundPduRow): number {
   return since + RETRY_MS.slice(0, attempts).reduce((sum, ms) => sum + ms, 0)
 }
 
+/** What a round needs beside the room, and tells. */
+export interface DrainTools {
+  readonly serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>
+  readonly signal: AbortSignal
+  /** Events that the waiting ones refer to and that are not there. */
+  readonly onWaiting: (missing: ReadonlySet<EventId>) => void
+  /** Events that have become part of the room. */
+  readonly onPlaced: (room: RoomInfo, pdus: readonly VerifiedPdu[]) => Promise<void>
+}
+
 /**
  * One round for the events that wait because of one server: those that can be placed are; for the others what they
  * refer to is fetched, from the server that sent them, and from others on later attempts. Whatever can't be had after
@@ -60,8 +70,7 @@ export function dueAt({ received_ts: since, attempts }: InboundPduRow): number {
 export async function drainRound(
   deps: ReceiveDeps,
   { roomId, origin }: InboundQueue,
-  serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
-  signal: AbortSignal,
+  { serversOf, signal, onWaiting, onPlaced }: DrainTools,
 ): Promise<RoundOutcome> {
   const { engine, clock } = deps
   const rows = await listInboundPdus(engine.db, roomId, origin, ROUND)
@@ -71,14 +80,19 @@ export async function drainRound(
   const results = await placeEvents(deps, roomId, pdus, { done: (id) => [deleteInboundPdu(roomId, id)] })
   const waiting = new Map([...results].filter((entry): entry is [EventId, Waiting] => isWaiting(entry[1])))
   report(deps, roomId, results)
+  onWaiting(new Set([...waiting.values()].flatMap(({ prevs, auths }) => [...prevs, ...auths])))
+  await onPlaced(room, acceptedOf(pdus, results))
   if (waiting.size === 0) return rows.length < ROUND ? 'done' : 'again'
   const now = clock.now()
   const due = rows.filter((row) => waiting.has(row.event_id as EventId) && dueAt(row) <= now)
   if (due.length === 0) return waiting.size < results.size ? 'again' : 'stuck'
-  if (await fillGaps(deps, room, due, pdus, await inquiryOf(room, due[0]!, serversOf, signal))) return 'again'
+  const inquiry = await inquiryOf(room, due[0]!, serversOf, signal)
+  if (await fillGaps({ ...deps, onPlaced }, room, due, pdus, inquiry)) return 'again'
   await engine.db.commit({ entries: [], steps: due.map((row) => countAttempt(roomId, row.event_id)) })
   return 'again'
 }
+
+type DrainDeps = ReceiveDeps & Pick<DrainTools, 'onPlaced'>
 
 function isWaiting(received: Received): received is Waiting {
   return received.outcome === 'waiting'
@@ -104,7 +118,7 @@ async function inquiryOf(
 
 /** Fetches what waiting events refer to. Resolves with whether any of them was placed. */
 async function fillGaps(
-  deps: ReceiveDeps,
+  deps: DrainDeps,
   room: RoomInfo,
   rows: readonly InboundPduRow[],
   pdus: readonly VerifiedPdu[],
@@ -134,12 +148,13 @@ async function fillGaps(
 }
 
 async function place(
-  deps: ReceiveDeps,
-  { roomId }: RoomInfo,
+  deps: DrainDeps,
+  room: RoomInfo,
   pdus: readonly VerifiedPdu[],
   options: BatchOptions,
 ): Promise<Map<EventId, Waiting>> {
-  const results = await placeEvents(deps, roomId, pdus, options)
+  const results = await placeEvents(deps, room.roomId, pdus, options)
+  await deps.onPlaced(room, acceptedOf(pdus, results))
   return new Map([...results].filter((entry): entry is [EventId, Waiting] => isWaiting(entry[1])))
 }
 
@@ -227,7 +242,7 @@ interface Unplaced {
  * it points at itself: gaps are accepted further back only, or anybody could make one anywhere.
  */
 async function acceptGaps(
-  deps: ReceiveDeps,
+  deps: DrainDeps,
   inquiry: Inquiry,
   { fetched, shown, waiting, done }: Unplaced,
 ): Promise<Map<EventId, Waiting>> {

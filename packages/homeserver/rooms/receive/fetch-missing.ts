@@ -1,6 +1,7 @@
 import type { EventId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import { findEvents } from '../read-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
+import { askAboutEvents } from '../policy/others-events.ts'
 import { isOutage } from '../peers/is-outage.ts'
 import type { ReceiveDeps } from './deps.ts'
 import { storeOutliers } from './store-outliers.ts'
@@ -39,11 +40,12 @@ export async function fetchBetween(
   deps: ReceiveDeps,
   inquiry: Inquiry,
   gap: { readonly earliest: readonly EventId[]; readonly latest: readonly EventId[] },
-): Promise<VerifiedPdu[]> {
+): Promise<readonly VerifiedPdu[]> {
   const { room, server, signal } = inquiry
   const request = { ...gap, limit: MISSING_LIMIT, minDepth: 0 }
   const pdus = await deps.peers.getMissingEvents(server, room.roomId, request, signal)
-  return verified(deps, inquiry, pdus.slice(0, MISSING_LIMIT))
+  const found = await verified(deps, inquiry, pdus.slice(0, MISSING_LIMIT))
+  return askAboutEvents(deps.engine, room, found, signal)
 }
 
 /** Gets the auth chain of an event and holds it. Resolves with whether `wanted` are all there now. */
@@ -107,7 +109,7 @@ export async function fetchStateBefore(
   deps: ReceiveDeps,
   inquiry: Inquiry,
   eventId: EventId,
-): Promise<EventId[]> {
+): Promise<readonly EventId[]> {
   const { room, server, signal } = inquiry
   const { pduIds, authChainIds } = await deps.peers.getStateIds(server, room.roomId, eventId, signal)
   const ids = [...new Set([...pduIds, ...authChainIds])].slice(0, MAX_STATE)
@@ -130,7 +132,7 @@ export async function fetchStateAfter(
   deps: ReceiveDeps,
   inquiry: Inquiry,
   eventId: EventId,
-): Promise<EventId[]> {
+): Promise<readonly EventId[]> {
   return withEventItself(deps, inquiry, eventId, await fetchStateBefore(deps, inquiry, eventId))
 }
 
@@ -140,7 +142,7 @@ async function withEventItself(
   inquiry: Inquiry,
   eventId: EventId,
   stateIds: readonly EventId[],
-): Promise<EventId[]> {
+): Promise<readonly EventId[]> {
   const single = await deps.peers.getEvent(inquiry.server, eventId, inquiry.signal).catch(throwIfOutage)
   const [pdu] = single === undefined ? [] : await verified(deps, inquiry, [single])
   if (pdu?.event.eventId !== eventId || pdu.event.pdu.state_key === undefined) return [...stateIds]

@@ -1,4 +1,4 @@
-import type { RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import {
   countInboundPdus,
   deleteInboundPdu,
@@ -8,7 +8,8 @@ import {
 } from '@causeway/store/tables/inbound-pdus.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
-import { drainRound, dueAt, RETRY_MS, type InboundQueue } from './drain-room.ts'
+import { drainRound, dueAt, RETRY_MS, type DrainTools, type InboundQueue } from './drain-room.ts'
+import { judgeAnewAfter } from './judge-anew.ts'
 import { createWorkers } from './workers.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
@@ -18,6 +19,11 @@ export interface Inbox extends AsyncDisposable {
   start(): Promise<void>
   /** Keeps events until what they refer to is there. Resolves with how many there was room for, once durable. */
   keep(room: RoomInfo, origin: ServerName, pdus: readonly VerifiedPdu[]): Promise<number>
+  /**
+   * Tells of events that have become part of a room: what waited for them is seen to at once, and what was soft-failed
+   * without them is judged anew.
+   */
+  placed(room: RoomInfo, pdus: readonly VerifiedPdu[]): Promise<void>
   /** Queues of rooms that are being seen to. */
   active(): number
   /** Resolves when no room is being seen to. */
@@ -48,13 +54,25 @@ export function createInbox(
   serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
 ): Inbox {
   const { engine, clock, logger } = deps
+  /** What the queues that could not go on refer to; as large as what waits. */
+  const missing = new Map<string, ReadonlySet<EventId>>()
+  const placed: Inbox['placed'] = async (room, pdus) => {
+    if (pdus.length === 0) return
+    for (const [key, wanted] of missing) {
+      if (pdus.some(({ event }) => wanted.has(event.eventId))) workers.wake(key)
+    }
+    await judgeAnewAfter(deps, room, pdus)
+  }
   const workers = createWorkers({
     clock,
     limit: MAX_ACTIVE,
     groupOf: (key) => queueOf(key).origin,
     groupLimit: MAX_ACTIVE_OF_ORIGIN,
     work: async (key, signal) => {
-      const retryMs = await drain(deps, queueOf(key), serversOf, signal)
+      const onWaiting = (wanted: ReadonlySet<EventId>): void =>
+        void (wanted.size === 0 ? missing.delete(key) : missing.set(key, wanted))
+      const tools = { serversOf, signal, onWaiting, onPlaced: placed }
+      const retryMs = await drain(deps, queueOf(key), tools)
       if (retryMs !== undefined) workers.wakeLater(key, retryMs)
     },
     onFailure: (key, error) => {
@@ -80,6 +98,7 @@ export function createInbox(
       workers.wake(keyOf({ roomId: room.roomId, origin }))
       return kept.length
     },
+    placed,
     active: () => workers.active(),
     idle: () => workers.idle(),
     [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),
@@ -87,14 +106,9 @@ export function createInbox(
 }
 
 /** Sees to a queue until nothing waits, or nobody helps: then after how long to try again, if at all. */
-async function drain(
-  deps: ReceiveDeps,
-  queue: InboundQueue,
-  serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
-  signal: AbortSignal,
-): Promise<number | undefined> {
-  while (!signal.aborted) {
-    const outcome = await drainRound(deps, queue, serversOf, signal)
+async function drain(deps: ReceiveDeps, queue: InboundQueue, tools: DrainTools): Promise<number | undefined> {
+  while (!tools.signal.aborted) {
+    const outcome = await drainRound(deps, queue, tools)
     if (outcome === 'done') return undefined
     if (outcome === 'stuck') return giveUpOrRetry(deps, queue)
   }
