@@ -129,6 +129,19 @@ function findCycles(files: readonly SourceFile[]): string[][] {
   return cycles
 }
 
+const REGISTERS = /^(it|describe|\w+Suite)\(/m
+const AWAITS = /^(?!it\(|describe\()\w[^\n/]*\bawait\b/gm
+
+/** The runner ends a file as soon as the tests that it knows are done: what is registered after a wait may never run. */
+function checkLateTests(name: string): string[] {
+  const text = readFileSync(path.join(ROOT, name), 'utf8')
+  const first = text.search(REGISTERS)
+  const isLate = first >= 0 && [...text.matchAll(AWAITS)].some(({ index }) => index > first)
+  return isLate
+    ? [`${name} waits at its top level after it has registered a test: wait before the first`]
+    : []
+}
+
 /** Every breach of the rules, as sentences. */
 export function checkImports(): string[] {
   const names = globSync(['packages/**/*.ts', 'test/**/*.ts', 'scripts/**/*.ts'], { cwd: ROOT })
@@ -140,6 +153,7 @@ export function checkImports(): string[] {
       file.isTest && packageOf(file.name) !== 'matrix' ? [] : checkPackages(file),
     ),
     ...product.flatMap(checkFolders),
+    ...files.filter(({ name }) => name.endsWith('.test.ts')).flatMap(({ name }) => checkLateTests(name)),
     ...findCycles(files).map((group) => `these import each other in a circle: ${group.join(' → ')}`),
   ]
 }

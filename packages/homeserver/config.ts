@@ -179,6 +179,7 @@ const rateLimits = Type.Object(
     media: limit(5, 100, 'Uploads and downloads, per person.'),
     keys: limit(10, 200, 'Encryption keys, per person.'),
     read: limit(50, 500, 'Everything that only reads, per person.'),
+    report: limit(0.1, 20, 'Reporting events, rooms and people to the operators, per person.'),
     admin: limit(50, 500, 'The administration interface, per administrator.'),
     federation: limit(100, 1000, 'Requests of another homeserver, per server.'),
     server_keys: limit(
@@ -313,6 +314,7 @@ const LIMIT_NAMES: Readonly<Record<RateLimitName, keyof HomeserverConfig['rate_l
   media: 'media',
   keys: 'keys',
   read: 'read',
+  report: 'report',
   admin: 'admin',
   federation: 'federation',
   serverKeys: 'server_keys',

@@ -138,7 +138,7 @@ export async function startHomeserver(
   const certificates = watchCertificates(config, listeners, deps)
   hs.jobs.wake()
   await hs.receiving.inbox.start()
-  hs.joining.completion.wake()
+  hs.joining.completion.start()
   return {
     hs,
     db,
@@ -269,7 +269,7 @@ export async function openHomeserver(
     network,
     onHeardFrom: (server) => outbound.heardFrom(server),
   })
-  const peers = createRoomPeers(federation.client, federation.keyring)
+  const peers = createRoomPeers(federation.client, federation.keyring, network.verify)
   const hs: Homeserver = {
     ...shared,
     history: openHistory(rooms, peers, logger),

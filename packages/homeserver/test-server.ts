@@ -101,6 +101,7 @@ export const NO_LIMITS = Object.fromEntries(
     'media',
     'keys',
     'read',
+    'report',
     'admin',
     'federation',
     'serverKeys',

@@ -16,6 +16,10 @@ export interface CausewayOptions {
   readonly databaseUrl?: string
   /** Lets it meet other servers of this machine, over TLS. */
   readonly federation?: CausewayFederation
+  /** Where its data lie, and stay when it is disposed of; else a folder of its own, which does not. */
+  readonly folder?: string
+  /** What to run, instead of the source: a bundle. */
+  readonly program?: string
 }
 
 export interface CausewayFederation {
@@ -118,8 +122,8 @@ function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CAUSEWAY_')))
 }
 
-function launch(configFile: string, onLog: (text: string) => void): Promise<Running> {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--config', configFile], {
+function launch(program: string, configFile: string, onLog: (text: string) => void): Promise<Running> {
+  const child = spawn(process.execPath, [program, 'serve', '--config', configFile], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environment(),
   })
@@ -136,14 +140,14 @@ function launch(configFile: string, onLog: (text: string) => void): Promise<Runn
 
 /** Starts the program on a port that the system chooses. */
 export async function startCauseway(options: CausewayOptions = {}): Promise<Causeway> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'causeway-'))
+  const folder = options.folder ?? (await mkdtemp(path.join(tmpdir(), 'causeway-')))
   const configFile = path.join(folder, 'causeway.yaml')
   if (options.federation !== undefined) await writeCertificates(folder, options.federation)
   let log = ''
   const run = async (port: number): Promise<Running> => {
     await writeFile(configFile, configText(folder, port, options))
     try {
-      return await launch(configFile, (text) => (log += text))
+      return await launch(options.program ?? MAIN, configFile, (text) => (log += text))
     } catch (cause) {
       throw new Error(`${(cause as Error).message}\n${log}`, { cause })
     }
@@ -176,7 +180,7 @@ export async function startCauseway(options: CausewayOptions = {}): Promise<Caus
     stop: () => end('SIGTERM'),
     [Symbol.asyncDispose]: async () => {
       await end('SIGTERM')
-      await rm(folder, { recursive: true, force: true })
+      if (options.folder === undefined) await rm(folder, { recursive: true, force: true })
     },
   }
   return causeway

@@ -30,6 +30,10 @@ export interface SynapseOptions {
   readonly keyServers?: readonly string[]
   /** Further lines of its configuration. */
   readonly extra?: readonly string[]
+  /** Where its data lie, and stay when it is disposed of; else a folder of its own, which does not. */
+  readonly folder?: string
+  /** Where it listens for other servers, when its name has to be the same as in an earlier run. */
+  readonly federationPort?: number
 }
 
 /** A real Synapse on loopback. Disposing it ends the process and removes its folder. */
@@ -157,6 +161,17 @@ const LOG_CONFIG = [
   'disable_existing_loggers: false',
 ].join('\n')
 
+function throwUnlessThere(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error
+}
+
+async function federationPort({
+  authority,
+  federationPort: named,
+}: SynapseOptions): Promise<number | undefined> {
+  return authority === undefined ? undefined : (named ?? freePort())
+}
+
 async function writeFiles(folder: string, ports: Ports, options: SynapseOptions): Promise<void> {
   const { appservices = [], authority } = options
   const files = await Promise.all(
@@ -170,7 +185,10 @@ async function writeFiles(folder: string, ports: Ports, options: SynapseOptions)
   const seed = Buffer.from(crypto.getRandomValues(new Uint8Array(32)))
     .toString('base64')
     .replaceAll('=', '')
-  await writeFile(path.join(folder, 'signing.key'), `ed25519 a_1 ${seed}\n`)
+  // The key of an earlier run is the server's own, too: what it signed then has to be its word still.
+  await writeFile(path.join(folder, 'signing.key'), `ed25519 a_1 ${seed}\n`, { flag: 'wx' }).catch(
+    throwUnlessThere,
+  )
   await writeFile(path.join(folder, 'log.yaml'), LOG_CONFIG)
   await writeFile(path.join(folder, 'homeserver.yaml'), configuration(folder, ports, files, options))
   if (authority === undefined) return
@@ -200,9 +218,9 @@ async function waitUntilReady(child: ChildProcess, url: string, log: () => strin
 export async function startSynapse(options: SynapseOptions = {}): Promise<Synapse | SynapseAbsent> {
   const found = await ensureSynapse()
   if ('skip' in found) return found
-  const folder = await mkdtemp(path.join(tmpdir(), 'causeway-synapse-'))
+  const folder = options.folder ?? (await mkdtemp(path.join(tmpdir(), 'causeway-synapse-')))
   const port = await freePort()
-  const ports = { client: port, federation: options.authority === undefined ? undefined : await freePort() }
+  const ports = { client: port, federation: await federationPort(options) }
   const url = `http://127.0.0.1:${port}`
   await writeFiles(folder, ports, options)
   let log = ''
@@ -244,7 +262,7 @@ export async function startSynapse(options: SynapseOptions = {}): Promise<Synaps
     [Symbol.asyncDispose]: async () => {
       await stop()
       process.off('exit', reap)
-      await rm(folder, { recursive: true, force: true })
+      if (options.folder === undefined) await rm(folder, { recursive: true, force: true })
     },
   }
 }

@@ -3,6 +3,9 @@ import { it } from 'node:test'
 import { sharedPostgres } from '@causeway/testkit/postgres.ts'
 import { runServerCrashRounds, type ServerCrashTotals } from './crash-suite.ts'
 
+// Before the first test is registered: the runner ends a file whose tests are all done, whatever it still awaits.
+const server = await sharedPostgres()
+
 const ROUNDS = 10
 
 function checkTotals(totals: ServerCrashTotals): void {
@@ -17,7 +20,6 @@ it('SQLite: a send is applied once whatever is killed, and sync tokens stay vali
   checkTotals(totals)
 })
 
-const server = await sharedPostgres()
 const skip = 'skip' in server && server.skip
 it('PostgreSQL: the same', { skip }, async (test) => {
   if ('skip' in server) return

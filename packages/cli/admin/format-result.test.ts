@@ -24,3 +24,8 @@ it('lists and objects within a line can be read', () => {
   assert.equal(formatCell(['#a:b', '#c:d']), '#a:b, #c:d')
   assert.deepEqual([formatCell([]), formatCell({}), formatCell(''), formatCell(0)], ['-', '-', '-', '0'])
 })
+
+it('lists of objects in an answer are tables below it', () => {
+  const text = formatResult({ verdict: 'differs', servers: [{ server: 'a', n: 1 }], none: [], gaps: 2 })
+  assert.equal(text, 'verdict  differs\nnone     -\ngaps     2\n\nservers\n  server  n\n  a       1\n')
+})

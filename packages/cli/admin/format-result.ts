@@ -35,6 +35,17 @@ function formatTable(rows: readonly JsonObject[]): string {
   return lines.join('')
 }
 
+/** Lists of objects are too much for a line: each is a table of its own, below the rest. */
+function isTable(value: JsonValue): value is JsonObject[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isObject)
+}
+
+function formatTables(result: JsonObject): string {
+  const tables = Object.entries(result).filter((field): field is [string, JsonObject[]] => isTable(field[1]))
+  const indented = (rows: JsonObject[]): string => formatTable(rows).replaceAll(/^(?=.)/gm, '  ')
+  return tables.map(([key, rows]) => `\n${printable(key)}\n${indented(rows)}`).join('')
+}
+
 /** What a command answered, for people: a list of objects as a table, an object as one line a key. */
 export function formatResult(result: JsonValue): string {
   if (Array.isArray(result)) {
@@ -43,8 +54,10 @@ export function formatResult(result: JsonValue): string {
   }
   if (result === null) return 'done\n'
   if (!isObject(result)) return `${formatCell(result)}\n`
-  const fields = Object.entries(result).map(([key, value]) => [printable(key), formatCell(value)] as const)
+  const plain = Object.entries(result).filter(([, value]) => !isTable(value))
+  const fields = plain.map(([key, value]) => [printable(key), formatCell(value)] as const)
   const width = Math.max(0, ...fields.map(([key]) => displayWidth(key)))
   const lines = fields.map(([key, value]) => `${key}${spaces(key, width)}  ${value}\n`)
-  return lines.length === 0 ? 'done\n' : lines.join('')
+  const tables = formatTables(result)
+  return lines.length === 0 && tables === '' ? 'done\n' : lines.join('') + tables
 }

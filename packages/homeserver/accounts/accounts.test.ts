@@ -121,7 +121,8 @@ for (const driver of await findServerDrivers()) {
     })
     it('explains logins it does not know', async () => {
       assert.equal((await get('/login')).status, 200)
-      refused(await post('/login', { type: 'm.login.token', token: 'x' }), 400, 'M_UNKNOWN')
+      refused(await post('/login', { type: 'm.login.sso', token: 'x' }), 400, 'M_UNKNOWN')
+      refused(await post('/login', { type: 'm.login.token' }), 400, 'M_MISSING_PARAM')
       refused(await post('/login', {}), 400, 'M_BAD_JSON')
       refused(await post('/login', { type: 'm.login.password' }), 400, 'M_MISSING_PARAM')
       refused(await logIn('login-user', { password: 5 }), 400, 'M_BAD_JSON')

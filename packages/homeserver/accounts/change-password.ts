@@ -1,5 +1,6 @@
 import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import { deleteLoginTokens } from '@causeway/store/tables/login-tokens.ts'
 import { deleteOtherTokens } from '@causeway/store/tables/tokens.ts'
 import { setPasswordHash } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
@@ -24,6 +25,7 @@ export async function changePassword(
     entries,
     steps: [
       setPasswordHash(userId, passwordHash),
+      deleteLoginTokens(userId),
       ...steps,
       // Also of a device that logged in with the old password since they were listed.
       ...(keepDevices ? [] : deleteOtherTokens(userId, except ?? '')),

@@ -61,10 +61,18 @@ export async function logInWithPassword(
   return await storeLogin(hs, userId as UserId, device, steps)
 }
 
-/** A login of somebody who is known otherwise (an appservice vouches). Throws `M_FORBIDDEN` and `M_USER_LOCKED`. */
-export async function logInAs(hs: Deps, user: UserRecord, device: WantedDevice): Promise<JsonObject> {
+/**
+ * A login of somebody who is known otherwise (an appservice vouches, a token was given).
+ * Throws `M_FORBIDDEN` and `M_USER_LOCKED`. @param proof what has to hold, and is used up by the same write
+ */
+export async function logInAs(
+  hs: Deps,
+  user: UserRecord,
+  device: WantedDevice,
+  proof: readonly Step[] = [],
+): Promise<JsonObject> {
   if (user.isLocked) throw userLocked()
-  return await storeLogin(hs, user.userId as UserId, device, [requireActiveUser(user.userId)])
+  return await storeLogin(hs, user.userId as UserId, device, [requireActiveUser(user.userId), ...proof])
 }
 
 async function storeLogin(

@@ -11,6 +11,7 @@ import {
 import { getCapabilities } from './capabilities.ts'
 import { deleteDevice, deleteDevices, getDevice, getDevices, updateDevice } from './devices.ts'
 import { getLoginFlows, login } from './login.ts'
+import { generateLoginToken } from './login-token.ts'
 import { requestOpenIdToken } from './openid.ts'
 import { getMutualRooms } from './mutual-rooms.ts'
 import { logout, logoutAll } from './logout.ts'
@@ -37,6 +38,7 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   registrationTokenValidity,
   getLoginFlows,
   login,
+  generateLoginToken,
   logout,
   logoutAll,
   refresh,

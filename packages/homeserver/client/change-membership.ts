@@ -71,24 +71,27 @@ async function joinAndSettle(hs: Homeserver, input: Change, signal?: AbortSignal
 async function join(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
   const { roomId, sender } = input
   const { isHere } = await standingOf(hs, roomId)
+  const refusal = isHere ? await joinHere(hs, input) : undefined
+  if (isHere && refusal === undefined) return
   const servers = await serversOf(hs, roomId, sender, input.via ?? [])
-  if (isHere || servers.length === 0) {
-    if (await joinHere(hs, input, servers.length > 0)) return
+  if (servers.length === 0) {
+    if (refusal !== undefined) throw refusal
+    return changeHere(hs, input)
   }
   // What we told them may decide it: that the user has come into another room, or has left this one.
   await hs.outbound.caughtUp(servers.slice(0, TOLD_BEFORE), TOLD_WITHIN_MS)
   // And what came from them meanwhile may let us do it.
-  if (isHere && (await joinHere(hs, input, true))) return
+  if (isHere && (await joinHere(hs, input)) === undefined) return
   await hs.joining.join({ roomId, userId: sender, servers, content: await contentFor(hs, input) }, signal)
 }
 
-/** Resolves with false where another server, which may be asked, can do what ours cannot. */
-async function joinHere(hs: Homeserver, input: Change, mayAsk: boolean): Promise<boolean> {
+/** Resolves with the refusal where another server may be able to do what ours cannot. */
+async function joinHere(hs: Homeserver, input: Change): Promise<MatrixError | undefined> {
   try {
     await changeHere(hs, input)
-    return true
+    return undefined
   } catch (error) {
-    if (mayAsk && error instanceof MatrixError && ELSEWHERE.has(error.errcode)) return false
+    if (error instanceof MatrixError && ELSEWHERE.has(error.errcode)) return error
     throw error
   }
 }

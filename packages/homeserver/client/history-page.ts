@@ -79,7 +79,8 @@ export async function readPage(
       cursor.moveTo(visible.event)
     }
     // At the end: a page that has events still says where it ended, as clients expect.
-    if (read.length < size) return { events, start, next: events.length === 0 ? undefined : cursor.token() }
+    const isEnd = events.length === 0 && !isPartial(hs, access)
+    if (read.length < size) return { events, start, next: isEnd ? undefined : cursor.token() }
     cursor.moveTo(read.at(-1)!)
   }
   return { events, start, next: cursor.token() }
@@ -154,6 +155,11 @@ async function placeOf(
   return placeOfArrival(hs.rooms, room, Math.min(token?.before ?? END, arrivedBefore))
 }
 
+/** Whether the room's members are on their way still: until then its history is not to be had as a whole. */
+function isPartial({ rooms }: PageReader, { room }: RoomAccess): boolean {
+  return rooms.partial.find(room.roomNid) !== undefined
+}
+
 interface GapRead {
   readonly read: () => Promise<StoredEvent[]>
   readonly from: GraphPlace
@@ -165,7 +171,7 @@ interface GapRead {
 /** Reads a stretch, and again after other servers have told what was missing in it. */
 async function readOverGaps(
   hs: PageReader,
-  { room }: RoomAccess,
+  access: RoomAccess,
   { read, from, end, limit, deadline }: GapRead,
 ): Promise<StoredEvent[]> {
   for (let round = 0; ; round++) {
@@ -173,6 +179,8 @@ async function readOverGaps(
     const last = events.length < limit ? end : events.at(-1)
     const downTo = last?.depth ?? BEGINNING
     if (round === MAX_ROUNDS || hs.rooms.clock.monotonic() >= deadline) return events
-    if (!(await hs.history.fill(room, { from, downTo }, deadline))) return events
+    if (!(await hs.history.fill(access.room, { from, downTo }, deadline))) return events
+    // A short page now is worth more than a full one when all members are here.
+    if (isPartial(hs, access)) return read()
   }
 }

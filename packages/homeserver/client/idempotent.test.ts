@@ -35,5 +35,27 @@ for (const driver of await findServerDrivers()) {
       const sync = (await second.request('GET', '/_matrix/client/v3/sync', { token })).json()
       assert.equal((sync['to_device'] as { events: unknown[] }).events.length, 1)
     })
+
+    it('a request whose message was purged since is another one', async () => {
+      const first = await driver.start({ endpoints: clientRoutes })
+      const { token } = await first.register('ann')
+      const made = await first.request('POST', '/_matrix/client/v3/createRoom', { token, body: {} })
+      const room = `/_matrix/client/v3/rooms/${encodeURIComponent(made.json()['room_id'] as string)}`
+      const body = { msgtype: 'm.text', body: 'gone and said again' }
+      const say = async (server: typeof first, txnId: string): Promise<string> =>
+        (await server.request('PUT', `${room}/send/m.room.message/${txnId}`, { token, body })).json()[
+          'event_id'
+        ] as string
+      const gone = await say(first, 't1')
+      await say(first, 't2')
+      const sql = 'DELETE FROM events WHERE event_id = ?'
+      await first.hs.db.commit({ entries: [], steps: [{ sql, params: [gone], expectRows: 1 }] })
+      const second = await first.restart()
+      const again = await say(second, 't1')
+      assert.match(again, /^\$/)
+      assert.notEqual(again, gone)
+      await using third = await second.restart()
+      assert.equal(await say(third, 't1'), again)
+    })
   })
 }

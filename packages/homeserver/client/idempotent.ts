@@ -1,6 +1,10 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import type { Step } from '@causeway/store/db/database.ts'
-import { CLIENT_TRANSACTIONS, findClientTransaction } from '@causeway/store/tables/events.ts'
+import type { Step, WriteValue } from '@causeway/store/db/database.ts'
+import {
+  CLIENT_TRANSACTIONS,
+  deleteClientTransaction,
+  findClientTransaction,
+} from '@causeway/store/tables/events.ts'
 import { hash } from 'node:crypto'
 import type { Homeserver } from '../homeserver.ts'
 import type { Session } from '../http/endpoint.ts'
@@ -15,16 +19,16 @@ export interface TransactionScope {
   readonly txnId: string
 }
 
+/** What is written down of an answer: itself, or the number of the event whose id it is. */
+export type RecordedAnswer = { readonly answer: JsonObject } | { readonly eventNid: WriteValue }
+
+/** Does what is asked for, and makes the step that records the answer first among the companions of its one write. */
+type Run = (record: (answer: RecordedAnswer) => Step) => Promise<JsonObject>
+
 /** Answers given lately, and those under way: two requests at once get one answer. */
 export interface Transactions {
-  /**
-   * Runs `run` unless its transaction was answered before; then gives that answer. `run` is handed the step
-   * that records its answer, and must put it first among the companions of its one write.
-   */
-  once(
-    scope: TransactionScope,
-    run: (record: (answer: JsonObject) => Step) => Promise<JsonObject>,
-  ): Promise<JsonObject>
+  /** Runs `run` unless its transaction was answered before; then gives that answer. */
+  once(scope: TransactionScope, run: Run): Promise<JsonObject>
 }
 
 function keyOf({ session, method, path, txnId }: TransactionScope): Uint8Array {
@@ -33,42 +37,35 @@ function keyOf({ session, method, path, txnId }: TransactionScope): Uint8Array {
   return hash('sha256', JSON.stringify([...who, method, path, txnId]), 'buffer').subarray(0, 15)
 }
 
-/** There is a row for every message sent: most answers are an event's id and nothing else, and are kept as that. */
-function packAnswer(answer: JsonObject): string {
-  const { event_id: eventId } = answer
-  const isId = typeof eventId === 'string' && eventId.startsWith('$') && Object.keys(answer).length === 1
-  return isId ? eventId : JSON.stringify(answer)
-}
-
-function unpackAnswer(stored: string): JsonObject {
-  return stored.startsWith('$') ? { event_id: stored } : (JSON.parse(stored) as JsonObject)
-}
-
 /** Rows are forgotten by the day; an index over times that are alike is a fraction of the size on PostgreSQL. */
 const MINUTE_MS = 60_000
 
 /** @param limit answers kept in memory; older ones are read from the table */
 export function createTransactions(hs: Pick<Homeserver, 'db' | 'clock'>, limit: number): Transactions {
   const answers = new Map<string, Promise<JsonObject>>()
-  const readStored = async (key: Uint8Array): Promise<JsonObject | undefined> => {
-    const stored = await findClientTransaction(hs.db, key)
-    return stored === undefined ? undefined : unpackAnswer(stored)
-  }
-  const attempt = async (
-    key: Uint8Array,
-    run: (record: (answer: JsonObject) => Step) => Promise<JsonObject>,
-  ): Promise<JsonObject> => {
+  const recordUnder =
+    (key: Uint8Array) =>
+    (recorded: RecordedAnswer): Step => {
+      const minute = Math.floor(hs.clock.now() / MINUTE_MS) * MINUTE_MS
+      const what =
+        'answer' in recorded
+          ? ([null, JSON.stringify(recorded.answer)] as const)
+          : ([recorded.eventNid, null] as const)
+      return { into: CLIENT_TRANSACTIONS, values: [key, minute, ...what] }
+    }
+  const attempt = async (key: Uint8Array, run: Run): Promise<JsonObject> => {
     try {
-      return await run((answer) => ({
-        into: CLIENT_TRANSACTIONS,
-        values: [key, packAnswer(answer), Math.floor(hs.clock.now() / MINUTE_MS) * MINUTE_MS],
-      }))
+      return await run(recordUnder(key))
     } catch (error) {
       if (!(error instanceof CompanionRefused) || error.step !== 0) throw error
       // The id was used before this process knew of it: the row refused the second write.
-      const stored = await readStored(key)
-      if (stored === undefined) throw error
-      return stored
+      const row = await findClientTransaction(hs.db, key)
+      if (row?.event_id != null) return { event_id: row.event_id }
+      if (row?.response != null) return JSON.parse(row.response) as JsonObject
+      if (row === undefined) throw error
+      // What it sent was purged with its room, and the room is back: this is another message.
+      await hs.db.commit({ entries: [], steps: [deleteClientTransaction(key)] })
+      return await run(recordUnder(key))
     }
   }
   return {

@@ -4,6 +4,7 @@ import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { MatrixError, forbidden, missingParam } from '@causeway/matrix/errors/matrix-error.ts'
 import { logInAs, logInWithPassword, type WantedDevice } from '../accounts/log-in.ts'
+import { logInWithToken } from '../accounts/login-tokens.ts'
 import { readUserName } from '../accounts/user-identifier.ts'
 import { findUserByName } from '../accounts/usernames.ts'
 import type { Homeserver } from '../homeserver.ts'
@@ -18,9 +19,11 @@ const Body = Type.Object({
   identifier: Type.Optional(jsonObject),
   user: Type.Optional(Type.String({ maxLength: 255 })),
   password: Type.Optional(passwordText),
+  token: Type.Optional(Type.String()),
   ...loginParts,
 })
 
+const TOKEN = 'm.login.token'
 const PASSWORD = 'm.login.password'
 const APPSERVICE = 'm.login.application_service'
 
@@ -30,7 +33,9 @@ export const getLoginFlows = defineEndpoint({
   ...v3('/login'),
   auth: 'none',
   rateLimit: 'read',
-  run: async () => ({ flows: [{ type: PASSWORD }, { type: APPSERVICE }] }),
+  run: async () => ({
+    flows: [{ type: PASSWORD }, { type: TOKEN, get_login_token: true }, { type: APPSERVICE }],
+  }),
 })
 
 function requireName(body: Static<typeof Body>): string {
@@ -54,6 +59,10 @@ export const login = defineEndpoint({
     const device = { ...wantedDevice(body), ip }
     if (body.type === APPSERVICE) {
       return logInForAppservice(hs, await requireAppservice(hs, raw, 'login'), requireName(body), device)
+    }
+    if (body.type === TOKEN) {
+      if (body.token === undefined) throw missingParam('A login by token needs a token')
+      return logInWithToken(hs, body.token, device)
     }
     if (body.type !== PASSWORD) {
       throw new MatrixError(

@@ -90,11 +90,12 @@ for (const driver of await findServerDrivers()) {
       await using people = await openTestPeople(driver)
       const shared: string[] = []
       for (let index = 0; index < 3; index++) {
-        const { room_id: roomId } = await people.call('alice', 'POST', '/_matrix/client/v3/createRoom', {
+        const made = await people.call('alice', 'POST', '/_matrix/client/v3/createRoom', {
           preset: 'public_chat',
         })
-        await people.call('bob', 'POST', `/_matrix/client/v3/join/${encodeURIComponent(String(roomId))}`, {})
-        shared.push(String(roomId))
+        const roomId = made['room_id'] as string
+        await people.call('bob', 'POST', `/_matrix/client/v3/join/${encodeURIComponent(roomId)}`, {})
+        shared.push(roomId)
       }
       await people.call('alice', 'POST', '/_matrix/client/v3/createRoom', {})
       await people.call('bob', 'POST', `/_matrix/client/v3/rooms/${encodeURIComponent(shared[0]!)}/leave`, {})
@@ -135,10 +136,11 @@ for (const driver of await findServerDrivers()) {
         turn: { uris, shared_secret: 'known to both', lifetime_seconds: 600 },
       })
       const answer = await people.call('alice', 'GET', url)
-      const [until, ...user] = String(answer['username']).split(':')
+      const username = answer['username'] as string
+      const [until, ...user] = username.split(':')
       assert.equal(user.join(':'), idOf('alice'))
       assert.ok(Math.abs(Number(until) - people.hs.clock.now() / 1000 - 600) < 60)
-      const expected = createHmac('sha1', 'known to both').update(String(answer['username'])).digest('base64')
+      const expected = createHmac('sha1', 'known to both').update(username).digest('base64')
       assert.deepEqual([answer['password'], answer['uris'], answer['ttl']], [expected, uris, 600])
     })
   })

@@ -6,7 +6,7 @@ import { findRoom } from '../rooms/load-head.ts'
 import type { UserRoom } from '../rooms/membership-index.ts'
 import { END, findEventsByNid } from '../rooms/read-events.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
-import { newestAt } from '../sync/timeline.ts'
+import { newestAt } from '../sync/timeline-order.ts'
 import type { Session } from '../http/endpoint.ts'
 
 /** What a user may read of a room: everything while they are in it, up to the end of their stay afterwards. */

@@ -15,6 +15,7 @@ import {
   unban,
 } from './membership-endpoints.ts'
 import { redactEvent } from './redact-event.ts'
+import { reportEvent, reportRoom, reportUser } from './reports.ts'
 import { getRoomState, getRoomStateWithKey } from './room-state-endpoints.ts'
 import { getRoomSummary } from './room-summary.ts'
 import { sendMessageEvent } from './send-message-event.ts'
@@ -51,5 +52,8 @@ export const roomRoutes: readonly AnyEndpoint[] = [
   upgradeRoom,
   getSpaceHierarchy,
   getRoomSummary,
+  reportEvent,
+  reportRoom,
+  reportUser,
   sync,
 ]

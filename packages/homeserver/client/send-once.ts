@@ -14,10 +14,10 @@ export function sendOnce(
   return hs.transactions.once({ session, method: 'PUT', path, txnId }, async (record) => {
     const eventId = await sendEvent(hs.rooms, {
       ...input,
-      companions: (eventId) => {
+      companions: (eventId, eventNid) => {
         const { userId, deviceId } = session
         if (deviceId !== undefined) hs.rooms.echoes.note(eventId, { userId, deviceId, txnId })
-        return { steps: [record({ event_id: eventId })] }
+        return { steps: [record({ eventNid })] }
       },
     })
     return { event_id: eventId }

@@ -31,7 +31,7 @@ export const sendToDevice = defineEndpoint({
     return hs.transactions.once({ session, method: 'PUT', path, txnId: params.txnId }, async (record) => {
       const deliveries = await readRecipients(hs.db, messagesTo(local))
       const abroad = queueRemoteMessages(messagesTo(hs.outbound.isRunning() ? remote : []), hs.random)
-      await sendToDevices(hs, deliveries, [record({}), ...abroad.steps])
+      await sendToDevices(hs, deliveries, [record({ answer: {} }), ...abroad.steps])
       for (const server of abroad.servers) hs.outbound.wake(server)
       return {}
     })

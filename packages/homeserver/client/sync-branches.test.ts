@@ -25,7 +25,7 @@ interface Branched extends AsyncDisposable {
 async function openFar(people: People): Promise<{
   readonly far: FarServer
   readonly receive: (event: RoomEvent) => Promise<void>
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }> {
   const { hs } = people.server
   const key = await loadSigningKey(hs.config.signing_key, systemRandom)
@@ -49,7 +49,7 @@ async function openFar(people: People): Promise<{
       const results = await receivePdus({ ...deps, inbox }, far.name, people.roomId as RoomId, [event.pdu])
       assert.deepEqual([...results.values()], [{}])
     },
-    close: () => inbox[Symbol.asyncDispose](),
+    close: async () => inbox[Symbol.asyncDispose](),
   }
 }
 
@@ -124,7 +124,7 @@ for (const driver of await findServerDrivers()) {
       assert.ok(idsOf(eventsIn(sync, 'rooms', 'join', roomId, 'state')).includes(ids.s2))
     })
 
-    it('is told with state that a filter keeps from the timeline, at first and further', async () => {
+    it('is told with state that a filter keeps from the timeline, at first and further, and with none twice', async () => {
       await using people = await openPeople(driver)
       const { alice, room, roomId } = people
       const rename = async (name: string): Promise<unknown> =>
@@ -140,6 +140,19 @@ for (const driver of await findServerDrivers()) {
       const second = await rename('second')
       const further = await alice.sync(filter)
       assert.deepEqual(idsOf(eventsIn(further, 'rooms', 'join', roomId, 'state')), [second])
+      const both = filterOf({ limit: 10, types: ['m.room.message', 'm.room.name'] })
+      await alice.say(roomId, 'three')
+      const third = await rename('third')
+      await alice.call('PUT', `${room}/state/m.room.topic/`, { topic: 'filtered' })
+      const mixed = await alice.firstSync(both)
+      assert.ok(timelineIn(mixed, roomId).ids.includes(third))
+      const state = eventsIn(mixed, 'rooms', 'join', roomId, 'state')
+      assert.ok(state.some(({ type }) => type === 'm.room.topic'))
+      assert.deepEqual(
+        state.filter(({ type }) => type === 'm.room.name').map((event) => event['event_id']),
+        [],
+        'there was no name before the timeline',
+      )
     })
   })
 }

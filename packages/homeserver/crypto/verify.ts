@@ -1,4 +1,5 @@
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
 import type { VerifySignature } from '@causeway/matrix/events/pdu.ts'
 
 /** Keys seen lately, parsed: a room's events mostly come from few servers. Emptied when full. */
@@ -20,6 +21,21 @@ export const verifySignature: VerifySignature = (publicKeyBase64, canonicalJson,
   try {
     const bytes = Buffer.from(signature, 'base64')
     return verify(null, Buffer.from(canonicalJson, 'utf8'), publicKeyOf(publicKeyBase64), bytes)
+  } catch {
+    return false
+  }
+}
+
+/** As `VerifySignature`, while this thread does something else. Never rejects. */
+export type VerifyElsewhere = (...signature: Parameters<VerifySignature>) => Promise<boolean>
+
+const verifyInPool = promisify(verify)
+
+/** On the threads of libuv's pool, as many at once as it has (four, or what `UV_THREADPOOL_SIZE` says). */
+export const verifySignatureInPool: VerifyElsewhere = async (publicKeyBase64, canonicalJson, signature) => {
+  try {
+    const bytes = Buffer.from(signature, 'base64')
+    return await verifyInPool(null, Buffer.from(canonicalJson, 'utf8'), publicKeyOf(publicKeyBase64), bytes)
   } catch {
     return false
   }

@@ -9,7 +9,9 @@ import {
   listJoinedRoomsOfMembers,
 } from '@causeway/store/tables/device-lists.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { getRoomByNid } from '../rooms/load-head.ts'
 import type { UserRooms } from '../rooms/membership-index.ts'
+import { readNewestState } from '../rooms/newest-state.ts'
 import {
   collectStays,
   memberEventsOf,
@@ -49,7 +51,7 @@ export async function findDeviceListChanges(
 ): Promise<DeviceListChanges | undefined> {
   const events = await readOwnMemberEvents(hs, question)
   if (events === undefined) return everybody(hs, question)
-  const completed = completedRooms(hs, question)
+  const completed = await completedRooms(hs, question)
   if (events.length === 0 && completed.size === 0 && !mayHaveChangedDevices(hs, question)) return undefined
   const stays = await collectStays(hs.rooms, events)
   const reader = readerRoomsOf(
@@ -62,17 +64,24 @@ export async function findDeviceListChanges(
   return found.changed.length === 0 && found.left.length === 0 ? undefined : found
 }
 
-/** Rooms that were joined fast and whose members came in the stretch: as if the reader had come into them then. */
-function completedRooms(
-  { rooms: { partial } }: Deps,
+/**
+ * Encrypted rooms that were joined fast and whose members came in the stretch: as if the reader had come into them
+ * then. In others nobody needs to know the devices of all members.
+ */
+async function completedRooms(
+  { rooms: engine }: Deps,
   { rooms, after, upTo }: DeviceListQuestion,
-): Map<number, Stay> {
+): Promise<Map<number, Stay>> {
+  const { partial } = engine
   const completed = new Map<number, Stay>()
   if (partial.lastWhole() <= after) return completed
   for (const roomId of rooms.joined) {
     const { roomNid } = rooms.byId.get(roomId)!
     const position = partial.wholeSince(roomNid) ?? 0
     if (position <= after || position > upTo) continue
+    const room = await getRoomByNid(engine, roomNid)
+    const [encryption] = await readNewestState(engine, room, [{ type: 'm.room.encryption', stateKey: '' }])
+    if (encryption === undefined) continue
     completed.set(roomNid, { wasJoined: false, changes: [{ position, isJoined: true }] })
   }
   return completed

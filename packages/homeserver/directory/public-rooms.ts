@@ -73,6 +73,11 @@ class DirectoryCache implements PublicRooms {
     }
     for (const entry of entries) {
       if (entry.kind === 'purge') this.changed()
+      // How many members it has is another matter than it was.
+      if (entry.kind === 'room_whole' && this.#listed.has(entry.roomNid)) {
+        this.#stale.add(entry.roomNid)
+        this.changed()
+      }
       if (entry.kind !== 'event' || entry.event.stateKey === undefined) continue
       const { type, roomNid } = entry.event
       // A new room may have been listed in the same commit.

@@ -5,7 +5,7 @@ import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { addressBucket } from '../http/client-ip.ts'
 import { RateLimiter, type RateLimit, type RateLimits } from '../http/rate-limit.ts'
-import { verifySignature } from '../crypto/verify.ts'
+import { verifySignature, type VerifyElsewhere } from '../crypto/verify.ts'
 import type { FederationConfig } from '../federation-options.ts'
 import type { Logger } from '../ops/log.ts'
 import { createAddressGuard } from '../outgoing/address-guard.ts'
@@ -37,6 +37,8 @@ export interface FederationNetwork {
   readonly discovery?: Discovery
   readonly client?: FederationClient
   readonly fetchUrl?: FetchUrl
+  /** What checks signatures of events, in place of other threads. */
+  readonly verify?: VerifyElsewhere
 }
 
 export interface FederationDeps extends OwnIdentity {

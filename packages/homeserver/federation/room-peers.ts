@@ -1,6 +1,7 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import { keysToVerify } from '@causeway/matrix/signing/verify-event.ts'
+import { verifySignatureInPool, type VerifyElsewhere } from '../crypto/verify.ts'
 import type { RoomPeers } from '../rooms/peers/room-peers.ts'
 import { FederationError, type FederationClient, type FederationRequest } from './federation-client.ts'
 import type { Keyring, WantedKeys } from './keyring.ts'
@@ -31,8 +32,12 @@ function idsOf(server: ServerName, answer: JsonObject, key: string): EventId[] {
   throw new FederationError(server, { kind: 'malformed' }, `${server}: "${key}" holds what is no event id`)
 }
 
-/** What the rooms ask of other servers, by HTTP. */
-export function createRoomPeers(client: FederationClient, keyring: Keyring): RoomPeers {
+/** What the rooms ask of other servers, by HTTP; signatures are checked on other threads. */
+export function createRoomPeers(
+  client: FederationClient,
+  keyring: Keyring,
+  verify: VerifyElsewhere = verifySignatureInPool,
+): RoomPeers {
   const ask = (server: ServerName, request: Request, signal: AbortSignal | undefined): Promise<JsonObject> =>
     client.request(server, signal === undefined ? request : { ...request, signal })
   return {
@@ -100,11 +105,24 @@ export function createRoomPeers(client: FederationClient, keyring: Keyring): Roo
       const answer = await ask(server, request, signal)
       return { pdus: listOf(server, answer, 'pdus'), authChain: listOf(server, answer, 'auth_chain') }
     },
+    async findEventBefore(server, roomId, ts, signal) {
+      const path = v1(`/timestamp_to_event/${segment(roomId)}`)
+      const query = [['ts', String(ts)] as const, ['dir', 'b'] as const]
+      const answer = await ask(server, { method: 'GET', path, query }, signal).catch((error: unknown) => {
+        if (error instanceof FederationError && error.failure.kind === 'refused') {
+          if (error.failure.errcode === 'M_NOT_FOUND') return {}
+        }
+        throw error
+      })
+      const { event_id: eventId } = answer as JsonObject
+      return typeof eventId === 'string' ? (eventId as EventId) : undefined
+    },
     loadKeys: (rules, pdus, signal) => {
       const wanted = pdus.flatMap((pdu): WantedKeys[] =>
         keysToVerify(rules, pdu).map((keys) => ({ ...keys, validAt: pdu.origin_server_ts })),
       )
       return keyring.load(wanted, signal)
     },
+    verify,
   }
 }

@@ -35,8 +35,14 @@ export interface TestPeers {
   start(driver: ServerDriver, name: string, options?: Partial<TestServerOptions>): Promise<TestServer>
   /** From now on the test answers for a server, in place of a real one of that name. */
   play(name: string, play: Play): void
+  /** What the real one of that name answers, for a test that changes only some of it. @throws FederationError */
+  pass(request: AskedRequest): Promise<JsonObject>
   /** The real one answers again. */
   stopPlaying(name: string): void
+  /** Requests whose path has this part are answered only once the function that comes back was called. */
+  hold(part: string): () => void
+  /** From now on JSON answers to requests whose path has this part are changed. */
+  alter(part: string, change: (answer: JsonObject) => JsonObject): void
   /** Every request so far, in order. */
   readonly asked: AskedRequest[]
   /** Paths of the requests to a server since the last call, without keys. */
@@ -64,11 +70,24 @@ function isStream(answer: PlayedAnswer | DispatchResponse): answer is Federation
   return 'body' in answer && answer.body instanceof Readable
 }
 
+function orThrow<T extends PlayedAnswer | DispatchResponse>(request: AskedRequest, answer: T): T {
+  if (answer instanceof Error) throw answer
+  if ('bytes' in answer && typeof answer['status'] === 'number' && answer['status'] >= 300) {
+    const body = (answer as DispatchResponse).json()
+    throw refused(request.destination, answer['status'], body['errcode'] as string)
+  }
+  return answer
+}
+
 export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
   const servers = new Map<string, TestServer>()
   const played = new Map<string, Play>()
   const asked: AskedRequest[] = []
   const taken = new Map<string, number>()
+  const held = new Map<string, Promise<void>>()
+  const altered = new Map<string, (answer: JsonObject) => JsonObject>()
+  const alter = (path: string, answer: JsonObject): JsonObject =>
+    [...altered].reduce((json, [part, change]) => (path.includes(part) ? change(json) : json), answer)
 
   const dispatchTo = async (request: AskedRequest): Promise<DispatchResponse> => {
     const { origin, destination, method, body } = request
@@ -87,20 +106,17 @@ export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
   }
   const ask = async (request: AskedRequest): Promise<PlayedAnswer | DispatchResponse> => {
     asked.push(request)
-    const answer = await (played.get(request.destination) ?? dispatchTo)(request)
-    if (answer instanceof Error) throw answer
-    if ('bytes' in answer && typeof answer['status'] === 'number' && answer['status'] >= 300) {
-      const body = (answer as DispatchResponse).json()
-      throw refused(request.destination, answer['status'], body['errcode'] as string)
-    }
-    return answer
+    await Promise.all([...held].map(([part, freed]) => (request.path.includes(part) ? freed : undefined)))
+    return orThrow(request, await (played.get(request.destination) ?? dispatchTo)(request))
   }
   const clientOf = (origin: ServerName): FederationClient => ({
     async request(destination, request) {
       const answer = await ask({ ...request, origin, destination })
-      return 'bytes' in answer && 'json' in answer
-        ? (answer as DispatchResponse).json()
-        : structuredClone(answer as JsonObject)
+      const json =
+        'bytes' in answer && 'json' in answer
+          ? (answer as DispatchResponse).json()
+          : structuredClone(answer as JsonObject)
+      return alter(request.path, json)
     },
     async stream(destination, request) {
       const answer = await ask({ ...request, origin, destination })
@@ -112,8 +128,18 @@ export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
   })
   return {
     asked,
+    pass: async (request) => orThrow(request, await dispatchTo(request)).json(),
     play: (name, play) => void played.set(name, play),
     stopPlaying: (name) => void played.delete(name),
+    hold(part) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      held.set(part, promise)
+      return () => {
+        held.delete(part)
+        resolve()
+      }
+    },
+    alter: (part, change) => void altered.set(part, change),
     takePaths(name) {
       const from = taken.get(name) ?? 0
       taken.set(name, asked.length)

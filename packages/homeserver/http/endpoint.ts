@@ -41,6 +41,7 @@ export type RateLimitName =
   | 'media'
   | 'keys'
   | 'read'
+  | 'report'
   | 'admin'
   | 'federation'
   | 'serverKeys'

@@ -156,6 +156,7 @@ const LIMITS: RateLimits = {
   admin: LIMIT,
   federation: LIMIT,
   serverKeys: LIMIT,
+  report: LIMIT,
 }
 
 function findSession(token: string): Session | MatrixError | undefined {

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { Registry } from 'prom-client'
 import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
-import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import { createOutboundFigures } from '../federation/outbound/figures.ts'
 import { createEduTally } from '../federation/edus/edu-tally.ts'
 import { compileEndpoint } from '../http/compile-endpoint.ts'
+import { createRoomFigures } from '../rooms/room-figures.ts'
 import { createReceiveFigures } from '../rooms/receive/figures.ts'
 import { registerSources } from './register-sources.ts'
 import { RequestTimes } from './request-times.ts'
@@ -32,13 +33,17 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
     states: () => [{ server: 'b.example' as ServerName, phase: 'asleep' as const, ...asleep }],
   }
   const clock = { now: () => 7_500 }
+  const rooms = createRoomFigures()
+  rooms.noteExtremities('!forked:a.example' as RoomId, 3)
+  rooms.noteResolution('!forked:a.example' as RoomId, 1_500)
   const requests = { ok: 5, refused: 1 }
   const federation = { tally: { requests, waiting: 2 }, destinations: { failing: () => 7 } }
   registerSources(registry, {
     times,
     budget,
     router: { waiting: new Set() },
-    db: { stats },
+    db: { stats, query: async () => [], queryLarge: async () => [] },
+    rooms: { figures: rooms },
     outbound,
     clock,
     receiving,
@@ -62,6 +67,13 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_cache_limit_bytes\{cache="heads"\} 500$/m)
   assert.match(text, /^causeway_federation_outbound_servers\{phase="asleep"\} 1$/m)
   assert.match(text, /^causeway_federation_outbound_oldest_seconds\{asleep="true"\} 2\.5$/m)
+  assert.match(
+    text,
+    /^causeway_federation_destination_waiting_seconds\{server="b.example",asleep="true"\} 2\.5$/m,
+  )
+  assert.match(text, /^causeway_room_extremities\{room_id="!forked:a.example"\} 3$/m)
+  assert.match(text, /^causeway_room_resolution_seconds\{room_id="!forked:a.example"\} 1\.5$/m)
+  assert.match(text, /^causeway_room_resolution_seconds\{room_id="others"\} 0$/m)
   assert.match(text, /^causeway_federation_outbound_transactions_total\{outcome="unreachable"\} 1$/m)
   assert.match(text, /^causeway_federation_outbound_pdus_total 3$/m)
   assert.match(text, /^causeway_federation_requests_total\{outcome="refused"\} 1$/m)

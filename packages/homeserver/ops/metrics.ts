@@ -76,6 +76,21 @@ export const METRICS = {
     kind: 'counter',
     help: 'Resolutions of a room’s state that gave what no branch had; any rise is worth a look',
   },
+  roomExtremities: {
+    name: 'causeway_room_extremities',
+    kind: 'gauge',
+    help: 'Branches that a room ends in, since the start: the ten rooms with the most, all others that end in several as "others"',
+  },
+  roomResolution: {
+    name: 'causeway_room_resolution_seconds',
+    kind: 'gauge',
+    help: 'Time spent on resolving the state of a room over branches, since the start: the ten rooms with the most, all others as "others"',
+  },
+  roomInbox: {
+    name: 'causeway_room_inbox_events',
+    kind: 'gauge',
+    help: 'Received events that wait for what they refer to: the ten rooms with the most, all others as "others"',
+  },
   inboxRooms: {
     name: 'causeway_inbox_rooms',
     kind: 'gauge',
@@ -95,6 +110,16 @@ export const METRICS = {
     name: 'causeway_federation_outbound_servers',
     kind: 'gauge',
     help: 'Other servers that something is to be sent to: waiting for their turn, sending, asleep until the next attempt',
+  },
+  destinationRooms: {
+    name: 'causeway_federation_destination_unsent_rooms',
+    kind: 'gauge',
+    help: 'Rooms of which another server has not got everything: the ten servers with the most, all others as "others"',
+  },
+  destinationWaiting: {
+    name: 'causeway_federation_destination_waiting_seconds',
+    kind: 'gauge',
+    help: 'How long something has waited for another server: the ten for which it is longest, those that are asleep apart',
   },
   outboundOldest: {
     name: 'causeway_federation_outbound_oldest_seconds',
@@ -132,7 +157,7 @@ export const METRICS = {
 export function registerMetric(
   registry: Registry,
   declaration: MetricDeclaration,
-  collect: () => Iterable<Sample>,
+  collect: () => Iterable<Sample> | Promise<Iterable<Sample>>,
 ): void {
   const { name, help, kind } = declaration
   const metric = {
@@ -143,7 +168,7 @@ export function registerMetric(
       help,
       type: kind,
       aggregator: 'sum',
-      values: Array.from(collect(), ({ suffix = '', labels = {}, value }) => ({
+      values: Array.from(await collect(), ({ suffix = '', labels = {}, value }) => ({
         metricName: name + suffix,
         labels,
         value,

@@ -7,8 +7,12 @@ import type { Outbound } from '../federation/outbound/outbound.ts'
 import type { ServerState } from '../federation/outbound/sender.ts'
 import type { EduTally } from '../federation/edus/edu-tally.ts'
 import type { Router } from '../http/router.ts'
+import { countUnsentRooms } from '@causeway/store/tables/outbound.ts'
+import { countWaiting } from '@causeway/store/tables/inbound-pdus.ts'
+import type { Database } from '@causeway/store/db/database.ts'
+import type { RoomFigures } from '../rooms/room-figures.ts'
 import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
-import type { MetricDeclaration } from './metrics.ts'
+import type { MetricDeclaration, Sample } from './metrics.ts'
 import type { ReceiveFigures } from '../rooms/receive/figures.ts'
 import type { Inbox } from '../rooms/receive/inbox.ts'
 import type { RequestTimes } from './request-times.ts'
@@ -18,12 +22,13 @@ export interface MetricSources {
   readonly times: RequestTimes
   readonly router: Pick<Router, 'waiting'>
   readonly budget: Pick<MemoryBudget, 'figures'>
-  readonly db: { readonly stats: CommitStats }
+  readonly db: { readonly stats: CommitStats } & Pick<Database, 'query' | 'queryLarge'>
   readonly receiving: { readonly figures: ReceiveFigures; readonly inbox: Pick<Inbox, 'active'> }
   readonly outbound: Pick<Outbound, 'figures' | 'states'>
   readonly clock: Pick<Clock, 'now'>
   readonly eduTally: EduTally
   readonly federation: FederationFigures
+  readonly rooms: { readonly figures: RoomFigures }
 }
 
 /** What is counted of other servers. */
@@ -64,6 +69,8 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerFederation(registry, federation)
   registerCaches(registry, budget)
   registerOutbound(registry, sources)
+  registerRooms(registry, sources)
+  registerDestinations(registry, sources)
 }
 
 const PHASES: readonly ServerState['phase'][] = ['waiting', 'sending', 'asleep']
@@ -91,6 +98,53 @@ function registerOutbound(registry: Registry, { outbound, clock }: MetricSources
   registerValue(registry, METRICS.outboundPdus, () => figures.counts.pdus)
   registerValue(registry, METRICS.outboundEdus, () => figures.counts.edus)
   registerValue(registry, METRICS.outboundRefused, () => figures.counts.refused)
+}
+
+/** Rooms or servers that a metric names; the labels of one metric never are more than these and `OTHERS`. */
+const NAMED = 10
+const OTHERS = 'others'
+
+function namedAndOthers(
+  label: string,
+  named: readonly (readonly [name: string, value: number])[],
+  others: number,
+): Sample[] {
+  return [...named, [OTHERS, others] as const].map(([name, value]) => ({ labels: { [label]: name }, value }))
+}
+
+function registerRooms(registry: Registry, { rooms: { figures }, db }: MetricSources): void {
+  registerMetric(registry, METRICS.roomExtremities, () => {
+    const { rooms, others } = figures.extremities.top(NAMED)
+    return namedAndOthers('room_id', rooms, others)
+  })
+  registerMetric(registry, METRICS.roomResolution, () => {
+    const { rooms, others } = figures.resolutionMs.top(NAMED)
+    const seconds = rooms.map(([roomId, ms]) => [roomId, ms / 1000] as const)
+    return namedAndOthers('room_id', seconds, others / 1000)
+  })
+  registerMetric(registry, METRICS.roomInbox, async () => {
+    const { rooms, all } = await countWaiting(db, NAMED)
+    const named = rooms.map(({ roomId, count }) => [roomId, count] as const)
+    return namedAndOthers('room_id', named, all - named.reduce((sum, [, count]) => sum + count, 0))
+  })
+}
+
+function registerDestinations(registry: Registry, { outbound, clock, db }: MetricSources): void {
+  registerMetric(registry, METRICS.destinationRooms, async () => {
+    const { servers, all } = await countUnsentRooms(db, NAMED)
+    const named = servers.map(({ name, rooms }) => [name, rooms] as const)
+    return namedAndOthers('server', named, all - named.reduce((sum, [, rooms]) => sum + rooms, 0))
+  })
+  registerMetric(registry, METRICS.destinationWaiting, () => {
+    const byState = Map.groupBy(outbound.states(), ({ phase }) => phase === 'asleep')
+    return [...byState].flatMap(([isAsleep, states]) => {
+      const longest = states.toSorted((a, b) => a.since - b.since).slice(0, NAMED)
+      return longest.map(({ server, since }) => ({
+        labels: { server, asleep: String(isAsleep) },
+        value: Math.max(0, clock.now() - since) / 1000,
+      }))
+    })
+  })
 }
 
 function registerReceiving(registry: Registry, { figures, inbox }: MetricSources['receiving']): void {

@@ -1,5 +1,4 @@
-import type { AuthState } from '@causeway/matrix/event-auth/auth-state.ts'
-import { powerLevelsOf, requiredActionLevel, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
+import { requiredActionLevel, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
 import { packStateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Pdu, RoomEvent } from '@causeway/matrix/events/pdu.ts'
@@ -9,6 +8,7 @@ import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
 import { findEventRows, findEventRowsByNid, type EventRow } from '@causeway/store/tables/events.ts'
 import type { RoomEngine } from './engine.ts'
+import { powerIn } from './power-state.ts'
 import { redactedBy } from './redaction.ts'
 import { stateOf, type NewEvent, type RoomWrite } from './room-write.ts'
 import { redactRow, type RedactedEvent } from './redact-stored.ts'
@@ -106,12 +106,6 @@ async function replaceInState(engine: RoomEngine, write: RoomWrite, redacted: Re
 }
 
 async function mayRedactOthers(engine: RoomEngine, write: RoomWrite, sender: string): Promise<boolean> {
-  const create = (await stateOf(engine, write, 'm.room.create', ''))?.roomEvent
-  const powerLevels = (await stateOf(engine, write, 'm.room.power_levels', ''))?.roomEvent
-  const state: AuthState = {
-    get: (type) =>
-      type === 'm.room.create' ? create : type === 'm.room.power_levels' ? powerLevels : undefined,
-  }
-  const levels = powerLevelsOf(write.head.rules, state)
+  const levels = await powerIn(engine, write)
   return userLevel(levels, sender) >= requiredActionLevel(levels, 'redact')
 }

@@ -20,6 +20,7 @@ import { createIgnoredUsers, type IgnoredUsers } from './ignored-users.ts'
 import { weighAuthGraph, type RoomAuthGraph } from './state/auth-graph.ts'
 import { createLocalEchoes, type LocalEchoes } from './local-echoes.ts'
 import { createMembershipIndex, type MembershipIndex } from './membership-index.ts'
+import { createRoomFigures, type RoomFigures } from './room-figures.ts'
 import { createRelatedEvents, type RelatedEvents } from './related-events.ts'
 
 /** What the rooms need from the outside. */
@@ -32,13 +33,18 @@ export interface RoomDeps {
   readonly budget: MemoryBudget
   /** How policy servers are asked; without it, rooms that have one are closed. */
   readonly policy?: PolicyPort
-  /** A room's state was resolved to what none of the branches had: for the operator to look at. */
+  /** A room's state was resolved to what none of the branches had, and that is durable: for the operator to look at. */
   readonly onStateReset?: (reset: StateReset) => void
 }
 
-/** Keys of a room's state whose resolved value is that of no branch: mostly a sign of lost or forged history. */
+/**
+ * Keys of a room's state whose resolved value is that of no branch, nor the one that was there already: mostly a sign of
+ * lost or forged history.
+ */
 export interface StateReset {
   readonly roomId: RoomId
+  /** Of the resolved state. */
+  readonly root: number
   /** At most ten. */
   readonly keys: readonly { readonly type: string; readonly stateKey: string; readonly eventId?: EventId }[]
   readonly count: number
@@ -66,6 +72,8 @@ export interface RoomEngine extends RoomDeps {
   readonly echoes: LocalEchoes
   readonly ignored: IgnoredUsers
   readonly related: RelatedEvents
+  /** What single rooms cost, for the operator. */
+  readonly figures: RoomFigures
   /** Rooms whose members are not all here yet. */
   readonly partial: PartialRooms
   /** The number of the next new room. */
@@ -106,6 +114,7 @@ export async function createRoomEngine(deps: RoomDeps): Promise<RoomEngine> {
     echoes: createLocalEchoes(20_000),
     ignored: createIgnoredUsers(deps.db, budget),
     related: createRelatedEvents(deps.log.head(), 20_000),
+    figures: createRoomFigures(),
     partial: await loadPartialRooms(deps.db),
     allocateRoomNid: () => ++lastRoomNid,
   }

@@ -18,9 +18,9 @@ export function followLog(engine: RoomEngine, bus: Bus): void {
     for (const entry of entries) {
       engine.ignored.apply(entry)
       if (entry.kind === 'purge') forgetRoom(engine, entry)
-      if (entry.kind !== 'event') continue
+      if (entry.kind === 'room_whole') engine.members.recount(entry.roomNid)
       for (const change of memberChangesOf(entry)) engine.members.apply(change)
-      engine.related.apply(entry.event)
+      if (entry.kind === 'event') engine.related.apply(entry.event)
     }
   })
 }

@@ -14,6 +14,8 @@ export function forgetRoom(
   if (held === undefined || held.roomNid === roomNid) {
     engine.rooms.delete(roomId)
     engine.heads.delete(roomId)
+    engine.figures.extremities.delete(roomId)
+    engine.figures.resolutionMs.delete(roomId)
     engine.busyHeads.delete(roomId)
     engine.members.forgetRoom(roomId, roomNid)
     engine.log.ring.forgetRoom(roomId)

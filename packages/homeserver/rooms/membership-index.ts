@@ -80,6 +80,8 @@ export interface MembershipIndex {
   renumber(userId: UserId, roomId: RoomId, nids: { readonly from: number; readonly to: number }): void
   /** Forgets everything: the log ran ahead of what could be followed. */
   clear(): void
+  /** Members of a room came all at once. */
+  recount(roomNid: number): void
   /** A room was purged: nobody is or was in it. */
   forgetRoom(roomId: RoomId, roomNid: number): void
   /** The user forgot a room; the row was written by the caller. */
@@ -212,6 +214,10 @@ export function createMembershipIndex(
     },
     clear() {
       for (const cache of [caches.users, caches.locals, caches.counts]) cache.clear()
+    },
+    recount(roomNid) {
+      counts.touch(roomNid)
+      caches.counts.delete(roomNid)
     },
     forgetRoom(roomId, roomNid) {
       users.touchAll()

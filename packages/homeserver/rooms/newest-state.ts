@@ -1,9 +1,9 @@
-import type { AuthState } from '@causeway/matrix/event-auth/auth-state.ts'
-import { powerLevelsOf, requiredLevel, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
+import { requiredLevel, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { StateKeyName } from '@causeway/store/state/keys.ts'
 import { readStateKeysAt } from './current-state.ts'
 import type { RoomEngine } from './engine.ts'
+import { powerBy } from './power-state.ts'
 import { BEGINNING, END, listTimeline } from './read-events.ts'
 import type { StateEntry } from './state-entry.ts'
 import type { RoomInfo } from './stored-event.ts'
@@ -42,10 +42,6 @@ export async function maySendState(
     { type: 'm.room.member', stateKey: userId },
   ])
   if (member?.stored.content['membership'] !== 'join') return false
-  const state: AuthState = {
-    get: (name) =>
-      (name === 'm.room.create' ? create : name === 'm.room.power_levels' ? levels : undefined)?.roomEvent,
-  }
-  const power = powerLevelsOf(room.rules, state)
+  const power = powerBy(room.rules, create?.roomEvent, levels?.roomEvent)
   return userLevel(power, userId) >= requiredLevel(power, type, true)
 }

@@ -1,9 +1,10 @@
 import type { CommitResult, Step, Write, WriteValue } from '@causeway/store/db/database.ts'
 import type { EventEntry, LogEntry } from '@causeway/store/log/entry.ts'
 import { ROOMS } from '@causeway/store/tables/rooms.ts'
+import { noteStateReset } from '@causeway/store/tables/state-resets.ts'
 import { nodeInsert } from '@causeway/store/state/node-source.ts'
 import { keyInsert } from '@causeway/store/state/keys.ts'
-import type { RoomEngine } from './engine.ts'
+import type { RoomEngine, StateReset } from './engine.ts'
 import { eventSteps } from './event-steps.ts'
 import { formatHead } from './head.ts'
 import { memberChangeSteps } from './member-steps.ts'
@@ -72,7 +73,12 @@ function stepsOf(engine: RoomEngine, write: RoomWrite): Step[] {
     ...write.newNodes.map((node) => nodeInsert(roomNid, node)),
     ...write.newKeys.map((key) => keyInsert(roomNid, key)),
     ...write.steps,
+    ...write.resets.flatMap((reset) => resetSteps(engine, roomNid, reset)),
   ]
+}
+
+function resetSteps({ clock }: RoomEngine, roomNid: number, { root, keys, count }: StateReset): Step[] {
+  return noteStateReset(roomNid, { root, ts: clock.now(), keys: JSON.stringify({ count, keys }) })
 }
 
 /** What each event's number will be: known only at commit. */
@@ -126,7 +132,9 @@ function remember(engine: RoomEngine, write: RoomWrite, historical: readonly num
   write.head.keys.settle(write.newKeys)
   const outside = write.events.filter(({ place }) => place === 'history')
   for (const [index, { stored }] of outside.entries()) stored.nid = historical[index]!
+  engine.figures.noteExtremities(write.head.roomId, write.extremities.length)
   for (const [roots, root] of write.resolved) engine.resolutions.set(roots, root)
+  for (const reset of write.resets) engine.onStateReset?.(reset)
   for (const { stored } of write.redacted) engine.log.ring.replaceEvent(stored)
   for (const { stored, roomEvent } of [...write.events, ...write.redacted]) {
     engine.events.set(stored.eventId, stored)

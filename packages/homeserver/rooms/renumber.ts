@@ -1,6 +1,8 @@
 import type { Step, WriteValue } from '@causeway/store/db/database.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import type { NewEvent } from './room-write.ts'
+import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
+import { renumberServer } from '@causeway/store/tables/room-servers.ts'
 import { formatAuthNids } from './auth-nids.ts'
 
 /**
@@ -32,6 +34,8 @@ export function renumberSteps(held: StoredEvent, event: NewEvent, nid: WriteValu
       sql: 'UPDATE memberships SET event_nid = ? WHERE user_id = ? AND room_nid = ? AND event_nid = ?',
       params: [nid, stateKey!, roomNid, held.nid],
     })
+    const userId = parseUserId(stateKey!)
+    if (userId !== undefined) steps.push(renumberServer(roomNid, serverNameOf(userId), held.nid, nid))
   }
   return steps
 }

@@ -1,11 +1,10 @@
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
-import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
-import type { AuthState } from '@causeway/matrix/event-auth/auth-state.ts'
-import { powerLevelsOf, requiredActionLevel, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
+import { requiredActionLevel, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { RoomEngine } from './engine.ts'
 import { findRoom } from './load-head.ts'
+import { powerIn } from './power-state.ts'
 import { stateOf, type RoomWrite } from './room-write.ts'
 
 const RESTRICTED: ReadonlySet<string> = new Set(['restricted', 'knock_restricted'])
@@ -72,14 +71,7 @@ export function allowedRooms(allow: unknown): RoomId[] {
 
 /** A user of ours who may let others in. Throws `M_UNABLE_TO_GRANT_JOIN` when there is none. */
 export async function findInviter(engine: RoomEngine, write: RoomWrite): Promise<UserId> {
-  const create = (await stateOf(engine, write, 'm.room.create', ''))?.roomEvent
-  const power = (await stateOf(engine, write, 'm.room.power_levels', ''))?.roomEvent
-  const events: Readonly<Record<string, RoomEvent | undefined>> = {
-    'm.room.create': create,
-    'm.room.power_levels': power,
-  }
-  const state: AuthState = { get: (type) => events[type] }
-  const levels = powerLevelsOf(write.head.rules, state)
+  const levels = await powerIn(engine, write)
   const needed = requiredActionLevel(levels, 'invite')
   for (const userId of await engine.members.localMembers(write.head.roomNid)) {
     if (userLevel(levels, userId) >= needed) return userId

@@ -4,7 +4,7 @@ import type { NewNode, StateChange } from '@causeway/store/state/apply.ts'
 import type { Step, UnsignedPdu, WriteValue } from '@causeway/store/db/database.ts'
 import type { MemberChange, StoredEvent } from '@causeway/store/log/entry.ts'
 import type { RedactedEvent } from './redact-stored.ts'
-import type { RoomEngine } from './engine.ts'
+import type { RoomEngine, StateReset } from './engine.ts'
 import type { MadeEvent, PreparedEvent } from './policy/own-events.ts'
 import type { StateEntry } from './state-entry.ts'
 import { packStateKey, type StateKey } from '@causeway/matrix/event-auth/state-key.ts'
@@ -67,6 +67,8 @@ export interface RoomWrite {
   readonly steps: Step[]
   /** Resolutions that this write made; others may use them once their nodes are stored. */
   readonly resolved: Map<string, number>
+  /** Those of them that gave what no branch had. */
+  readonly resets: StateReset[]
   /**
    * What the write makes of the room's members, when its events do not tell that themselves (see
    * `EventEntry.memberChanges`); undefined as long as they do.
@@ -90,6 +92,7 @@ export function beginWrite(head: RoomHead, prepared: readonly PreparedEvent[] = 
     newNodes: [],
     steps: [],
     resolved: new Map(),
+    resets: [],
     memberChanges: undefined,
   }
 }

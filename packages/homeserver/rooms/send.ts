@@ -1,5 +1,6 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
+import type { WriteValue } from '@causeway/store/db/database.ts'
 import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
 import { badJson, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { privilegedCreators } from '@causeway/matrix/event-auth/creators.ts'
@@ -8,15 +9,15 @@ import type { RoomEngine } from './engine.ts'
 import type { Companions } from './persist.ts'
 import { addRedaction } from './apply-redaction.ts'
 import { appendEvent } from './append-event.ts'
-import { stateOf, type EventDraft, type RoomWrite } from './room-write.ts'
+import { numberOf, stateOf, type EventDraft, type RoomWrite } from './room-write.ts'
 import { checkDraft } from './check-draft.ts'
 import { checkRelation } from './check-relation.ts'
 import { writeToRoom } from './write-to-room.ts'
 
 export interface SendInput extends EventDraft {
   readonly roomId: RoomId
-  /** What goes into the log in the same commit, made once the event id is known. */
-  readonly companions?: (eventId: EventId) => Companions
+  /** What goes into the log in the same commit, made once the event's id is known; its number will be known then. */
+  readonly companions?: (eventId: EventId, eventNid: WriteValue) => Companions
 }
 
 /**
@@ -35,7 +36,7 @@ export function sendEvent(engine: RoomEngine, input: SendInput): Promise<EventId
     const event = await appendEvent(engine, write, input)
     if (event.stored.type === 'm.room.redaction') await addRedaction(engine, write, event)
     const { eventId } = event.roomEvent
-    const companions = input.companions?.(eventId)
+    const companions = input.companions?.(eventId, numberOf(write, event))
     return companions === undefined ? { value: eventId } : { value: eventId, companions }
   })
 }

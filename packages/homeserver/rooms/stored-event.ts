@@ -26,6 +26,12 @@ export interface EventPlace {
   readonly flags: number
 }
 
+/**
+ * The greatest depth of a place: what a hostile server claims beyond it is told apart by the order of arrival. No room
+ * has so many events, and PostgreSQL's index of places needs half the space for such numbers.
+ */
+export const DEEPEST = 2_000_000_000
+
 /** The PDU of a row. It was checked when it was stored, so it is read as it is. */
 export function pduOfRow(row: EventRow): Pdu {
   return parseJsonObject(row.json) as unknown as Pdu
@@ -62,7 +68,7 @@ export function toStoredEvent(room: RoomInfo, event: RoomEvent, place: EventPlac
     stateKey: pdu.state_key,
     content: pdu.content,
     originServerTs: pdu.origin_server_ts,
-    depth: place.depth,
+    depth: Math.min(place.depth, DEEPEST),
     stateRoot: place.stateRoot,
     roomRoot: place.roomRoot,
     stateBefore: place.stateBefore,

@@ -74,8 +74,7 @@ function concerned(
 ): void {
   if ('roomNid' in entry || entry.kind === 'event' || entry.kind === 'receipt') {
     registry.byRoom.get(entry.roomId)?.forEach(wake)
-    if (entry.kind === 'event')
-      for (const { userId } of memberChangesOf(entry)) wakeOne(registry, userId, wake)
+    for (const { userId } of memberChangesOf(entry)) wakeOne(registry, userId, wake)
     return
   }
   wakeOne(registry, entry.userId, wake)

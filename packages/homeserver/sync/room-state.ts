@@ -1,3 +1,4 @@
+import { packStateKey, type StateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { diffStates } from '@causeway/store/state/diff.ts'
 import { listState, getMany } from '@causeway/store/state/tree.ts'
@@ -28,12 +29,13 @@ export async function readSyncState(
   if (filter.isEmpty || !filter.passesRoom(room.roomId)) return []
   const engine = ctx.hs.rooms
   const lazy = filter.lazyLoadMembers
-  // Where branches met, what the timeline says in turn is not what came of it: the state is told as it is at the end.
-  const to = timeline.isPartial ? timeline.endRoot : timeline.startRoot
-  const entries =
+  const before =
     sinceRoot === undefined
-      ? await wholeState(engine, room, to, lazy)
-      : await changedState(engine, room, sinceRoot, to)
+      ? await wholeState(engine, room, timeline.startRoot, lazy)
+      : await changedState(engine, room, sinceRoot, timeline.startRoot)
+  const isAsked = ({ stored }: StateEntry): boolean =>
+    sinceRoot !== undefined || !lazy || stored.type !== 'm.room.member'
+  const entries = timeline.isPartial ? await withUntold(engine, room, timeline, before, isAsked) : before
   const members = lazy ? await membersFor(ctx, room, timeline, entries, sinceRoot === undefined) : []
   return [...entries, ...members].filter(({ stored }) => filter.passes(stored))
 }
@@ -55,6 +57,25 @@ async function wholeState(
   }
   const entries = await readStateEntries(engine, room, stateNids)
   return stateNids.map((nid) => entries.get(nid)).filter((entry) => entry !== undefined)
+}
+
+/**
+ * The state before a timeline that does not say all that came of it, with what it leaves out: what is in force at its end
+ * without standing in it is told beforehand, in place of what was in force at its beginning.
+ */
+async function withUntold(
+  engine: RoomEngine,
+  room: RoomInfo,
+  { events, startRoot, endRoot }: Timeline,
+  before: readonly StateEntry[],
+  isAsked: (entry: StateEntry) => boolean,
+): Promise<StateEntry[]> {
+  const told = new Set(events.map(({ event }) => event.nid))
+  const later = await changedState(engine, room, startRoot, endRoot)
+  const untold = later.filter((entry) => !told.has(entry.stored.nid) && isAsked(entry))
+  const keyOf = ({ stored: { type, stateKey } }: StateEntry): StateKey => packStateKey(type, stateKey!)
+  const replaced = new Set(untold.map(keyOf))
+  return [...before.filter((entry) => !replaced.has(keyOf(entry))), ...untold]
 }
 
 /** What is different at `to`; state that is gone there has no event to show. */

@@ -13,7 +13,8 @@ import { formatPageToken, formatPaginationToken } from './pagination-token.ts'
 import { readSyncState } from './room-state.ts'
 import { readSummary } from './room-summary.ts'
 import type { RoomExtras } from './room-extras.ts'
-import { DEFAULT_LIMIT, newestAt, readTimeline, roomRootBefore, type Timeline } from './timeline.ts'
+import { DEFAULT_LIMIT, readTimeline, type Timeline } from './timeline.ts'
+import { newestAt, roomRootBefore } from './timeline-order.ts'
 
 /** The `rooms` of a sync response, as JSON texts by room. */
 export interface RoomSections {
@@ -105,7 +106,8 @@ async function assembleRoom(
     if (!changed || (await isIgnored(ctx, userRoom))) return undefined
     return { section: membership, text: await invitedRoom(ctx, userRoom) }
   }
-  if (!changed || (ctx.since === undefined && !ctx.filter.includeLeave)) return undefined
+  if (!changed && !wasOverturned(ctx, userRoom)) return undefined
+  if (ctx.since === undefined && !ctx.filter.includeLeave) return undefined
   return { section: 'leave', text: await leftRoom(ctx, userRoom, events) }
 }
 
@@ -116,10 +118,19 @@ function isHeldBack({ hs, filter, now }: SyncContext, { roomNid }: UserRoom): bo
   return partial.find(roomNid) !== undefined || (partial.wholeSince(roomNid) ?? 0) > now.position
 }
 
-/** Whether that came to an end since the last sync: then the room is told as if it were the first time. */
-function becameWhole({ hs, filter, since }: SyncContext, { roomNid }: UserRoom): boolean {
-  if (since === undefined || filter.state.lazyLoadMembers) return false
-  return (hs.rooms.partial.wholeSince(roomNid) ?? 0) > since.position
+/** Whether all members of the room came since the last sync. */
+function becameWhole({ hs, since }: SyncContext, { roomNid }: UserRoom): boolean {
+  return since !== undefined && (hs.rooms.partial.wholeSince(roomNid) ?? 0) > since.position
+}
+
+/** Whether what had been told of the room before turned out to be otherwise by them. */
+function wasOverturned({ hs, since }: SyncContext, { roomNid }: UserRoom): boolean {
+  return since !== undefined && (hs.rooms.partial.overturnedAt(roomNid) ?? 0) > since.position
+}
+
+/** Whether the room is told as if it were the first time, since it was held back until then, or told wrongly. */
+function isToldAnew(ctx: SyncContext, userRoom: UserRoom): boolean {
+  return ctx.filter.state.lazyLoadMembers ? wasOverturned(ctx, userRoom) : becameWhole(ctx, userRoom)
 }
 
 async function joinedRoom(
@@ -130,7 +141,7 @@ async function joinedRoom(
 ): Promise<string | undefined> {
   const room = await getRoomByNid(ctx.hs.rooms, userRoom.roomNid)
   const isFresh =
-    ctx.since === undefined || becameWhole(ctx, userRoom) || (await joinedSince(ctx, userRoom, recent))
+    ctx.since === undefined || isToldAnew(ctx, userRoom) || (await joinedSince(ctx, userRoom, recent))
   const timeline = await readTimeline(ctx, room, {
     upTo: ctx.now.position,
     after: isFresh ? undefined : ctx.since!.position,
@@ -138,7 +149,9 @@ async function joinedRoom(
     allVisible: !isFresh && ctx.since !== undefined && userRoom.eventNid <= ctx.since.position,
   })
   const whole = isFresh || ctx.fullState
-  if (!whole && timeline.events.length === 0 && !timeline.limited && extras === undefined) return undefined
+  const isComplete = becameWhole(ctx, userRoom)
+  const isEmpty = timeline.events.length === 0 && !timeline.limited && extras === undefined
+  if (!whole && !isComplete && isEmpty) return undefined
   const sinceRoot = whole ? undefined : await rootAtSince(ctx, room, recent, timeline)
   const parts = [
     await timelineJson(ctx, room, timeline, isFresh && ctx.since !== undefined),
@@ -147,7 +160,8 @@ async function joinedRoom(
     `"ephemeral":{"events":[${(extras?.ephemeral ?? []).join(',')}]}`,
     await unreadJson(ctx, room),
   ]
-  if (whole || timeline.events.some(({ event }) => event.type === 'm.room.member')) {
+  // That a room has all its members shows in how many they are.
+  if (whole || isComplete || timeline.events.some(({ event }) => event.type === 'm.room.member')) {
     parts.push(`"summary":${JSON.stringify(await readSummary(ctx, room, timeline.endRoot))}`)
   }
   return `{${parts.filter((part) => part !== '').join(',')}}`

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { HISTORY_END, HISTORY_START, listHistory } from '../rooms/history/read-history.ts'
 import { BEGINNING, listTimeline } from '../rooms/read-events.ts'
@@ -9,6 +9,8 @@ import type { PageToken } from './pagination-token.ts'
 export interface TimelineOrder {
   /** Up to `limit` events before one, newest first; the newest of all when there is none. */
   readBefore(event: StoredEvent | undefined, limit: number): Promise<StoredEvent[]>
+  /** Root of the room's state just before an event. */
+  rootBefore(event: StoredEvent): Promise<number>
   /** The place before an event, where a page of older ones begins; at the end of the stretch when there is none. */
   tokenBefore(event: StoredEvent | undefined): PageToken
 }
@@ -29,6 +31,7 @@ export function arrivalOrder(engine: RoomEngine, room: RoomInfo, { upTo, after }
         backwards: true,
         limit,
       }),
+    rootBefore: (event) => roomRootBefore(engine, room, event),
     tokenBefore: (event) => ({ order: 'arrival', before: event?.nid ?? upTo + 1 }),
   }
 }
@@ -49,6 +52,7 @@ export function graphOrder(
         backwards: true,
         limit,
       }),
+    rootBefore: async (event) => event.stateBefore,
     tokenBefore: (event) => {
       const { depth, nid } = event ?? HISTORY_END
       return { order: 'graph', place: { depth, nid, arrivedBefore } }
@@ -59,4 +63,24 @@ export function graphOrder(
 /** Whether events came in the order of the graph: none is less deep than one before it. */
 export function isInGraphOrder(events: readonly StoredEvent[]): boolean {
   return events.every(({ depth }, at) => at === 0 || depth >= events[at - 1]!.depth)
+}
+
+/** Root of the room's current state just before an event: the state before it, unless it came by another branch. */
+export async function roomRootBefore(
+  engine: RoomEngine,
+  room: RoomInfo,
+  event: StoredEvent,
+): Promise<number> {
+  if ((event.flags & EventFlag.branched) === 0) return event.stateBefore
+  return (await newestAt(engine, room, event.nid - 1))?.roomRoot ?? event.stateBefore
+}
+
+/** The last event of a room at a position. */
+export async function newestAt(
+  engine: RoomEngine,
+  room: RoomInfo,
+  position: number,
+): Promise<StoredEvent | undefined> {
+  const range = { after: BEGINNING, before: position + 1, backwards: true, limit: 1 }
+  return (await listTimeline(engine, room, range))[0]
 }

@@ -1,11 +1,10 @@
 import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
-import type { RoomEngine } from '../rooms/engine.ts'
-import { BEGINNING, isShown, listTimeline, MERGE_TYPE } from '../rooms/read-events.ts'
+import { isShown, MERGE_TYPE } from '../rooms/read-events.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { filterVisible, type VisibleEvent } from '../rooms/visibility.ts'
 import type { SyncContext } from './context.ts'
 import type { PageToken } from './pagination-token.ts'
-import { arrivalOrder, graphOrder, isInGraphOrder, type TimelineOrder } from './timeline-order.ts'
+import { arrivalOrder, graphOrder, isInGraphOrder, newestAt, type TimelineOrder } from './timeline-order.ts'
 
 /** A stretch of a room's timeline as one reader gets it, oldest first. */
 export interface Timeline {
@@ -66,12 +65,11 @@ export async function readTimeline(
   const first = events[0]?.event
   const end = all.at(-1) ?? (await newestAt(engine, room, input.upTo))
   const endRoot = end?.roomRoot ?? 0
-  const beginning = isOrdered && first !== undefined ? await roomRootBefore(engine, room, first) : endRoot
   return {
     events,
     limited: wanted.length > limit || gap !== undefined,
     before: order.tokenBefore(first ?? gap),
-    startRoot: beginning,
+    startRoot: (first && (await order.rootBefore(first))) ?? endRoot,
     endRoot,
     isPartial: !isOrdered || isPartial(found, events),
   }
@@ -142,24 +140,4 @@ async function readBack(
     if ((await choose(ctx, room, events, allVisible)).length > limit) break
   }
   return events.reverse()
-}
-
-/** Root of the room's current state just before an event: the state before it, unless it came by another branch. */
-export async function roomRootBefore(
-  engine: RoomEngine,
-  room: RoomInfo,
-  event: StoredEvent,
-): Promise<number> {
-  if ((event.flags & EventFlag.branched) === 0) return event.stateBefore
-  return (await newestAt(engine, room, event.nid - 1))?.roomRoot ?? event.stateBefore
-}
-
-/** The last event of a room at a position. */
-export async function newestAt(
-  engine: RoomEngine,
-  room: RoomInfo,
-  position: number,
-): Promise<StoredEvent | undefined> {
-  const range = { after: BEGINNING, before: position + 1, backwards: true, limit: 1 }
-  return (await listTimeline(engine, room, range))[0]
 }

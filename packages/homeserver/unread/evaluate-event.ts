@@ -1,10 +1,11 @@
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
-import { powerLevelsOf, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
+import { userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
 import type { PushContext } from '@causeway/matrix/push-rules/conditions.ts'
 import { evaluate, type CompiledRules, type PushVerdict } from '@causeway/matrix/push-rules/evaluate.ts'
 import { PushEvent } from '@causeway/matrix/push-rules/push-event.ts'
 import { readStateKeysAt } from '../rooms/current-state.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
+import { powerBy } from '../rooms/power-state.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 
 /** An event is put before the rules of many users: prepared once for all of them. */
@@ -51,12 +52,7 @@ async function readContext(
   ])
   const { joined } = await engine.members.counts(room.roomNid)
   const displayName = member?.stored.content['displayname']
-  const powers = powerLevelsOf(room.rules, {
-    get: (type) => {
-      if (type === 'm.room.create') return create?.roomEvent
-      return type === 'm.room.power_levels' ? levels?.roomEvent : undefined
-    },
-  })
+  const powers = powerBy(room.rules, create?.roomEvent, levels?.roomEvent)
   return (sender) => ({
     memberCount: joined,
     displayName: typeof displayName === 'string' ? displayName : undefined,

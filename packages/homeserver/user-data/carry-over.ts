@@ -12,6 +12,9 @@ import { editAccountData, readAccountData } from './account-data.ts'
 
 type Deps = Pick<Homeserver, 'rooms' | 'db' | 'log' | 'pushRules' | 'logger'>
 
+/** Users whose settings are looked at side by side. */
+const AT_A_TIME = 50
+
 /**
  * What users set for a room goes with them into the room that replaces it: push rules, tags, and that it is a direct
  * chat. Only between rooms that name each other, so that nobody's room takes what was meant for another. What the user
@@ -20,16 +23,21 @@ type Deps = Pick<Homeserver, 'rooms' | 'db' | 'log' | 'pushRules' | 'logger'>
 export async function carryOver(hs: Deps, users: readonly UserId[], to: RoomId): Promise<void> {
   const from = await findReplaced(hs, to)
   if (from === undefined) return
-  for (const userId of users) {
-    try {
-      await carrySettings(hs, userId, from, to)
-    } catch (error) {
-      hs.logger.warn('settings did not go with a user into the room that replaces another', {
-        userId,
-        room: to,
-        error,
-      })
-    }
+  for (let at = 0; at < users.length; at += AT_A_TIME) {
+    const portion = users.slice(at, at + AT_A_TIME)
+    await Promise.all(portion.map((userId) => tryToCarry(hs, userId, from, to)))
+  }
+}
+
+async function tryToCarry(hs: Deps, userId: UserId, from: RoomId, to: RoomId): Promise<void> {
+  try {
+    await carrySettings(hs, userId, from, to)
+  } catch (error) {
+    hs.logger.warn('settings did not go with a user into the room that replaces another', {
+      userId,
+      room: to,
+      error,
+    })
   }
 }
 

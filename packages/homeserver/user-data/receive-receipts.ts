@@ -1,13 +1,15 @@
 import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
-import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { listReceiptsOf, setReceipt, type ReceiptKey } from '@causeway/store/tables/receipts.ts'
-import { findEvents, isShown } from '../rooms/read-events.ts'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import { BEGINNING, findEvents, isShown } from '../rooms/read-events.ts'
+import { MAIN } from '../unread/event-steps.ts'
 import { requireInThread, type ReceiptParts } from './receipts.ts'
 
 /** "Read up to here", of a user of another server. */
 export interface ReceivedReceipt {
   readonly roomId: RoomId
+  readonly roomNid: number
   readonly userId: UserId
   readonly eventId: EventId
   /** `main`, or a thread's root; undefined when it is not threaded. */
@@ -18,22 +20,23 @@ export interface ReceivedReceipt {
 
 interface Placed {
   readonly receipt: ReceivedReceipt
-  readonly event: StoredEvent
+  readonly event: { readonly eventId: EventId; readonly nid: number }
   readonly key: ReceiptKey
 }
 
 const TYPE = 'm.read'
 
 /**
- * Sets receipts whose users may set them, in one write. Those for events that we do not hold, of another room, or
- * not in their thread are dropped; one that stands at a newer event already stays there.
+ * Sets receipts whose users may set them, in one write. Those for events of another room, or not in their thread, are
+ * dropped; one that stands at a newer event already stays there. A receipt may come before its event: one for an event
+ * that we do not hold is kept, and counts as older than any other.
  */
 export async function receiveReceipts(hs: ReceiptParts, receipts: readonly ReceivedReceipt[]): Promise<void> {
   const newest = new Map<string, Placed>()
   for (const placed of await place(hs, receipts)) {
     const name = nameOf(placed.key)
     const other = newest.get(name)
-    if (other === undefined || other.event.nid < placed.event.nid) newest.set(name, placed)
+    if (other === undefined || other.event.nid <= placed.event.nid) newest.set(name, placed)
   }
   if (newest.size === 0) return
   const keys = [...newest.values()].map(({ key }) => key)
@@ -42,7 +45,9 @@ export async function receiveReceipts(hs: ReceiptParts, receipts: readonly Recei
   for (const row of await listReceiptsOf(hs.db, roomNids, userIds, TYPE)) {
     const { room_nid: roomNid, user_id: userId, thread_id: threadId } = row
     const name = nameOf({ roomNid, userId, threadId, receiptType: TYPE })
-    if (row.event_nid >= (newest.get(name)?.event.nid ?? Infinity)) newest.delete(name)
+    const nid = newest.get(name)?.event.nid ?? Infinity
+    // Of two events that we do not hold, the later receipt counts.
+    if (row.event_nid >= nid && row.event_nid !== BEGINNING) newest.delete(name)
   }
   await write(hs, [...newest.values()])
 }
@@ -55,13 +60,26 @@ async function place(hs: ReceiptParts, receipts: readonly ReceivedReceipt[]): Pr
   const events = await findEvents(hs.rooms, [...new Set(receipts.map((receipt) => receipt.eventId))])
   const placed: Placed[] = []
   for (const receipt of receipts) {
-    const event = events.get(receipt.eventId)
-    if (event === undefined || event.roomId !== receipt.roomId || !isShown(event)) continue
-    if (!(await isInThread(hs, event, receipt.threadId))) continue
-    const { userId, threadId = '' } = receipt
-    placed.push({ receipt, event, key: { roomNid: event.roomNid, userId, receiptType: TYPE, threadId } })
+    const event = events.get(receipt.eventId) ?? unknownEvent(receipt)
+    if (event === undefined || !(await mayStandAt(hs, receipt, event))) continue
+    const { userId, threadId = '', roomNid } = receipt
+    placed.push({ receipt, event, key: { roomNid, userId, receiptType: TYPE, threadId } })
   }
   return placed
+}
+
+/** Which thread an event that we do not hold is in cannot be told. */
+function unknownEvent({ eventId, threadId }: ReceivedReceipt): Placed['event'] | undefined {
+  return threadId === undefined || threadId === MAIN ? { eventId, nid: BEGINNING } : undefined
+}
+
+async function mayStandAt(
+  hs: ReceiptParts,
+  { roomId, threadId }: ReceivedReceipt,
+  event: StoredEvent | Placed['event'],
+): Promise<boolean> {
+  if (!('flags' in event)) return true
+  return event.roomId === roomId && isShown(event) && isInThread(hs, event, threadId)
 }
 
 async function isInThread(

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { anyRules } from '@causeway/testkit/matrix/arbitraries.ts'
 import { findRoomVersion } from '../room-versions/rules.ts'
+import { canonicalJson } from '../json/canonical.ts'
 import { checkFormat, findSizeFault } from './check-format.ts'
 import fixture from './fixtures/pdus.json' with { type: 'json' }
 import type { JsonObject } from './pdu.ts'
@@ -25,8 +26,11 @@ const omit = (pdu: JsonObject, omitted: string): JsonObject =>
 
 for (const { versions, pdu } of examples) {
   test(`the specification's ${pdu['type'] as string} example has the format of room versions ${versions.join(', ')}`, () => {
-    for (const version of versions)
-      assert.deepEqual(checkFormat(findRoomVersion(version)!, pdu), { ok: true, pdu })
+    for (const version of versions) {
+      const rules = findRoomVersion(version)!
+      const json = canonicalJson(pdu, rules.strictCanonicalJson)
+      assert.deepEqual(checkFormat(rules, pdu), { ok: true, pdu, json })
+    }
   })
 }
 

@@ -13,8 +13,9 @@ const MAX_AUTH_EVENTS = 10
 /** Depth of room versions 1 to 5; as a double, 2^63 stands for the 2^63 − 1 of the specification too. */
 const MAX_LOOSE_DEPTH = 2 ** 63
 
+/** `json` is the event's canonical JSON, which is how its size is told. */
 export type FormatVerdict =
-  | { readonly ok: true; readonly pdu: Pdu }
+  | { readonly ok: true; readonly pdu: Pdu; readonly json: string }
   | { readonly ok: false; readonly reason: string }
 
 /**
@@ -29,9 +30,8 @@ export function checkFormat(rules: RoomVersionRules, value: unknown): FormatVerd
     numberFault(rules, value) ??
     bodyFault(value) ??
     referencesFault(rules, 'prev_events', value['prev_events'], MAX_PREV_EVENTS) ??
-    referencesFault(rules, 'auth_events', value['auth_events'], MAX_AUTH_EVENTS) ??
-    encodingFault(rules, value)
-  return reason === undefined ? { ok: true, pdu: value as unknown as Pdu } : refuse(reason)
+    referencesFault(rules, 'auth_events', value['auth_events'], MAX_AUTH_EVENTS)
+  return reason === undefined ? encode(rules, value) : refuse(reason)
 }
 
 /**
@@ -123,13 +123,13 @@ function isPair(value: unknown): boolean {
   return Array.isArray(value) && value.length === 2 && isEventId(value[0]) && isJsonObject(value[1])
 }
 
-function encodingFault(rules: RoomVersionRules, event: JsonObject): string | undefined {
+function encode(rules: RoomVersionRules, event: JsonObject): FormatVerdict {
   try {
     const json = canonicalJson(event, rules.strictCanonicalJson)
-    if (exceedsBytes(json, MAX_EVENT_BYTES)) return `the event has more than ${MAX_EVENT_BYTES} bytes`
-    return undefined
+    if (exceedsBytes(json, MAX_EVENT_BYTES)) return refuse(`the event has more than ${MAX_EVENT_BYTES} bytes`)
+    return { ok: true, pdu: event as unknown as Pdu, json }
   } catch (fault) {
-    if (fault instanceof MatrixError) return fault.message
+    if (fault instanceof MatrixError) return refuse(fault.message)
     throw fault
   }
 }

@@ -7,6 +7,9 @@ import { sharedPostgres } from '@causeway/testkit/postgres.ts'
 import { killWriterBackend, runCrashRounds } from './crash-suite.ts'
 import type { CrashTotals } from './crash-suite.ts'
 
+// Before the first test is registered: the runner ends a file whose tests are all done, whatever it still awaits.
+const server = await sharedPostgres()
+
 const ROUNDS = 10
 
 function checkTotals(totals: CrashTotals): void {
@@ -21,7 +24,6 @@ it('SQLite keeps every acknowledged write, once, through 10 kills under load', a
   rmSync(folder, { recursive: true })
 })
 
-const server = await sharedPostgres()
 const skip = 'skip' in server && server.skip
 it('PostgreSQL keeps every acknowledged write, once, through 10 kills under load', { skip }, async (test) => {
   if ('skip' in server) return

@@ -11,6 +11,9 @@ import type { MigrationConnection } from './migrate.ts'
 import { openDatabase } from './open.ts'
 import { PostgresSession } from './writer/postgres-session.ts'
 
+// Before the first test is registered: the runner ends a file whose tests are all done, whatever it still awaits.
+const server = await sharedPostgres()
+
 const first = createMigration(
   '0001-first',
   'CREATE TABLE a (id INTEGER PRIMARY KEY, t TEXT, b BLOB); -- end\n',
@@ -73,7 +76,6 @@ migrationSuite('SQLite', async () => {
   return { dialect: 'sqlite', run, [Symbol.asyncDispose]: async () => db.close() }
 })
 
-const server = await sharedPostgres()
 if ('skip' in server) {
   it('migrations run on PostgreSQL', { skip: server.skip }, () => undefined)
 } else {
@@ -102,6 +104,12 @@ it('types in table definitions are those of PostgreSQL there; other statements s
     `CREATE TABLE t (a BIGINT, b TEXT COLLATE "C" NOT NULL DEFAULT 'TEXT', c BYTEA, PRIMARY KEY (a))`,
   )
   assert.equal(update, 'UPDATE t SET b = CAST(a AS TEXT)')
+})
+
+it('a section of a migration is only for the database that it names', () => {
+  const sql = 'SELECT 1;\n-- [postgres]\nSELECT 2;\n-- [sqlite]\nSELECT 3;\n-- [both]\nSELECT 4;\n'
+  assert.deepEqual(statementsFor('postgres', sql), ['SELECT 1', 'SELECT 2', 'SELECT 4'])
+  assert.deepEqual(statementsFor('sqlite', sql), ['SELECT 1', 'SELECT 3', 'SELECT 4'])
 })
 
 it('the migrations of the product are numbered without gaps and apply to an empty SQLite database', async () => {

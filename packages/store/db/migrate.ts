@@ -43,12 +43,24 @@ export function createMigration(name: string, text: string): Migration {
   return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
 }
 
+const SECTION = /^-- \[(sqlite|postgres|both)\]$/m
+
+/** What of a script is for one database: after a line `-- [postgres]`, `-- [sqlite]` or `-- [both]`, what it names. */
+function sectionsFor(dialect: 'sqlite' | 'postgres', sql: string): string {
+  const [first, ...parts] = sql.split(SECTION)
+  const sections = parts.filter((_, index) => {
+    const name = parts[index - 1]
+    return index % 2 === 1 && (name === dialect || name === 'both')
+  })
+  return [first, ...sections].join('')
+}
+
 /**
  * A migration's statements for one database. They are written for SQLite; in CREATE TABLE and ALTER TABLE the
  * types are those of PostgreSQL there: 64-bit integers, bytes, and text that compares by code point.
  */
 export function statementsFor(dialect: 'sqlite' | 'postgres', sql: string): string[] {
-  const statements = splitStatements(sql)
+  const statements = splitStatements(sectionsFor(dialect, sql))
   if (dialect === 'sqlite') return statements
   return statements.map((statement) => {
     if (!/^(CREATE|ALTER)\s+TABLE\b/i.test(statement)) return statement

@@ -92,9 +92,9 @@ export const coreTables: ErasureList = {
     redact: each(['event_nid', 'redacts'], keep('a redaction is not undone by redacting it')),
   },
   client_transactions: {
-    columns: { key: 'none', response: 'event_id', created_ts: 'none' },
-    purge: keep('event ids that answer repeated requests; forgotten after two days'),
-    redact: { response: keep('an id, which the redacted event has, too') },
+    columns: { key: 'none', created_ts: 'none', event_nid: 'event_nid', response: 'none' },
+    purge: keep('numbers of events whose ids answer repeated requests; forgotten after two days'),
+    redact: { event_nid: keep('the redacted event has the same number and id') },
   },
   room_aliases: {
     columns: { alias: 'none', room_id: 'room_id', creator: 'user_id' },

@@ -7,6 +7,12 @@ export const federationRoomTables: ErasureList = {
     purge: deleteRows('room_nid', 'event_id'),
     redact: each(['event_id', 'child_nid'], keep('where a gap is does not change by a redaction')),
   },
+  state_resets: {
+    columns: { room_nid: 'room_nid', root: 'none', at_ts: 'none', reset_keys: 'content' },
+    purge: deleteRows('room_nid', 'root'),
+    erase: { reset_keys: keep('names keys of the room’s state, which are part of its graph') },
+    redact: { reset_keys: keep('names events and holds nothing that they say') },
+  },
   room_servers: {
     columns: {
       room_nid: 'room_nid',
@@ -27,6 +33,7 @@ export const federationRoomTables: ErasureList = {
       json: 'content',
       received_ts: 'none',
       attempts: 'none',
+      due_ts: 'none',
     },
     purge: deleteRows('room_id', 'event_id'),
     erase: { json: keep('waits for minutes at most; then it is an event and erased as one') },
@@ -51,6 +58,7 @@ export const federationRoomTables: ErasureList = {
       started_ts: 'none',
       attempts: 'none',
       whole_at: 'none',
+      overturned: 'none',
     },
     purge: deleteRows('room_nid', 'room_nid'),
     redact: each(['event_id', 'event_nid'], keep('the join event by which the rest is asked for')),

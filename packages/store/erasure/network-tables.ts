@@ -24,6 +24,10 @@ export const federationTables: ErasureList = {
       last_error: 'none',
     },
   },
+  login_tokens: {
+    columns: { token_hash: 'none', user_id: 'user_id', expires_ts: 'none' },
+    erase: { user_id: deleteRows('user_id', 'token_hash') },
+  },
   openid_tokens: {
     columns: { token_hash: 'none', user_id: 'user_id', expires_ts: 'none' },
     erase: { user_id: deleteRows('user_id', 'token_hash') },

@@ -8,6 +8,7 @@ import { mediaTables } from './media-tables.ts'
 import { federationTables } from './network-tables.ts'
 import { outboundTables } from './outbound-tables.ts'
 import { remoteUserTables } from './remote-user-tables.ts'
+import { reportTables } from './report-tables.ts'
 import type { ErasureList } from './rules.ts'
 import { userDataTables } from './user-data-tables.ts'
 
@@ -27,4 +28,5 @@ export const ERASURE: ErasureList = {
   ...federationTables,
   ...outboundTables,
   ...remoteUserTables,
+  ...reportTables,
 }

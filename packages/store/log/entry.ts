@@ -1,4 +1,4 @@
-import type { DeviceId, EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { DeviceId, EventId, RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { Membership } from '@causeway/matrix/event-auth/membership.ts'
 
@@ -144,6 +144,15 @@ export interface RoomWholeEntry {
   position: number
   readonly roomId: RoomId
   readonly roomNid: number
+  /**
+   * Memberships that are others than they were taken for: of users of ours that were not known, and those that follow
+   * from what was decided otherwise now. Who is merely told of is not among them.
+   */
+  readonly memberChanges: readonly MemberChange[]
+  /** Servers that were in the room without our knowing: what they have missed is on its way to them. */
+  readonly missedServers: readonly ServerName[]
+  /** Users whose devices changed while it was not known whether they are members. */
+  readonly devicesChanged: readonly UserId[]
 }
 
 /** A room was purged: whoever keeps anything of it lets go of it. Its rows go afterwards, in portions. */

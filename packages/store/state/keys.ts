@@ -115,20 +115,35 @@ export interface KeyOverlay extends KeySource {
   size(): number
 }
 
+/** Names that an overlay knows to be new: who asks for one mostly asks again, to make it. */
+const MAX_ABSENT = 32
+
+function noteAbsent(absent: Set<string>, key: string): void {
+  if (absent.size === MAX_ABSENT) absent.clear()
+  absent.add(key)
+}
+
 export function createKeyOverlay(store: KeyStore, roomNid: number): KeyOverlay {
   const pending = new Map<string, number>()
+  // Nobody but the owner of the overlay makes names, so what the store has not got comes by `add`.
+  const absent = new Set<string>()
   return {
     async find(room, names) {
-      if (pending.size === 0 || room !== roomNid) return store.find(room, names)
-      const own = names.map((name) => pending.get(cacheKey(roomNid, name)))
-      const stored = await store.find(
-        room,
-        names.filter((_, i) => own[i] === undefined),
-      )
-      let next = 0
-      return own.map((keyNid) => keyNid ?? stored[next++])
+      if (room !== roomNid) return store.find(room, names)
+      const keys = names.map((name) => cacheKey(roomNid, name))
+      const asked = names.filter((_, i) => !pending.has(keys[i]!) && !absent.has(keys[i]!))
+      if (asked.length === 0) return keys.map((key) => pending.get(key))
+      const stored = await store.find(room, asked)
+      const found = new Map(asked.map((name, i) => [cacheKey(roomNid, name), stored[i]]))
+      for (const [key, keyNid] of found) if (keyNid === undefined) noteAbsent(absent, key)
+      return keys.map((key) => pending.get(key) ?? found.get(key))
     },
-    add: (keys) => keys.forEach((key) => pending.set(cacheKey(roomNid, key), key.keyNid)),
+    add(keys) {
+      for (const key of keys) {
+        absent.delete(cacheKey(roomNid, key))
+        pending.set(cacheKey(roomNid, key), key.keyNid)
+      }
+    },
     settle(keys) {
       store.remember(roomNid, keys)
       for (const key of keys) pending.delete(cacheKey(roomNid, key))

@@ -44,6 +44,12 @@ export function listBackwardExtremities(
   )
 }
 
+/** How many gaps a room has. */
+export async function countBackwardExtremities(db: Database, roomNid: number): Promise<number> {
+  const sql = 'SELECT count(*) AS n FROM backward_extremities WHERE room_nid = ?'
+  return Number((await db.query(sql, [roomNid]))[0]?.['n'] ?? 0)
+}
+
 /** Those of these events that are gaps of the room. */
 export async function findBackwardExtremities(
   db: Database,

@@ -1,4 +1,4 @@
-import type { Database, Insert, Row, TableShape, WriteValue } from '../db/database.ts'
+import type { Database, Insert, Row, Statement, TableShape, WriteValue } from '../db/database.ts'
 
 /** One row of `events`, columns as in the schema. */
 export interface EventRow extends Row {
@@ -19,6 +19,11 @@ const PLACE = 'nid, event_id, room_nid, depth, state_root, state_before, flags, 
 const COLUMNS = `${PLACE}, UTF8(json) AS json`
 /** Outlier, rejected, soft-failed: kept, but never part of a timeline. */
 const HIDDEN = 7
+/**
+ * None of these flags. Written as a comparison: PostgreSQL takes an equality of an expression for something rare (1 in
+ * 200), and then reads all of a room and sorts it rather than walking the index that has its order.
+ */
+const without = (flags: number): string => `(flags & ${flags}) < 1`
 
 export const EVENTS: TableShape = {
   name: 'events',
@@ -72,8 +77,9 @@ export const CLIENT_TRANSACTIONS: TableShape = {
   name: 'client_transactions',
   columns: [
     { name: 'key', type: 'bytes' },
-    { name: 'response', type: 'text' },
     { name: 'created_ts', type: 'int' },
+    { name: 'event_nid', type: 'int' },
+    { name: 'response', type: 'text' },
   ],
 }
 
@@ -89,6 +95,34 @@ const EVENT_REJECTIONS: TableShape = {
 /** Why an event was refused, for whoever asks later. */
 export function noteRejection(roomNid: number, nid: WriteValue, reason: string): Insert {
   return { into: EVENT_REJECTIONS, values: [nid, roomNid, reason] }
+}
+
+/** Why these events were refused, by number; those that were not are left out. */
+export async function findRejections(
+  db: Database,
+  nids: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
+  if (nids.length === 0) return new Map()
+  const rows = await db.query<{ event_nid: number; reason: string }>(
+    'SELECT event_nid, reason FROM event_rejections WHERE event_nid IN (?int[])',
+    [nids],
+  )
+  return new Map(rows.map((row) => [row.event_nid, row.reason]))
+}
+
+/** How many events of a room are refused. Counts them. */
+export async function countRefused(
+  db: Database,
+  roomNid: number,
+): Promise<{ readonly rejected: number; readonly softFailed: number }> {
+  const rows = await db.queryLarge<{ rejected: number; n: number }>(
+    `SELECT (flags & 2) AS rejected, count(*) AS n FROM events WHERE room_nid = ? AND (flags & 6) <> 0
+     GROUP BY (flags & 2)`,
+    [roomNid],
+  )
+  const of = (isRejected: boolean): number =>
+    Number(rows.find((row) => (Number(row.rejected) !== 0) === isRejected)?.n ?? 0)
+  return { rejected: of(true), softFailed: of(false) }
 }
 
 /** Events by id, in no particular order; ids we do not hold are left out. */
@@ -126,7 +160,7 @@ export function listTimelineRows(
   range: { after: number; before: number; backwards: boolean; limit: number },
 ): Promise<EventRow[]> {
   const sql = `SELECT ${COLUMNS} FROM events
-     WHERE room_nid = ? AND nid > ? AND nid < ? AND (flags & ${HIDDEN}) = 0
+     WHERE room_nid = ? AND nid > ? AND nid < ? AND ${without(HIDDEN)}
      ORDER BY nid ${range.backwards ? 'DESC' : 'ASC'} LIMIT ?`
   const args = [roomNid, range.after, range.before, range.limit]
   return range.limit > 500 ? db.queryLarge<EventRow>(sql, args) : db.query<EventRow>(sql, args)
@@ -166,13 +200,29 @@ export async function findRedactions(
   return new Map(rows.map((row) => [row.redacts, Number(row.event_nid)]))
 }
 
+/** How an idempotent request was answered: with the id of an event, or with a text. */
+export interface ClientTransactionRow extends Row {
+  /** NULL: not by an event, or by one that is there no more (its room was purged). */
+  event_id: string | null
+  response: string | null
+}
+
 /** The stored answer to an idempotent request, if it was made before. */
-export async function findClientTransaction(db: Database, key: Uint8Array): Promise<string | undefined> {
-  const rows = await db.query<{ response: string }>(
-    'SELECT response FROM client_transactions WHERE key = ?',
+export async function findClientTransaction(
+  db: Database,
+  key: Uint8Array,
+): Promise<ClientTransactionRow | undefined> {
+  const rows = await db.query<ClientTransactionRow>(
+    `SELECT e.event_id, t.response FROM client_transactions t LEFT JOIN events e ON e.nid = t.event_nid
+     WHERE t.key = ?`,
     [key],
   )
-  return rows[0]?.response
+  return rows[0]
+}
+
+/** For the write that answers a request anew, whose answer of old is there no more. */
+export function deleteClientTransaction(key: Uint8Array): Statement {
+  return { sql: 'DELETE FROM client_transactions WHERE key = ?', params: [key] }
 }
 
 /** Forgets at most `limit` answers given before a time. Resolves with how many there were. */
@@ -188,7 +238,7 @@ export async function deleteClientTransactionsBefore(
   if (rows.length === 0) return 0
   await db.commit({
     entries: [],
-    steps: rows.map((row) => ({ sql: 'DELETE FROM client_transactions WHERE key = ?', params: [row.key] })),
+    steps: rows.map((row) => deleteClientTransaction(row.key)),
   })
   return rows.length
 }
@@ -219,8 +269,8 @@ export function listHistoryRows(
 ): Promise<EventRow[]> {
   const direction = range.backwards ? 'DESC' : 'ASC'
   const sql = `SELECT ${COLUMNS} FROM events
-     WHERE room_nid = ? AND (depth, nid) > (?, ?) AND (depth, nid) < (?, ?) AND nid < ?
-       AND (flags & ${range.without ?? HIDDEN}) = 0
+     WHERE room_nid = ? AND (depth, nid) > (CAST(? AS BIGINT), ?) AND (depth, nid) < (CAST(? AS BIGINT), ?) AND nid < ?
+       AND ${without(range.without ?? HIDDEN)}
      ORDER BY depth ${direction}, nid ${direction} LIMIT ?`
   const { after, before, arrivedBefore, limit } = range
   const args = [roomNid, after.depth, after.nid, before.depth, before.nid, arrivedBefore, limit]
@@ -247,7 +297,7 @@ export async function findDepthBelow(
   depth: number,
 ): Promise<number | undefined> {
   const rows = await db.query<{ depth: number }>(
-    'SELECT depth FROM events WHERE room_nid = ? AND depth < ? AND nid > 0 ORDER BY depth DESC LIMIT 1',
+    'SELECT depth FROM events WHERE room_nid = ? AND depth < CAST(? AS BIGINT) AND nid > 0 ORDER BY depth DESC LIMIT 1',
     [roomNid, depth],
   )
   return rows[0]?.depth

@@ -100,6 +100,17 @@ export function markUnsent(serverName: string, roomNid: number, nid: number, par
   }
 }
 
+/** A server has missed changes of devices since a position: they are sent again from there on. */
+export function markDevicesUnsentSince(serverName: string, nid: number): Statement {
+  return {
+    sql: `INSERT INTO outbound_rooms (server_name, room_nid, from_nid, parted_nid, revision) VALUES (?, ?, ?, 0, 1)
+     ON CONFLICT (server_name, room_nid) DO UPDATE SET revision = outbound_rooms.revision + 1,
+       from_nid = CASE WHEN excluded.from_nid < outbound_rooms.from_nid THEN excluded.from_nid
+         ELSE outbound_rooms.from_nid END`,
+    params: [serverName, DEVICES, nid],
+  }
+}
+
 export interface UnsentRoomRow extends Row {
   room_nid: number
   from_nid: number
@@ -199,6 +210,28 @@ export interface UnsentSummary extends Row {
   messages: number
   /** Wall clock of the transaction under way; 0: none. */
   created_ts: number
+}
+
+/** How many rooms have something unsent for each of the servers with the most, and for all servers together. */
+export async function countUnsentRooms(
+  db: Pick<Database, 'query' | 'queryLarge'>,
+  limit: number,
+): Promise<{
+  readonly servers: readonly { readonly name: string; readonly rooms: number }[]
+  readonly all: number
+}> {
+  // Mostly nothing does, and a large read would start a thread of its own only to find that out.
+  if ((await db.query('SELECT 1 AS one FROM outbound_rooms LIMIT 1', [])).length === 0)
+    return { servers: [], all: 0 }
+  const rows = await db.queryLarge<{ server_name: string; n: number }>(
+    'SELECT server_name, count(*) AS n FROM outbound_rooms GROUP BY server_name ORDER BY 2 DESC, 1 LIMIT ?',
+    [limit],
+  )
+  const [total] = await db.queryLarge<{ n: number }>('SELECT count(*) AS n FROM outbound_rooms', [])
+  return {
+    servers: rows.map((row) => ({ name: row.server_name, rooms: Number(row.n) })),
+    all: Number(total?.n ?? 0),
+  }
 }
 
 /** What waits, by server, those with the most rooms first. */

@@ -12,10 +12,12 @@ export interface PartialRoomRow extends Row {
   attempts: number
   /** Position in the log since when its members are all here; 0: they are not. */
   whole_at: number
+  /** 1: its whole state judged events otherwise than they had been. */
+  overturned: number
 }
 
 const COLUMNS =
-  'room_nid, room_id, event_id, event_nid, servers, members_known, started_ts, attempts, whole_at'
+  'room_nid, room_id, event_id, event_nid, servers, members_known, started_ts, attempts, whole_at, overturned'
 
 export const PARTIAL_ROOMS: TableShape = {
   name: 'partial_rooms',
@@ -29,6 +31,7 @@ export const PARTIAL_ROOMS: TableShape = {
     { name: 'started_ts', type: 'int' },
     { name: 'attempts', type: 'int' },
     { name: 'whole_at', type: 'int' },
+    { name: 'overturned', type: 'int' },
   ],
   onConflict: { key: ['room_nid'], action: 'replace' },
 }
@@ -38,11 +41,11 @@ export function listPartialRooms(db: Database): Promise<PartialRoomRow[]> {
   return db.query<PartialRoomRow>(`SELECT ${COLUMNS} FROM partial_rooms ORDER BY started_ts`, [])
 }
 
-/** All members are here, since this position. */
-export function notePartialRoomWhole(roomNid: number, position: WriteValue): Statement {
+/** All members are here, since this position. @param overturned events are judged otherwise than they had been */
+export function notePartialRoomWhole(roomNid: number, position: WriteValue, overturned: boolean): Statement {
   return {
-    sql: 'UPDATE partial_rooms SET whole_at = ? WHERE room_nid = ? AND whole_at = 0',
-    params: [position, roomNid],
+    sql: 'UPDATE partial_rooms SET whole_at = ?, overturned = ? WHERE room_nid = ? AND whole_at = 0',
+    params: [position, overturned ? 1 : 0, roomNid],
     expectRows: 1,
   }
 }

@@ -44,6 +44,22 @@ export function serverWentOut(roomNid: number, serverName: string, nid: WriteVal
   }
 }
 
+/** The event by which a server's first user came or its last one left has another number now. */
+export function renumberServer(
+  roomNid: number,
+  serverName: string,
+  before: number,
+  after: WriteValue,
+): Statement {
+  return {
+    sql: `UPDATE room_servers SET
+         from_nid = CASE WHEN from_nid = ? THEN ? ELSE from_nid END,
+         until_nid = CASE WHEN until_nid = ? THEN ? ELSE until_nid END
+       WHERE room_nid = ? AND server_name = ?`,
+    params: [before, after, before, after, roomNid, serverName],
+  }
+}
+
 /** Every other server that is or was in a room. */
 export function listRoomServers(db: Database, roomNid: number): Promise<RoomServerRow[]> {
   return db.queryLarge<RoomServerRow>(

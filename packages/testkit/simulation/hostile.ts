@@ -116,7 +116,9 @@ export function createHostile(server: SimulatedServer, chance: Chance): Hostile 
         ...(rules.eventId === 'embedded' ? { eventId: draft.eventId ?? newId() } : {}),
         ...(rules.referencePairs ? { referenceHashes: hashes() } : {}),
         originServerTs: server.hs.clock.now(),
-        depth: draft.depth ?? 1 + Math.max(0, ...prev.map(({ pdu }) => pdu.depth)),
+        depth:
+          draft.depth ??
+          Math.min(Number.MAX_SAFE_INTEGER, 1 + Math.max(0, ...prev.map(({ pdu }) => pdu.depth))),
         prevEventIds: prevIds,
         authEventIds: auth,
       },

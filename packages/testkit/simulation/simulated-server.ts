@@ -6,6 +6,7 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { KeyId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { openDatabase, type OpenDatabase } from '@causeway/store/db/open.ts'
+import { verifySignature } from '@causeway/homeserver/crypto/verify.ts'
 import { clientRoutes } from '@causeway/homeserver/client/routes.ts'
 import { createTrustedProxies } from '@causeway/homeserver/http/client-ip.ts'
 import { dispatch, type DispatchResponse } from '@causeway/homeserver/http/dispatch.ts'
@@ -158,6 +159,7 @@ export class SimulatedServer {
           this.skew.rate,
           () => isAlive && this.#life?.number === number,
         ),
+        verify: async (...signature) => verifySignature(...signature),
       },
       onFailure: (error) => onLog(this.name, 'error', 'the database failed', { error }),
     })
@@ -188,7 +190,7 @@ export class SimulatedServer {
     const started = (async () => {
       await startSending(hs)
       await hs.receiving.inbox.start()
-      hs.joining.completion.wake()
+      hs.joining.completion.start()
     })()
     await scheduler.settle(started, 60_000)
   }

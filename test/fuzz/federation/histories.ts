@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
-import { addEvent, draftEvent, makeOwnRoom, resign, type EvilRoom } from './evil-room.ts'
+import { addEvent, draftEvent, makeOwnRoom, type EvilRoom } from './evil-room.ts'
 import type { Asked, EvilAnswer } from './evil-server.ts'
 import { endless } from './manners.ts'
 import { mutate, mutations, oddValue } from './odd.ts'
@@ -156,5 +156,3 @@ function template(room: EvilRoom, userId: string): JsonObject {
   const { hashes: _, signatures: __, ...event } = pdu
   return { event: event as unknown as JsonObject, room_version: room.rules.version }
 }
-
-export { resign }

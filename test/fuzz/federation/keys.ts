@@ -56,6 +56,13 @@ function badDocuments(world: World, name: string): Record<string, EvilAnswer> {
   }
 }
 
+/** Odd, and yet signed by whoever they are of: a time beyond reason counts for a week, and nobody asked for gzip. */
+const MAY_BE_BELIEVED: ReadonlySet<string> = new Set([
+  'of all times',
+  'compressed',
+  'five hundred of them, the right one last',
+])
+
 let hosts = 0
 
 /** A name of which nothing is known yet, which shows these keys. */
@@ -95,7 +102,8 @@ export async function signWithBadKeys(world: World, seed: number): Promise<void>
       const reply = await sent.catch((error: unknown) => ({ status: 0, text: String(error) }))
       world.judge(`keys ${what}`, reply)
       if (reply.status === 0) world.faults.push(`keys ${what}: no answer: ${reply.text}`)
-      if (names.includes(what) && reply.status < 400) world.faults.push(`keys ${what} were believed`)
+      if (names.includes(what) && !MAY_BE_BELIEVED.has(what) && reply.status < 400)
+        world.faults.push(`keys ${what} were believed`)
     }),
   )
   evil.keys = honest

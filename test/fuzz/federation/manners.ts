@@ -1,7 +1,7 @@
 import type { EvilAnswer } from './evil-server.ts'
 
 /** What an endless answer is in the end, should nobody hang up: far beyond every limit. */
-const END_BYTES = 96 * 1024 * 1024
+const END_BYTES = 24 * 1024 * 1024
 
 /** An answer that goes on and on. */
 export function endless(start: string): EvilAnswer {

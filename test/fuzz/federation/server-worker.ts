@@ -28,7 +28,7 @@ function outgoingOf(config: HomeserverConfig, authorities: string[], start: Work
 
 async function run(start: WorkerStart): Promise<void> {
   const logger = createLogger({
-    level: (process.env['FUZZ_LEVEL'] ?? 'warn') as 'warn',
+    level: 'warn',
     format: 'json',
     clock: systemClock,
     write: (line) => tell({ kind: 'log', line }),

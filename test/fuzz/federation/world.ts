@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import type { JsonObject, Pdu } from '@causeway/matrix/events/pdu.ts'
 import { ERRCODE_STATUS } from '@causeway/matrix/errors/errcodes.ts'
 import { toRoomEvent } from '@causeway/matrix/events/make-room-event.ts'
-import { packStateKey, type StateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { findRoomVersion } from '@causeway/matrix/room-versions/rules.ts'
@@ -10,7 +9,7 @@ import { makeAuthority } from '@causeway/testkit/certificates.ts'
 import { startDnsServer, type DnsServer } from '@causeway/testkit/dns-server.ts'
 import { sha256 } from '@causeway/testkit/matrix/ed25519.ts'
 import { HANG_MS, startEvilServer, type EvilServer, type Reply } from './evil-server.ts'
-import { addEvent, draftEvent, resign, type EvilRoom } from './evil-room.ts'
+import { addEvent, resign, type EvilRoom } from './evil-room.ts'
 import { startServerProcess, type ServerProcess } from './server-process.ts'
 
 /** Names of servers of which nothing is known but what they say of their keys. */
@@ -242,7 +241,7 @@ export function answerHonestly(
   path: string,
   query: URLSearchParams,
 ): { json: JsonObject } | undefined {
-  const [operation = '', first = '', second = ''] = path
+  const [operation = '', first = ''] = path
     .replace('/_matrix/federation/v1/', '')
     .split('/')
     .map(decodeURIComponent)
@@ -272,7 +271,6 @@ export function answerHonestly(
     return {
       json: { events: [...room.events.values()].slice(-10).map(({ pdu }) => pdu) as unknown as JsonObject[] },
     }
-  void second
   return undefined
 }
 
@@ -349,10 +347,3 @@ async function say(
   }
   return undefined
 }
-
-/** The room's state as the enemy has it, for what it makes up. */
-export function stateOf(room: EvilRoom, type: string, stateKey: string): RoomEvent | undefined {
-  return room.state.get(packStateKey(type, stateKey) as StateKey)
-}
-
-export { draftEvent }

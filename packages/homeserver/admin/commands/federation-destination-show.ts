@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import { summarizeUnsent } from '@causeway/store/tables/outbound.ts'
 import { listKeyDocuments } from '@causeway/store/tables/server-keys.ts'
 import type { Homeserver } from '../../homeserver.ts'
 import { defineAdminCommand } from '../command.ts'
@@ -34,6 +35,18 @@ async function probe({ federation, clock }: Homeserver, server: ServerName): Pro
   }
 }
 
+/** What it has not got yet: see `federation queue show` for more. */
+async function readUnsent({ db, outbound, clock }: Homeserver, server: ServerName): Promise<JsonObject> {
+  const [unsent] = await summarizeUnsent(db, server, 1)
+  const state = outbound.states().find((one) => one.server === server)
+  return {
+    unsent_rooms: Number(unsent?.rooms ?? 0),
+    unsent_messages_to_devices: Number(unsent?.messages ?? 0),
+    sending: state?.phase ?? null,
+    waiting_s: state === undefined ? null : Math.round(Math.max(0, clock.now() - state.since) / 1000),
+  }
+}
+
 export const command = defineAdminCommand({
   usage: '<server>',
   summary: 'Show where another server is, which keys of it are known, and whether it answers',
@@ -51,6 +64,7 @@ export const command = defineAdminCommand({
       allowed: hs.federation.filter.isAllowed(name),
       ...(await discover(hs, name)),
       ...(answer === undefined ? {} : { probe: answer }),
+      ...(await readUnsent(hs, name)),
       failing: failing === undefined ? null : viewDestination(failing),
       keys: keys.map((key) => ({
         id: key.keyId,

@@ -6,9 +6,8 @@ import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import { askServers, type ServerFailure } from '../../federation/ask-servers.ts'
 import type { FederationClient } from '../../federation/federation-client.ts'
 import { renderClaims, type ClaimedKey, type KeyWish } from '../claim-keys.ts'
-import type { FetchOptions } from './fetch-identities.ts'
+import { askOfKeys, type FetchOptions } from './fetch-identities.ts'
 
-const MAX_BYTES = 16 * 1024 * 1024
 const MAX_KEY_LENGTH = 4_000
 
 /**
@@ -46,14 +45,7 @@ async function ask(
     Object.fromEntries(ofUser.map((wish) => [wish.deviceId, wish.algorithm])),
   ])
   const body: JsonObject = { one_time_keys: Object.fromEntries(devices) as JsonObject }
-  const path = '/_matrix/federation/v1/user/keys/claim'
-  const answer = await client.request(server, {
-    method: 'POST',
-    path,
-    body,
-    maxBytes: MAX_BYTES,
-    ...options,
-  })
+  const answer = await askOfKeys(client, server, 'claim', body, options)
   const keys = answer['one_time_keys']
   return isJsonObject(keys) ? keys : {}
 }

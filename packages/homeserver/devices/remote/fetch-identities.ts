@@ -1,3 +1,4 @@
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { FederationClient } from '../../federation/federation-client.ts'
@@ -46,6 +47,18 @@ export async function fetchKeys(
   return found.flat()
 }
 
+/** One of the questions about keys of a server's users. @throws FederationError */
+export function askOfKeys(
+  client: FederationClient,
+  server: ServerName,
+  what: 'query' | 'claim',
+  body: JsonObject,
+  options: FetchOptions,
+): Promise<JsonObject> {
+  const path = `/_matrix/federation/v1/user/keys/${what}`
+  return client.request(server, { method: 'POST', path, body, maxBytes: MAX_BYTES, ...options })
+}
+
 async function fetchPortion(
   client: FederationClient,
   server: ServerName,
@@ -53,13 +66,6 @@ async function fetchPortion(
   options: FetchOptions,
 ): Promise<RemoteIdentity[]> {
   const body = { device_keys: Object.fromEntries(userIds.map((userId) => [userId, []])) }
-  const path = '/_matrix/federation/v1/user/keys/query'
-  const answer = await client.request(server, {
-    method: 'POST',
-    path,
-    body,
-    maxBytes: MAX_BYTES,
-    ...options,
-  })
+  const answer = await askOfKeys(client, server, 'query', body, options)
   return userIds.map((userId) => parseQueriedKeys(userId, answer)).filter((one) => one !== undefined)
 }

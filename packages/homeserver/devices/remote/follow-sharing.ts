@@ -53,10 +53,9 @@ export function followSharing(deps: FollowDeps): SharingFollower {
     }
     const departures: Departure[] = []
     for (const entry of entries) {
-      if (entry.kind !== 'event') continue
-      for (const { userId, membership } of memberChangesOf(entry)) {
+      for (const { userId, membership, event } of memberChangesOf(entry)) {
         if (membership === 'join') continue
-        departures.push({ userId, roomNid: entry.event.roomNid, position: entry.position })
+        departures.push({ userId, roomNid: event.roomNid, position: entry.position })
         if (serverNameOf(userId) !== deps.serverName) deps.guard.watch.outdate(userId)
       }
     }

@@ -12,6 +12,7 @@ import { claimRemoteKeys } from './claim-remote.ts'
 import { createCopyGuard, type CopyDeps } from './copies.ts'
 import { applyUpdates, type UserUpdates } from './device-updates.ts'
 import type { FetchOptions } from './fetch-identities.ts'
+import { followNewMembers } from './follow-new-members.ts'
 import { followSharing } from './follow-sharing.ts'
 import { queryRemoteKeys, type RemoteAnswer, type RemoteQuestion } from './query-remote.ts'
 import { createResync } from './resync.ts'
@@ -50,6 +51,11 @@ export function createRemoteDevices(deps: RemoteDevicesDeps): RemoteDevices {
   const sharing = followSharing(parts)
   const resync = createResync(parts)
   resync.wake()
+  async function apply(updates: readonly UserUpdates[]): Promise<void> {
+    const stale = await Promise.all(updates.map((one) => applyUpdates(guard, deps, one)))
+    if (stale.includes(true)) resync.wake()
+  }
+  const newMembers = followNewMembers(deps, apply)
   return {
     async query(question) {
       // A copy that has just become worthless is gone before it is read.
@@ -63,19 +69,22 @@ export function createRemoteDevices(deps: RemoteDevicesDeps): RemoteDevices {
         updates.map(({ userId }) => userId),
       )
       const known = updates.filter(({ userId }) => sharers.has(userId))
-      const stale = await Promise.all(known.map((one) => applyUpdates(guard, deps, one)))
-      if (stale.includes(true)) resync.wake()
-      return updates.length - known.length
+      const others = updates.filter(({ userId }) => !sharers.has(userId))
+      const strangers = others.filter(({ userId }) => !deps.rooms.partial.noteDevices(userId))
+      await apply(known)
+      return strangers.length
     },
     heardFrom: (server) => resync.heardFrom(server),
     async idle() {
       await sharing.idle()
+      await newMembers.idle()
       await guard.queue.idle()
       await resync.idle()
     },
     async [Symbol.asyncDispose]() {
       await resync[Symbol.asyncDispose]()
       await sharing[Symbol.asyncDispose]()
+      await newMembers[Symbol.asyncDispose]()
       await guard.queue.idle()
     },
   }

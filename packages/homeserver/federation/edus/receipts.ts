@@ -30,7 +30,7 @@ interface Named {
   readonly receipt: Static<typeof Receipt>
 }
 
-/** Receipts for events that we do not hold are dropped. A few queries, and one write for all of them. */
+/** A few queries, and one write for all of them. */
 export const receipts = defineEdu(Content, async (context, contents) => {
   const { hs, refuse } = context
   const all = contents.flatMap(readContent)
@@ -69,6 +69,7 @@ async function inTheirRooms({ hs, gate }: EduContext, named: readonly Named[]): 
     .filter(({ roomId, userId }) => joined.has(`${userId} ${nids.get(roomId)}`))
     .map(({ roomId, userId, receipt }) => ({
       roomId,
+      roomNid: nids.get(roomId)!,
       userId,
       eventId: receipt.event_ids.at(-1)! as EventId,
       threadId: receipt.data?.thread_id,

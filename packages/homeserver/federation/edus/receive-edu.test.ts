@@ -147,7 +147,7 @@ for (const driver of await findServerDrivers()) {
       assert.equal((last!['content'] as JsonObject)['presence'], 'offline')
     })
 
-    it('receipts move forward only, by thread, and only to events that we hold', async () => {
+    it('receipts move forward only, by thread; one that comes before its event counts least', async () => {
       await using scene = await open(driver)
       const [first, second] = [await scene.say(), await scene.say()]
       await scene.sync()
@@ -164,8 +164,14 @@ for (const driver of await findServerDrivers()) {
       )
       await scene.receive(EVIL, receipt(RITA, second, { ts: 99 }), receipt(ALICE, second))
       assert.equal(await told(), undefined)
+      await scene.receive(FAR, receipt(RITA, '$early', { ts: 4, thread_id: 'main' }))
+      assert.deepEqual(await told(), { $early: { 'm.read': { [RITA]: { ts: 4, thread_id: 'main' } } } })
       await scene.receive(FAR, receipt(RITA, first, { ts: 5, thread_id: 'main' }))
       assert.deepEqual(await told(), { [first]: { 'm.read': { [RITA]: { ts: 5, thread_id: 'main' } } } })
+      await scene.receive(FAR, receipt(RITA, '$early', { ts: 4, thread_id: 'main' }))
+      assert.equal(await told(), undefined, 'what we hold counts for more')
+      await scene.receive(FAR, receipt(RITA, '$early', { ts: 4, thread_id: '$thread' }))
+      assert.equal(await told(), undefined, 'whether it is in that thread cannot be told')
       await scene.receive(FAR, receipt(RITA, second, { ts: 6, thread_id: first }))
       assert.equal(await told(), undefined, 'it is not in that thread')
     })

@@ -2,7 +2,13 @@ import type { EventId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { EventRow } from '@causeway/store/tables/events.ts'
 import { findEventRows } from '@causeway/store/tables/events.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
-import { AnswerRefused, checkRoomAnswer, type CheckedRoom } from '../../rooms/join/check-answer.ts'
+import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
+import {
+  AnswerRefused,
+  checkRoomAnswer,
+  refusalByWholeState,
+  type CheckedRoom,
+} from '../../rooms/join/check-answer.ts'
 import type { PartialRoom } from '../../rooms/join/partial-rooms.ts'
 import { verifyMany } from '../../rooms/join/verify-answer.ts'
 import { findRoom } from '../../rooms/load-head.ts'
@@ -22,8 +28,9 @@ interface Place {
 }
 
 /**
- * The state before our join as a server tells it, checked as the answer to the join was. What is held already is not
- * sent again where only little is missing. @throws FederationError, AnswerRefused
+ * The state before our join as a server tells it, checked as the answer to the join was; it has to allow the join that
+ * was countersigned. What is held already is not sent again where only little is missing.
+ * @throws FederationError, AnswerRefused
  */
 export async function fetchWholeState(
   deps: JoiningDeps,
@@ -33,12 +40,19 @@ export async function fetchWholeState(
 ): Promise<CheckedRoom> {
   const room = await findRoom(deps.rooms, roomId)
   if (room === undefined) throw new AnswerRefused('the room is gone')
-  const place = await findPlace(deps, room, eventId, server, signal)
+  const [row] = await findEventRows(deps.db, [eventId])
+  if (row === undefined) throw new AnswerRefused('our join is gone')
+  const join = roomEventOfRow(room, row)
+  const place = await findPlace(deps, room, join, server, signal)
   const { state, authChain } = await fetchState(deps, room, place.eventId, server, signal)
-  return checkRoomAnswer(
+  const checked = checkRoomAnswer(
     room,
     place.last === undefined ? { state, authChain } : after(place.last, state, authChain),
   )
+  const reason = refusalByWholeState(room.rules, join, checked)
+  if (reason !== undefined)
+    throw new AnswerRefused(`by the state it gives, our join is not allowed: ${reason}`)
+  return checked
 }
 
 /**
@@ -48,13 +62,11 @@ export async function fetchWholeState(
 async function findPlace(
   deps: JoiningDeps,
   room: RoomInfo,
-  joinId: EventId,
+  { eventId: joinId, prevEventIds }: RoomEvent,
   server: ServerName,
   signal: AbortSignal,
 ): Promise<Place> {
-  const [join] = await findEventRows(deps.db, [joinId])
-  if (join === undefined) throw new AnswerRefused('our join is gone')
-  const [lastId, ...others] = roomEventOfRow(room, join).prevEventIds
+  const [lastId, ...others] = prevEventIds
   if (lastId === undefined || others.length > 0) return { eventId: joinId, last: undefined }
   const held = heldEvents(room, await findEventRows(deps.db, [lastId])).get(lastId)
   const last = held ?? (await fetchOne(deps, room, lastId, server, signal))

@@ -4,6 +4,7 @@ import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
 import { parseServerName } from '@causeway/matrix/ids/server-name.ts'
 import { acceptEvent } from '../../rooms/join/accept-event.ts'
 import {
+  AnswerRefused,
   JoinRefused,
   checkRoomAnswer,
   refusalByState,
@@ -16,7 +17,9 @@ import { requirePolicy } from '../../rooms/policy/others-events.ts'
 import { signBuilt } from '../../rooms/join/signed-event.ts'
 import { verifyMany } from '../../rooms/join/verify-answer.ts'
 import { findRoom } from '../../rooms/load-head.ts'
+import { findEvents, isShown } from '../../rooms/read-events.ts'
 import type { VerifiedPdu } from '../../rooms/receive/verify-pdus.ts'
+import type { RoomInfo } from '../../rooms/stored-event.ts'
 import { countersigned } from './countersigned.ts'
 import type { JoiningDeps } from './joining-deps.ts'
 import { findMissingAuth } from './missing-auth.ts'
@@ -71,6 +74,14 @@ async function joinThrough(
   const answer = await sendJoin(client, server, { roomId, eventId: built.eventId, event }, signal)
   const join = await countersigned(deps, { roomId, rules }, own, answer.event, signal)
   const room = await checkAnswer(deps, { roomId, rules }, join, { ...answer, server }, signal)
+  if (known !== undefined && (await goesOn(deps, known, join))) {
+    await acceptEvent(deps.rooms, roomId, join, async ({ head }) => {
+      if (deps.rooms.partial.find(head.roomNid) === undefined) {
+        throw new AnswerRefused('the room has just been given up by everybody here; join again')
+      }
+    })
+    return join.event.eventId
+  }
   const partial = answer.membersOmitted ? { servers: residentsOf(deps, server, answer) } : undefined
   try {
     await installRoom(deps.rooms, { roomId, rules, join, room, partial })
@@ -81,6 +92,25 @@ async function joinThrough(
     await acceptEvent(deps.rooms, roomId, await requirePolicy(deps.rooms, live, join, signal))
   }
   return join.event.eventId
+}
+
+/**
+ * Whether the join follows what we have of a room that was joined fast and left before its members were here: then they
+ * are fetched as they would have been, and nothing is laid over what has happened meanwhile.
+ */
+async function goesOn(
+  { rooms }: JoiningDeps,
+  { roomNid }: Pick<RoomInfo, 'roomNid'>,
+  { event: { prevEventIds } }: VerifiedPdu,
+): Promise<boolean> {
+  const partial = rooms.partial.find(roomNid)
+  if (partial === undefined) return false
+  const held = await findEvents(rooms, prevEventIds)
+  const isSinceJoin = (id: EventId): boolean => {
+    const parent = held.get(id)
+    return parent?.roomNid === roomNid && parent.nid >= partial.eventNid && isShown(parent)
+  }
+  return prevEventIds.length > 0 && prevEventIds.every(isSinceJoin)
 }
 
 async function checkAnswer(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { EventFlag } from '@causeway/store/log/entry.ts'
 import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import { clientRoutes } from '../../client/routes.ts'
 import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
@@ -351,6 +352,31 @@ describe('memberships across servers', () => {
     assert.ok(bodies.includes('from the first stay'))
   })
 
+  it('go back to when another server came in, by the number that its join has as part of the history', async () => {
+    const roomId = await makeRoom(one, alice)
+    await say(one, alice, roomId, 'before')
+    await join(two, bob, roomId, one.name)
+    await whole(two)
+    const read = (): Promise<{ from_nid: number; nid: number; flags: number }[]> =>
+      two.hs.db.query(
+        `SELECT s.from_nid, e.nid, e.flags FROM room_servers s
+         JOIN rooms r ON r.nid = s.room_nid
+         JOIN memberships m ON m.room_nid = s.room_nid AND m.user_id = ?
+         JOIN events e ON e.nid = m.event_nid
+         WHERE r.room_id = ? AND s.server_name = ?`,
+        [alice.userId, roomId, one.name],
+      )
+    const [held] = await read()
+    assert.equal(held!.flags & EventFlag.outlier, EventFlag.outlier)
+    assert.equal(held!.from_nid, held!.nid)
+    const { chunk } = await ok(two, bob, 'GET', `/rooms/${segment(roomId)}/messages?dir=b&limit=50`)
+    assert.ok((chunk as JsonObject[]).some((event) => event['type'] === 'm.room.create'))
+    const [placed] = await read()
+    assert.equal(placed!.flags & EventFlag.outlier, 0)
+    assert.notEqual(placed!.nid, held!.nid)
+    assert.equal(placed!.from_nid, placed!.nid)
+  })
+
   it('show a fast-joined room to lazy clients at once, to others when its members are there', async () => {
     const roomId = await makeRoom(one, alice)
     const { next_batch: since } = await sync(two, bob)
@@ -383,8 +409,53 @@ describe('memberships across servers', () => {
     }
   })
 
+  it('reads the last messages of a fast-joined room before its members are there, and the rest then', async () => {
+    const roomId = await makeRoom(one, alice)
+    const carol = await one.register('carol-of-the-messages')
+    await say(one, alice, roomId, 'before she came')
+    await ok(one, carol, 'POST', `/rooms/${segment(roomId)}/join`, {})
+    for (const body of ['one', 'two', 'three']) await say(one, carol, roomId, body)
+    const hold = Promise.withResolvers<void>()
+    const { peers } = two.hs.joining
+    const ask: (typeof peers)['getStateIds'] = peers.getStateIds.bind(peers)
+    Object.assign(peers, {
+      getStateIds: async (...args: Parameters<typeof ask>) => {
+        await hold.promise
+        return ask(...args)
+      },
+    })
+    const page = async (from?: string): Promise<{ bodies: unknown[]; end: string | undefined }> => {
+      const query = `dir=b&limit=50${from === undefined ? '' : `&from=${segment(from)}`}`
+      const { chunk, end } = await ok(two, bob, 'GET', `/rooms/${segment(roomId)}/messages?${query}`)
+      const said = (chunk as JsonObject[]).filter(({ type }) => type === 'm.room.message')
+      return {
+        bodies: said.map(({ content }) => (content as JsonObject)['body']),
+        end: end as string | undefined,
+      }
+    }
+    try {
+      await join(two, bob, roomId, one.name)
+      const early = await page()
+      assert.equal(two.hs.rooms.partial.list().length, 1, 'its members are on their way')
+      assert.deepEqual(early.bodies, ['three', 'two', 'one'])
+      hold.resolve()
+      await whole(two)
+      const late = await page(early.end)
+      assert.deepEqual(late.bodies, ['before she came'])
+      assert.deepEqual((await page()).bodies, ['three', 'two', 'one', 'before she came'])
+    } finally {
+      hold.resolve()
+      Object.assign(peers, { getStateIds: ask })
+    }
+  })
+
   it('hears a fast-joined room before its members are there, tells nobody its state, and then of their devices', async () => {
-    const roomId = await makeRoom(one, alice, { name: 'Named, so that nobody in it is told' })
+    const roomId = await makeRoom(one, alice, {
+      name: 'Named, so that nobody in it is told',
+      initial_state: [
+        { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } },
+      ],
+    })
     const [carol, dora] = [await one.register('carol'), await one.register('dora')]
     for (const who of [carol, dora]) await ok(one, who, 'POST', `/rooms/${segment(roomId)}/join`, {})
     const { next_batch: since } = await sync(two, bob, undefined, true)

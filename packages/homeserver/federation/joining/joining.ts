@@ -34,7 +34,7 @@ export function createJoining(deps: JoiningDeps): Joining {
     serial: (roomId, work) => queue.serial(roomId, work),
     join: async (request, signal) => {
       const eventId = await joinRemoteRoom(deps, request, signal)
-      completion.wake()
+      completion.wake(request.roomId)
       return eventId
     },
     leave: (request, signal) => leaveRemoteRoom(deps, request, signal),

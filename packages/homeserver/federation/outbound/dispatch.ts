@@ -139,7 +139,10 @@ class LogDispatcher implements Dispatcher {
     }
     if (batch.steps.length > 0 && this.#sinceSweep >= SWEEP_EVERY) this.#sweep(batch)
     for (const receipt of batch.receipts) onReceipt(receipt)
-    if (batch.steps.length === 0) return undefined
+    if (batch.steps.length === 0) {
+      for (const server of batch.woken) this.#deps.wake(server)
+      return undefined
+    }
     this.#wakeLater(batch.woken, through)
     return { steps: batch.steps }
   }
@@ -149,6 +152,8 @@ class LogDispatcher implements Dispatcher {
     else if (entry.kind === 'device_list' && entry.signedUserId === undefined) {
       await this.#dispatchDevices(batch, entry.userId, entry.position)
     } else if (entry.kind === 'receipt') batch.receipts.push(entry)
+    // What they missed was written down together with the entry.
+    else if (entry.kind === 'room_whole') for (const server of entry.missedServers) batch.woken.add(server)
     // What was noted of a purged room after its own rows had gone.
     else if (entry.kind === 'purge') batch.steps.push(...deleteOutboundOfRoom(entry.roomNid))
   }

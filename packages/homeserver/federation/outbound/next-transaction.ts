@@ -1,6 +1,6 @@
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
-import type { Step } from '@causeway/store/db/database.ts'
+import type { Database, Step } from '@causeway/store/db/database.ts'
 import { DEVICES, listUnsentRooms, type UnsentRoomRow } from '@causeway/store/tables/outbound.ts'
 import {
   findOutboundTransaction,

@@ -81,6 +81,7 @@ class Targets implements RoomTargets {
 
   note(entry: LogEntry): void {
     if (entry.kind === 'purge') this.#rooms.delete(entry.roomNid)
+    if (entry.kind === 'room_whole') this.#noteWhole(entry.roomNid)
     if (entry.kind !== 'event') return
     const room = this.#rooms.peek(entry.event.roomNid)
     if (room !== undefined && isShown(entry.event)) room.current = entry.event.roomRoot
@@ -122,6 +123,13 @@ class Targets implements RoomTargets {
   clear(): void {
     this.#rooms.clear()
     for (const reading of this.#reading.values()) reading.changed = true
+  }
+
+  /** All servers of the room came with its members. */
+  #noteWhole(roomNid: number): void {
+    const reading = this.#reading.get(roomNid)
+    if (reading !== undefined) reading.changed = true
+    this.#rooms.delete(roomNid)
   }
 
   #noteMember(roomNid: number, userId: UserId, isJoined: boolean): void {

@@ -45,7 +45,8 @@ export function createRoomHistory(engine: RoomEngine, deps: HistoryDeps): RoomHi
       if (first === undefined) return false
       const flight = flights.run(`${room.roomNid}:${first.event_id}`, async () => {
         const filled = await fillGap(engine, deps, deps.peers!, room, gaps)
-        if (!filled) resting.add(room, first)
+        // What lacks but the room's members is there as soon as they are.
+        if (!filled && engine.partial.find(room.roomNid) === undefined) resting.add(room, first)
         return filled
       })
       return withinDeadline(engine, flight, deadline)

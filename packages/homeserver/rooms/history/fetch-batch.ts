@@ -68,8 +68,27 @@ export async function fetchBatch(
   await fetchAuthEvents(fetch, first.pdus, known)
   const sound = first.pdus.filter(({ event }) => event.authEventIds.every((id) => isAtHand(fetch, known, id)))
   const batch = orderBatch(sound, gap, inGraph)
+  if (engine.partial.find(room.roomNid) !== undefined) {
+    const pdus = untilState(batch.pdus)
+    if (pdus.length > 0) {
+      // What allows them may be among those that are left for later.
+      addWanted(fetch, pdus, new Map(), known)
+      return { pdus, outliers: fetch.outliers, stateBefore: new Map() }
+    }
+    await engine.partial.whenWhole(room.roomNid, signal)
+    return fetchBatch(engine, peers, room, server, gap, signal)
+  }
   const stateBefore = await fetchStates(fetch, batch, known)
   return { pdus: batch.pdus, outliers: fetch.outliers, stateBefore }
+}
+
+/**
+ * The newest events of a batch that need no state but the one that stands above them. While a room's members are on
+ * their way this much can be read already; the state further back would bring all of them a second time.
+ */
+function untilState(pdus: readonly VerifiedPdu[]): readonly VerifiedPdu[] {
+  const at = pdus.findIndex(({ event }) => event.pdu.state_key !== undefined)
+  return at === -1 ? pdus : pdus.slice(0, at)
 }
 
 function isAtHand(

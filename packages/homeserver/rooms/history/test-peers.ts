@@ -96,6 +96,7 @@ export function peersOf(resident: RoomEngine, asker: ServerName = OURS): RoomPee
     parseJsonObject(new TextEncoder().encode(await answer))[key] as unknown[]
   return {
     loadKeys: anyKey,
+    findEventBefore: async () => undefined,
     getMissingEvents: (_server, roomId, gap) =>
       pdusOf(serveMissingEvents(resident, asker, roomId, gap), 'events'),
     backfill: (_server, roomId, from, limit) => pdusOf(serveBackfill(resident, asker, roomId, from, limit)),

@@ -1,22 +1,15 @@
 import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
-import type { Verdict } from '@causeway/matrix/event-auth/auth-state.ts'
 import { badJson, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import type { RoomEngine } from '../engine.ts'
 import { findEvents } from '../read-events.ts'
 import { addReceivedEvent, type Parents } from '../receive/add-event.ts'
-import {
-  authorizeAt,
-  authorizeByOwnAuthEvents,
-  findAuthEvents,
-  type AuthEvents,
-} from '../receive/auth-lookup.ts'
+import { findAuthEvents } from '../receive/auth-lookup.ts'
 import { tellMemberChanges } from '../state/advance-room-state.ts'
 import type { VerifiedPdu } from '../receive/verify-pdus.ts'
 import type { RoomWrite } from '../room-write.ts'
-import { resolveRoots } from '../state/resolve-roots.ts'
 import { writeToRoom } from '../write-to-room.ts'
 
 /**
@@ -42,38 +35,13 @@ export async function acceptEvent(
     await require(write)
     const parents = parentsOf(pdu.event, held, known)
     const authEvents = await findAuthEvents(engine, write, [pdu.event])
-    requireAllowed(await check(engine, write, pdu.event, parents, authEvents))
     // The room's other servers learn of it from us.
-    const { passedOn } = EventFlag
-    const acceptance = await addReceivedEvent(engine, write, pdu, parents, authEvents, passedOn)
+    const options = { flags: EventFlag.passedOn, keepsRefused: false }
+    const acceptance = await addReceivedEvent(engine, write, pdu, parents, authEvents, options)
     if (acceptance.outcome !== 'accepted') throw forbidden(acceptance.reason)
     await tellMemberChanges(engine, write)
     return { value: acceptance.event.stored }
   })
-}
-
-/** The same checks as on receipt, before anything of the write is made. */
-async function check(
-  engine: RoomEngine,
-  write: RoomWrite,
-  event: RoomEvent,
-  parents: Parents,
-  authEvents: AuthEvents,
-): Promise<Verdict> {
-  const byOwn = authorizeByOwnAuthEvents(write.head.rules, event, authEvents)
-  if (!byOwn.ok) return byOwn
-  const root = await resolveRoots(
-    engine,
-    write,
-    parents.held.map((parent) => parent.stateRoot),
-  )
-  const before = await authorizeAt(engine, write, root, event, authEvents)
-  if (!before.ok || root === write.stateRoot) return before
-  return authorizeAt(engine, write, write.stateRoot, event, authEvents)
-}
-
-function requireAllowed(verdict: Verdict): void {
-  if (!verdict.ok) throw forbidden(verdict.reason)
 }
 
 async function findHeld(

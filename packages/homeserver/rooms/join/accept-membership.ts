@@ -26,7 +26,7 @@ export interface RemoteMembershipEvent {
 }
 
 export interface AcceptDeps {
-  readonly peers: Pick<RoomPeers, 'loadKeys'>
+  readonly peers: Pick<RoomPeers, 'loadKeys' | 'verify'>
   readonly signer: Signer
 }
 

@@ -159,6 +159,17 @@ function requireCreate(
   }
 }
 
+/** Why an event of ours is not allowed by a state that has all members, or undefined. */
+export function refusalByWholeState(
+  rules: RoomVersionRules,
+  event: RoomEvent,
+  { state }: CheckedRoom,
+): string | undefined {
+  const whole: AuthState = { get: (type, key) => state.get(packStateKey(type, key))?.event }
+  const verdict = authorizeEvent(rules, event, whole, verifySignature)
+  return verdict.ok ? undefined : verdict.reason
+}
+
 /**
  * Why an event of ours is not allowed by the state that was told, or undefined.
  * @param membersOmitted the state lacks members: who is not in it counts as the event's own auth events say

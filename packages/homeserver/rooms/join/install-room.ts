@@ -17,6 +17,7 @@ import { findEvents, isShown } from '../read-events.ts'
 import { authIdsOf } from '../receive/auth-lookup.ts'
 import type { VerifiedPdu } from '../receive/verify-pdus.ts'
 import { beginWrite, type RoomWrite } from '../room-write.ts'
+import { DEEPEST } from '../stored-event.ts'
 import { addJoin } from './add-join.ts'
 import type { CheckedRoom } from './check-answer.ts'
 import { memberRows, type ToldMember } from './install-members.ts'
@@ -172,7 +173,7 @@ function partialRow(
   return [
     {
       into: PARTIAL_ROOMS,
-      values: [head.roomNid, head.roomId, eventId, nid, servers, membersKnown, engine.clock.now(), 0, 0],
+      values: [head.roomNid, head.roomId, eventId, nid, servers, membersKnown, engine.clock.now(), 0, 0, 0],
     },
   ]
 }
@@ -189,7 +190,7 @@ async function noteGaps(
   const inGraph = new Set(
     rows.filter((row) => isShown({ flags: row.flags } as StoredEvent)).map((row) => row.event_id),
   )
-  const depth = Math.min(event.pdu.depth, Number.MAX_SAFE_INTEGER)
+  const depth = Math.min(event.pdu.depth, DEEPEST)
   for (const eventId of event.prevEventIds) {
     if (!inGraph.has(eventId)) write.steps.push(noteBackwardExtremity(head.roomNid, eventId, { nid, depth }))
   }

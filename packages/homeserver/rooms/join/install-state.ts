@@ -26,12 +26,14 @@ export type InstalledEvents = ReadonlyMap<EventId, StateNumbers>
 /**
  * Adds the events of an answer that are not held yet to a write, as events beside the graph.
  * @param logged those that readers of the log are told of
+ * @param earlier events of the answer that are stored already
  */
 export async function addOutliers(
   engine: RoomEngine,
   write: RoomWrite,
   ordered: readonly VerifiedPdu[],
   logged: ReadonlySet<EventId>,
+  earlier: ReadonlyMap<EventId, Pick<StateNumbers, 'stateNid'>> = new Map(),
 ): Promise<InstalledEvents> {
   const { head } = write
   const installed = new Map<EventId, StateNumbers>()
@@ -39,7 +41,9 @@ export async function addOutliers(
   const placed = { position: 0, historical: 0 }
   for (const pdu of ordered) {
     const { event } = pdu
-    const auth = authIdsOf(head.rules, event).flatMap((id) => installed.get(id)?.stateNid ?? [])
+    const auth = authIdsOf(head.rules, event).flatMap(
+      (id) => (installed.get(id) ?? earlier.get(id))?.stateNid ?? [],
+    )
     const known = held.get(event.eventId)
     if (known !== undefined) {
       installed.set(event.eventId, { stateNid: known.state_nid, nid: known.nid })

@@ -1,5 +1,6 @@
-import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { EventId, RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { listPartialRooms, type PartialRoomRow } from '@causeway/store/tables/partial-rooms.ts'
 
@@ -15,6 +16,14 @@ export interface PartialRoom {
   readonly membersKnown: number
   readonly startedTs: number
   readonly attempts: number
+  /** How far the attempt under way has got. */
+  readonly progress?: PartialProgress
+}
+
+/** Events of the whole state that are held by now, of those that it has. */
+export interface PartialProgress {
+  readonly stored: number
+  readonly expected: number
 }
 
 /** Which rooms are partial: one a process, in memory as a whole, since each costs a join of a user of ours. */
@@ -27,25 +36,39 @@ export interface PartialRooms {
   whenWhole(roomNid: number, signal: AbortSignal): Promise<void>
   /** Position since when a room that was joined fast is whole; undefined for every other. */
   wholeSince(roomNid: number): number | undefined
+  /** The same, where its whole state judged events otherwise than they had been. */
+  overturnedAt(roomNid: number): number | undefined
   /** The newest position at which any room became whole. */
   lastWhole(): number
   add(room: PartialRoom): void
   attempted(roomNid: number): void
-  becameWhole(roomNid: number, position: number): void
+  progressed(roomNid: number, progress: PartialProgress): void
+  /**
+   * The devices of a user have changed who may be a member of partial rooms: whether there is a room of which that can
+   * be said. Remembered, of so many users, until it is known.
+   */
+  noteDevices(userId: UserId): boolean
+  /** Users of whom that was said of a room. */
+  devicesNoted(roomNid: number): UserId[]
+  becameWhole(roomNid: number, position: number, isOverturned: boolean): void
   /** The room was left, or purged. */
   forget(roomNid: number): void
 }
 
+/** Users of a room whose devices are noted; of further ones clients learn when they look. */
+const MAX_NOTED = 1_000
+
 class Rooms implements PartialRooms {
   readonly #partial = new Map<number, PartialRoom>()
-  readonly #whole = new Map<number, number>()
+  readonly #whole = new Map<number, { readonly position: number; readonly isOverturned: boolean }>()
   #lastWhole = 0
+  readonly #devices = new Map<number, Set<UserId>>()
   readonly #waiting = new Map<number, Set<() => void>>()
 
   constructor(rows: readonly PartialRoomRow[]) {
     for (const row of rows) {
       if (row.whole_at === 0) this.add(roomOf(row))
-      else this.#noteWhole(row.room_nid, row.whole_at)
+      else this.#noteWhole(row.room_nid, row.whole_at, row.overturned === 1)
     }
   }
 
@@ -75,15 +98,20 @@ class Rooms implements PartialRooms {
   }
 
   wholeSince(roomNid: number): number | undefined {
-    return this.#whole.get(roomNid)
+    return this.#whole.get(roomNid)?.position
+  }
+
+  overturnedAt(roomNid: number): number | undefined {
+    const whole = this.#whole.get(roomNid)
+    return whole?.isOverturned === true ? whole.position : undefined
   }
 
   lastWhole(): number {
     return this.#lastWhole
   }
 
-  #noteWhole(roomNid: number, position: number): void {
-    this.#whole.set(roomNid, position)
+  #noteWhole(roomNid: number, position: number, isOverturned: boolean): void {
+    this.#whole.set(roomNid, { position, isOverturned })
     this.#lastWhole = Math.max(this.#lastWhole, position)
   }
 
@@ -97,14 +125,34 @@ class Rooms implements PartialRooms {
     if (room !== undefined) this.#partial.set(roomNid, { ...room, attempts: room.attempts + 1 })
   }
 
-  becameWhole(roomNid: number, position: number): void {
+  progressed(roomNid: number, progress: PartialProgress): void {
+    const room = this.#partial.get(roomNid)
+    if (room !== undefined) this.#partial.set(roomNid, { ...room, progress })
+  }
+
+  noteDevices(userId: UserId): boolean {
+    const server = serverNameOf(userId)
+    const rooms = this.list().filter(({ servers }) => servers.includes(server))
+    for (const { roomNid } of rooms) {
+      const noted = this.#devices.get(roomNid) ?? new Set()
+      if (noted.size < MAX_NOTED) this.#devices.set(roomNid, noted.add(userId))
+    }
+    return rooms.length > 0
+  }
+
+  devicesNoted(roomNid: number): UserId[] {
+    return [...(this.#devices.get(roomNid) ?? [])]
+  }
+
+  becameWhole(roomNid: number, position: number, isOverturned: boolean): void {
     this.forget(roomNid)
-    this.#noteWhole(roomNid, position)
+    this.#noteWhole(roomNid, position, isOverturned)
   }
 
   forget(roomNid: number): void {
     this.#partial.delete(roomNid)
     this.#whole.delete(roomNid)
+    this.#devices.delete(roomNid)
     const waiting = this.#waiting.get(roomNid)
     this.#waiting.delete(roomNid)
     waiting?.forEach((resolve) => resolve())

@@ -26,7 +26,7 @@ export interface ReceivedInvite {
 }
 
 export interface InviteDeps {
-  readonly peers: Pick<RoomPeers, 'loadKeys'>
+  readonly peers: Pick<RoomPeers, 'loadKeys' | 'verify'>
   readonly signer: Signer
   /** Throws when the user cannot be invited: there is no such user, or they want none of it. */
   requireInvitable(userId: UserId): Promise<void>

@@ -17,7 +17,7 @@ const MAX_RESCISSIONS = 10
  */
 export async function receiveRescissions(
   engine: RoomEngine,
-  peers: Pick<RoomPeers, 'loadKeys'>,
+  peers: Pick<RoomPeers, 'loadKeys' | 'verify'>,
   room: RoomInfo,
   pdus: readonly unknown[],
   signal?: AbortSignal,

@@ -29,7 +29,7 @@ export function signBuilt(built: BuiltEvent, signer: Signer): VerifiedPdu {
  * signatures it needs, ours added first where `sign` says so. Throws `M_INVALID_PARAM`.
  */
 export async function readSignedEvent(
-  peers: Pick<RoomPeers, 'loadKeys'>,
+  peers: Pick<RoomPeers, 'loadKeys' | 'verify'>,
   room: Pick<RoomInfo, 'roomId' | 'rules'>,
   json: JsonObject,
   options: { sign?: { readonly signer: Signer; when(pdu: Pdu): boolean }; signal?: AbortSignal } = {},

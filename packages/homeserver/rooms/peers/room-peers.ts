@@ -1,6 +1,7 @@
 import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
 import type { FindVerifyKey } from '@causeway/matrix/signing/keys.ts'
+import type { VerifyElsewhere } from '../../crypto/verify.ts'
 import type { Pdu } from '@causeway/matrix/events/pdu.ts'
 
 /**
@@ -47,6 +48,18 @@ export interface RoomPeers {
     eventId: EventId,
     signal?: AbortSignal,
   ): Promise<{ readonly pdus: readonly unknown[]; readonly authChain: readonly unknown[] }>
+  /**
+   * The newest event of a room up to a time, as far as times are in order; undefined when there is none.
+   * https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1timestamp_to_eventroomid
+   */
+  findEventBefore(
+    server: ServerName,
+    roomId: RoomId,
+    ts: number,
+    signal?: AbortSignal,
+  ): Promise<EventId | undefined>
   /** The keys by which these events say they are signed, fetched where we do not hold them. */
   loadKeys(rules: RoomVersionRules, pdus: readonly Pdu[], signal?: AbortSignal): Promise<FindVerifyKey>
+  /** Checks a signature on another thread; where it is absent, this one does. */
+  readonly verify?: VerifyElsewhere
 }

@@ -47,17 +47,19 @@ export type Judgement =
 /** What became of a PDU. `soft-failed`: kept and not shown. Both refusals say why. */
 export type Acceptance =
   | { readonly outcome: 'accepted'; readonly event: NewEvent }
-  | {
-      readonly outcome: 'rejected' | 'soft-failed'
-      readonly event: NewEvent
-      readonly check: RefusingCheck
-      readonly reason: string
-    }
+  | { readonly outcome: 'rejected' | 'soft-failed'; readonly check: RefusingCheck; readonly reason: string }
+
+export interface AddOptions {
+  /** Further bits of `EventFlag`, should it be accepted. */
+  readonly flags?: number
+  /** False: nothing is made of what is refused. */
+  readonly keepsRefused?: boolean
+}
 
 /**
  * Checks 4 to 6 on receipt, and the event's place in the room: state before and after it, forward extremities, the
- * room's current state. Only inside the room's queue; needs every auth event that can be had.
- * @param flags further bits of `EventFlag`, should it be accepted
+ * room's current state. Only inside the room's queue; needs every auth event that can be had. What is
+ * refused is kept with its reason, unless the options say otherwise.
  * https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-a-pdu
  */
 export async function addReceivedEvent(
@@ -66,11 +68,11 @@ export async function addReceivedEvent(
   pdu: VerifiedPdu,
   parents: Parents,
   authEvents: AuthEvents,
-  flags = 0,
+  { flags = 0, keepsRefused = true }: AddOptions = {},
 ): Promise<Acceptance> {
   const stateBefore = await stateBeforeOf(engine, write, parents)
   const judgement = await judge(engine, write, pdu, { stateBefore, parents, authEvents })
-  const place = { stateBefore, parents, authEvents, flags }
+  const place = { stateBefore, parents, authEvents, flags, keepsRefused }
   if (judgement.outcome !== 'accepted') return refuse(engine, write, pdu, place, judgement)
   return { outcome: 'accepted', event: await accept(engine, write, pdu, place) }
 }
@@ -89,7 +91,7 @@ export async function judge(
   engine: RoomEngine,
   write: RoomWrite,
   pdu: VerifiedPdu,
-  { stateBefore, parents, authEvents }: Omit<Place, 'flags'>,
+  { stateBefore, parents, authEvents }: Pick<Place, 'stateBefore' | 'parents' | 'authEvents'>,
 ): Promise<Judgement> {
   const { event } = pdu
   // 4. and 5.
@@ -123,6 +125,7 @@ async function currentRoot(
 
 interface Place {
   readonly flags: number
+  readonly keepsRefused: boolean
   readonly stateBefore: number
   readonly parents: Parents
   readonly authEvents: AuthEvents
@@ -137,6 +140,7 @@ async function refuse(
   judgement: Exclude<Judgement, { outcome: 'accepted' }>,
 ): Promise<Acceptance> {
   const { outcome, reason } = judgement
+  if (!place.keepsRefused) return judgement
   const flag = outcome === 'rejected' ? EventFlag.rejected : EventFlag.softFailed
   const event = await buildNewEvent(engine, write, pdu, place, {
     flag,
@@ -146,7 +150,7 @@ async function refuse(
   write.head.pending.set(event.stored.eventId, event.stored)
   if (event.stored.stateNid !== 0) write.head.entries.set(event.stored.stateNid, entryOf(event))
   write.steps.push(noteRejection(write.head.roomNid, numberOf(write, event), reason))
-  return { ...judgement, event }
+  return judgement
 }
 
 async function accept(

@@ -12,8 +12,9 @@ import { EventFlag } from '@causeway/store/log/entry.ts'
 import { verifySignature } from '../../crypto/verify.ts'
 import { readerOf, readStateEntries, readStateKeysAt } from '../current-state.ts'
 import type { RoomEngine } from '../engine.ts'
-import { stateOf, type RoomWrite } from '../room-write.ts'
+import { changeRoot, internKey, stateOf, type RoomWrite } from '../room-write.ts'
 import { writerAuthGraph } from '../state/auth-graph.ts'
+import { resolveRoots } from '../state/resolve-roots.ts'
 import type { StateEntry } from '../state-entry.ts'
 
 /** The auth events of a batch that are held, by id. */
@@ -124,7 +125,11 @@ export async function authStateAt(
   return { get: (type, stateKey) => state.get(packStateKey(type, stateKey)) }
 }
 
-/** Fifth and sixth check on receipt: the event is allowed by the state before it, or by the current state. */
+/**
+ * Fifth and sixth check on receipt: the event is allowed by the state before it, or by the current state. While a
+ * room's members are not all here, what the event names as permitting it is heard, too: where we know nothing, and
+ * where state resolution prefers it to what we took for true. Everything is judged anew once the room is whole.
+ */
 export async function authorizeAt(
   engine: RoomEngine,
   write: RoomWrite,
@@ -132,9 +137,50 @@ export async function authorizeAt(
   event: RoomEvent,
   authEvents: AuthEvents,
 ): Promise<Verdict> {
-  const full = await authStateAt(engine, write, root, event)
-  const isPartial = engine.partial.find(write.head.roomNid) !== undefined
-  const state = isPartial ? withOwnMembers(full, event, authEvents) : full
+  if (engine.partial.find(write.head.roomNid) === undefined)
+    return authorizeAtWhole(engine, write, root, event)
+  const verdict = await authorizeAtPartial(engine, write, root, event, authEvents)
+  if (verdict.ok) return verdict
+  const resolved = await resolveWithOwn(engine, write, root, event, authEvents)
+  return resolved === root ? verdict : authorizeAtPartial(engine, write, resolved, event, authEvents)
+}
+
+async function authorizeAtPartial(
+  engine: RoomEngine,
+  write: RoomWrite,
+  root: number,
+  event: RoomEvent,
+  authEvents: AuthEvents,
+): Promise<Verdict> {
+  const state = withOwnMembers(await authStateAt(engine, write, root, event), event, authEvents)
+  return authorizeEvent(write.head.rules, event, state, verifySignature)
+}
+
+/** What a state and the same with an event's own auth events in it resolve to. */
+async function resolveWithOwn(
+  engine: RoomEngine,
+  write: RoomWrite,
+  root: number,
+  event: RoomEvent,
+  authEvents: AuthEvents,
+): Promise<number> {
+  const changes: [number, number][] = []
+  for (const id of authIdsOf(write.head.rules, event)) {
+    const stored = authEvents.get(id)?.stored
+    if (stored === undefined) continue
+    changes.push([await internKey(write, stored.type, stored.stateKey!), stored.stateNid])
+  }
+  return resolveRoots(engine, write, [root, await changeRoot(write, root, changes)])
+}
+
+/** By a state that is known whole, whatever is known of the room. */
+export async function authorizeAtWhole(
+  engine: RoomEngine,
+  write: RoomWrite,
+  root: number,
+  event: RoomEvent,
+): Promise<Verdict> {
+  const state = await authStateAt(engine, write, root, event)
   return authorizeEvent(write.head.rules, event, state, verifySignature)
 }
 

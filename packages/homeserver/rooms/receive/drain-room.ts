@@ -24,6 +24,7 @@ import {
 } from './fetch-missing.ts'
 import { placeEvents } from './place-events.ts'
 import { acceptedOf, countReceived, type BatchOptions, type Received } from './receive-batch.ts'
+import { isHopeless, waitAfter } from './retry-times.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
 /** Waiting events looked at in one round. */
@@ -35,22 +36,8 @@ const MAX_FETCHED = 500
 
 type Waiting = Received & { readonly outcome: 'waiting' }
 
-/** How a round went: `done`: nothing waits any more; `again`: something moved; `stuck`: nobody helped, or may be asked yet. */
-export type RoundOutcome = 'done' | 'again' | 'stuck'
-
-/** What waits in a room because of one server: each such queue by itself, so that none is slowed down by another. */
-export interface InboundQueue {
-  readonly roomId: RoomId
-  readonly origin: ServerName
-}
-
-/** What nobody helped with is tried again this long after each attempt, and then given up. */
-export const RETRY_MS = [10_000, 60_000, 300_000, 1_800_000] as const
-
-/** When the next attempt for an event is due: other events that come to wait are no reason to have it earlier. */
-export function dueAt({ received_ts: since, attempts }: InboundPduRow): number {
-  return since + RETRY_MS.slice(0, attempts).reduce((sum, ms) => sum + ms, 0)
-}
+/** How a round went: `done`: nothing waits any more; `again`: something moved; `later`: what is left is not due yet. */
+export type RoundOutcome = 'done' | 'again' | 'later'
 
 /** What a round needs beside the room, and tells. */
 export interface DrainTools {
@@ -62,18 +49,20 @@ export interface DrainTools {
   readonly onPlaced: (room: RoomInfo, pdus: readonly VerifiedPdu[]) => Promise<void>
 }
 
+type DrainDeps = ReceiveDeps & Pick<DrainTools, 'onPlaced'>
+
 /**
- * One round for the events that wait because of one server: those that can be placed are; for the others what they
- * refer to is fetched, from the server that sent them, and from others on later attempts. Whatever can't be had after
+ * One round for a room's waiting events: those that can be placed are; for those of the others that are due, what they
+ * refer to is fetched: from the server that sent them, and from others on later attempts. Whatever can't be had after
  * all becomes a gap.
  */
 export async function drainRound(
   deps: ReceiveDeps,
-  { roomId, origin }: InboundQueue,
+  roomId: RoomId,
   { serversOf, signal, onWaiting, onPlaced }: DrainTools,
 ): Promise<RoundOutcome> {
   const { engine, clock } = deps
-  const rows = await listInboundPdus(engine.db, roomId, origin, ROUND)
+  const rows = await listInboundPdus(engine.db, roomId, ROUND)
   const room = rows.length === 0 ? undefined : await findRoom(engine, roomId)
   if (room === undefined) return 'done'
   const pdus = rows.map((row) => pduOfRow(room, row))
@@ -84,15 +73,17 @@ export async function drainRound(
   await onPlaced(room, acceptedOf(pdus, results))
   if (waiting.size === 0) return rows.length < ROUND ? 'done' : 'again'
   const now = clock.now()
-  const due = rows.filter((row) => waiting.has(row.event_id as EventId) && dueAt(row) <= now)
-  if (due.length === 0) return waiting.size < results.size ? 'again' : 'stuck'
-  const inquiry = await inquiryOf(room, due[0]!, serversOf, signal)
-  if (await fillGaps({ ...deps, onPlaced }, room, due, pdus, inquiry)) return 'again'
-  await engine.db.commit({ entries: [], steps: due.map((row) => countAttempt(roomId, row.event_id)) })
+  const due = rows.filter(
+    (row) => waiting.has(row.event_id as EventId) && row.due_ts <= now && !isHopeless(row),
+  )
+  if (due.length === 0) return waiting.size < results.size ? 'again' : 'later'
+  const server = await serverToAsk(room, due[0]!, serversOf)
+  const asked = due.filter((row) => row.origin === due[0]!.origin && row.attempts === due[0]!.attempts)
+  if (await fillGaps({ ...deps, onPlaced }, room, asked, pdus, { room, server, signal })) return 'again'
+  const steps = asked.map((row) => countAttempt(roomId, row.event_id, now + waitAfter(row)))
+  await engine.db.commit({ entries: [], steps })
   return 'again'
 }
-
-type DrainDeps = ReceiveDeps & Pick<DrainTools, 'onPlaced'>
 
 function isWaiting(received: Received): received is Waiting {
   return received.outcome === 'waiting'
@@ -104,16 +95,15 @@ function pduOfRow(room: RoomInfo, row: InboundPduRow): VerifiedPdu {
 }
 
 /** Whom to ask: the sender first, then by attempt the others in the room. */
-async function inquiryOf(
+async function serverToAsk(
   room: RoomInfo,
-  row: InboundPduRow,
+  { origin, attempts }: InboundPduRow,
   serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
-  signal: AbortSignal,
-): Promise<Inquiry> {
-  const origin = row.origin as ServerName
-  if (row.attempts === 0) return { room, server: origin, signal }
-  const candidates = [origin, ...(await serversOf(room)).filter((name) => name !== origin)]
-  return { room, server: candidates[row.attempts % candidates.length]!, signal }
+): Promise<ServerName> {
+  const sender = origin as ServerName
+  if (attempts === 0) return sender
+  const candidates = [sender, ...(await serversOf(room)).filter((name) => name !== sender)]
+  return candidates[attempts % candidates.length]!
 }
 
 /** Fetches what waiting events refer to. Resolves with whether any of them was placed. */
@@ -136,10 +126,7 @@ async function fillGaps(
     if (await fetchAuthsOf(deps, inquiry, waiting)) {
       waiting = await place(deps, room, [...fetched.values()], { done })
     }
-    for (const pdu of await fetchBack(deps, inquiry, waiting)) {
-      fetched.set(pdu.event.eventId, pdu)
-      shown.add(pdu.event.eventId)
-    }
+    await fetchBack(deps, inquiry, { fetched, shown, waiting })
     if (fetched.size === before) break
     waiting = await place(deps, room, [...fetched.values()], { done })
   }
@@ -172,21 +159,47 @@ async function fetchAuthsOf(
   return asked
 }
 
-async function fetchBack(
+/** What a round holds of a room while it looks for what is missing. */
+interface Search {
+  readonly fetched: Map<EventId, VerifiedPdu>
+  readonly shown: Set<EventId>
+  readonly waiting: ReadonlyMap<EventId, Waiting>
+}
+
+/**
+ * Asks for what is before the oldest of those that wait: an answer holds few events, and from the newest on they would
+ * be the ones that wait already. When there is nothing before, the oldest themselves have to be shown, see `acceptGaps`.
+ */
+async function fetchBack(deps: ReceiveDeps, inquiry: Inquiry, search: Search): Promise<void> {
+  const { waiting, fetched, shown } = search
+  const oldest = new Set(
+    [...waiting].filter(([, { prevs }]) => prevs.some((id) => !waiting.has(id))).map(([eventId]) => eventId),
+  )
+  const behindThem = [...waiting]
+    .filter(([eventId, { prevs }]) => !oldest.has(eventId) && prevs.some((id) => oldest.has(id)))
+    .map(([eventId]) => eventId)
+  for (const latest of [[...oldest], behindThem]) {
+    if (latest.length === 0) continue
+    const before = fetched.size
+    for (const pdu of await fetchBefore(deps, inquiry, waiting, latest)) {
+      fetched.set(pdu.event.eventId, pdu)
+      shown.add(pdu.event.eventId)
+    }
+    if (fetched.size > before) return
+  }
+}
+
+/** Events between what we hold and some of those that wait; none when the server is of no help. */
+async function fetchBefore(
   deps: ReceiveDeps,
   inquiry: Inquiry,
   waiting: ReadonlyMap<EventId, Waiting>,
+  latest: readonly EventId[],
 ): Promise<VerifiedPdu[]> {
-  // Only from the newest on: what they point at is on the way.
-  const pointedAt = new Set([...waiting.values()].flatMap(({ prevs }) => prevs))
-  const latest = [...waiting]
-    .filter(([eventId, { prevs }]) => prevs.length > 0 && !pointedAt.has(eventId))
-    .map(([eventId]) => eventId)
-  if (latest.length === 0) return []
   const earliest = await extremitiesOf(deps, inquiry.room)
   const found = await fetchBetween(deps, inquiry, { earliest, latest }).catch((error: unknown) => {
     inquiry.signal.throwIfAborted()
-    // It is of no help, which counts as an attempt: the next one asks another server.
+    // That counts as an attempt: the next one asks another server.
     deps.logger.info('the events before those that wait cannot be had', { server: inquiry.server, error })
     return []
   })

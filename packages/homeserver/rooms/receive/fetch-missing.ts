@@ -48,7 +48,13 @@ export async function fetchBetween(
   return askAboutEvents(deps.engine, room, found, signal)
 }
 
-/** Gets the auth chain of an event and holds it. Resolves with whether `wanted` are all there now. */
+/** So many auth events are asked for one by one before the chain is: an event lists about as many. */
+const FEW_AUTHS = 10
+
+/**
+ * Gets the auth events that an event lists, by themselves where that is enough, else with their whole chain, which is
+ * as long as the room is old. Resolves with whether `wanted` are all held now.
+ */
 export async function fetchAuthEvents(
   deps: ReceiveDeps,
   inquiry: Inquiry,
@@ -56,6 +62,10 @@ export async function fetchAuthEvents(
   wanted: readonly EventId[],
 ): Promise<boolean> {
   const { room, server, signal } = inquiry
+  if (wanted.length <= FEW_AUTHS) {
+    await fetchSingly(deps, inquiry, wanted, () => undefined)
+    if ((await notHeld(deps, wanted)).length === 0) return true
+  }
   const chain = await deps.peers.getEventAuth(server, room.roomId, eventId, signal).catch(() => [])
   await storeOutliers(deps.engine, room.roomId, await verified(deps, inquiry, chain.slice(0, MAX_STATE)))
   const still = await notHeld(deps, wanted)

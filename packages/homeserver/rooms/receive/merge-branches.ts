@@ -1,9 +1,8 @@
-import { requiredLevel, powerLevelsOf, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
-import type { AuthState } from '@causeway/matrix/event-auth/auth-state.ts'
-import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
+import { requiredLevel, userLevel } from '@causeway/matrix/event-auth/power-levels.ts'
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { appendEvent } from '../append-event.ts'
 import type { RoomEngine } from '../engine.ts'
+import { powerIn } from '../power-state.ts'
 import { MERGE_TYPE } from '../read-events.ts'
 import { stateOf, type RoomWrite } from '../room-write.ts'
 import { writeToRoom } from '../write-to-room.ts'
@@ -19,7 +18,7 @@ export function mergeBranches(engine: RoomEngine, roomId: RoomId): Promise<boole
   return writeToRoom(engine, roomId, async (write) => {
     let merged = false
     while (write.extremities.length >= MANY_BRANCHES) {
-      const sender = await findSender(engine, write)
+      const sender = await findMergeSender(engine, write)
       if (sender === undefined) return { value: merged }
       await appendEvent(engine, write, { type: MERGE_TYPE, sender, content: {} })
       merged = true
@@ -28,15 +27,9 @@ export function mergeBranches(engine: RoomEngine, roomId: RoomId): Promise<boole
   })
 }
 
-async function findSender(engine: RoomEngine, write: RoomWrite): Promise<UserId | undefined> {
-  const create = (await stateOf(engine, write, 'm.room.create', ''))?.roomEvent
-  const power = (await stateOf(engine, write, 'm.room.power_levels', ''))?.roomEvent
-  const events: Readonly<Record<string, RoomEvent | undefined>> = {
-    'm.room.create': create,
-    'm.room.power_levels': power,
-  }
-  const state: AuthState = { get: (type) => events[type] }
-  const levels = powerLevelsOf(write.head.rules, state)
+/** A user of ours who may send an event that says nothing; undefined where nobody may. Only inside the room's queue. */
+export async function findMergeSender(engine: RoomEngine, write: RoomWrite): Promise<UserId | undefined> {
+  const levels = await powerIn(engine, write)
   const needed = requiredLevel(levels, MERGE_TYPE, false)
   for (const userId of await engine.members.localMembers(write.head.roomNid)) {
     const member = await stateOf(engine, write, 'm.room.member', userId)

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
+import { listInboundPdus } from '@causeway/store/tables/inbound-pdus.ts'
 import { listRoomServers } from '@causeway/store/tables/room-servers.ts'
 import { changeMembership } from '../membership.ts'
 import { findEvent } from '../read-events.ts'
@@ -12,9 +14,8 @@ import { createReceiveFigures } from './figures.ts'
 import { createInbox } from './inbox.ts'
 import { placeEvents } from './place-events.ts'
 import { receivePdus } from './receive-pdus.ts'
-import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
-
 import { alice, assertTaken, far, openScene } from './test-scene.ts'
+import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
 
 for (const driver of await findTestDrivers()) {
   describe(`receiving events on ${driver.name}`, { skip: driver.skip }, () => {
@@ -140,6 +141,42 @@ for (const driver of await findTestDrivers()) {
       await scene.inbox.idle()
       const expected = [...Array.from({ length: 30 }, (_, n) => `missed ${n}`), 'last']
       assert.deepEqual(await scene.bodies(), expected)
+    })
+
+    it('however many wait already, what is before them is asked for, though answers hold few events', async () => {
+      await using scene = await openScene(driver)
+      const { server, bob } = scene
+      const branch = await server.branchAt(scene.engine, scene.room)
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      const said = Array.from({ length: 30 }, (_, n) => branch.say(bob, `line ${n}`))
+      server.mostMissing = 5
+      assertTaken(await scene.receive(...said.slice(12)))
+      await scene.inbox.idle()
+      assert.deepEqual(
+        await scene.bodies(),
+        said.map(({ pdu }) => pdu.content['body']),
+      )
+    })
+
+    it('what else arrives in a room uses up no attempts of an event that waits', async () => {
+      await using scene = await openScene(driver)
+      const { engine, room, server, bob } = scene
+      const base = await server.branchAt(engine, room)
+      assertTaken(await scene.receive(base.member(bob, bob, 'join')))
+      const waiting: RoomEvent[] = []
+      for (let n = 0; n < 8; n++) {
+        const branch = base.fork()
+        server.withheld.add(branch.say(bob, `kept back ${n}`).eventId)
+        waiting.push(branch.say(bob, `waits ${n}`))
+        assertTaken(await scene.receive(waiting.at(-1)!))
+        await scene.inbox.idle()
+      }
+      assert.equal(server.asked.filter((what) => what === 'get_missing_events').length, 8)
+      const rows = await listInboundPdus(engine.db, room.roomId, 100)
+      assert.deepEqual(
+        new Map(rows.map((row) => [row.event_id, row.attempts])),
+        new Map(waiting.map(({ eventId }) => [eventId, 1])),
+      )
     })
 
     it('a gap that nobody fills is accepted with the state that others tell, as far as it stands up by itself', async () => {

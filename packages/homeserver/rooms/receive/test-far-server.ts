@@ -112,8 +112,12 @@ export class FarServer {
   readonly stateBefore = new Map<EventId, ReadonlyMap<StateKey, RoomEvent>>()
   /** What it was asked, by operation. */
   readonly asked: string[] = []
+  /** Most events in one answer to `get_missing_events`, whatever is asked for. */
+  mostMissing = Infinity
   /** Events that it does not hand out, whoever asks. */
   readonly withheld = new Set<EventId>()
+  /** What it says its newest event is. */
+  newest: EventId | undefined
   readonly #ours: { name: string; keyId: string; publicKey: string }
   #ids = 0
 
@@ -207,8 +211,9 @@ export class FarServer {
       this.asked.push('get_missing_events')
       const known = new Set(earliest)
       const found: EventId[] = []
+      const most = Math.min(limit, this.mostMissing)
       const queue = latest.flatMap((id) => this.events.get(id)?.prevEventIds ?? [])
-      for (let id = queue.shift(); id !== undefined && found.length < limit; id = queue.shift()) {
+      for (let id = queue.shift(); id !== undefined && found.length < most; id = queue.shift()) {
         if (known.has(id) || this.withheld.has(id) || !this.events.has(id)) continue
         known.add(id)
         found.unshift(id)
@@ -243,6 +248,10 @@ export class FarServer {
       if (state === undefined) throw new Error('404')
       const ids = [...state.values()].map((event) => event.eventId)
       return { pdus: this.#out(ids), authChain: this.#out(this.#authChain(ids)) }
+    },
+    findEventBefore: async () => {
+      this.asked.push('timestamp_to_event')
+      return this.newest
     },
     loadKeys: async () => this.findKey,
   }

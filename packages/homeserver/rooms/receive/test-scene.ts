@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import type { JsonObject, RoomEvent } from '@causeway/matrix/events/pdu.ts'
+import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { findRoomVersion } from '@causeway/matrix/room-versions/rules.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
-import { type TestDriver } from '@causeway/store/log/databases-suite.ts'
+import type { TestDriver } from '@causeway/store/log/databases-suite.ts'
 import { publicKeyOf } from '../../crypto/signing-key.ts'
 import { createRoom } from '../create-room.ts'
 import { readStateAt } from '../current-state.ts'
@@ -19,7 +19,7 @@ import { createInbox, type Inbox } from './inbox.ts'
 import { receivePdus, type PduResults } from './receive-pdus.ts'
 import { FarServer } from './test-far-server.ts'
 
-// Test support: a room of ours with another server in it, as far as receiving goes.
+// Test support: a room of Alice's here, and a far server whose users have been promised power in it.
 
 export const alice = '@alice:test' as UserId
 export const far = 'far.example'
@@ -29,6 +29,8 @@ export interface Scene extends AsyncDisposable {
   readonly room: RoomInfo
   readonly server: FarServer
   readonly bob: UserId
+  /** Events that the far server gives in an auth chain and in no other answer. */
+  readonly lost: Set<EventId>
   readonly inbox: Inbox
   readonly deps: ReceiveDeps
   receive(...events: readonly RoomEvent[]): Promise<PduResults>
@@ -36,11 +38,9 @@ export interface Scene extends AsyncDisposable {
   bodies(): Promise<unknown[]>
   stateNow(type: string, stateKey?: string): Promise<unknown>
   extremities(): Promise<EventId[]>
-  /** Content of the power levels now. */
-  levels(): Promise<JsonObject>
 }
 
-export async function openScene(driver: TestDriver, version = '12'): Promise<Scene> {
+export async function openScene(driver: TestDriver, version = '12', bobPower = 50): Promise<Scene> {
   const database = await driver.create()
   const { engine, db } = await openTestEngine(database.config)
   const publicKey = publicKeyOf({ keyId: 'ed25519:t' as never, seed: new Uint8Array(32).fill(7) })
@@ -55,17 +55,15 @@ export async function openScene(driver: TestDriver, version = '12'): Promise<Sce
     initialState: [],
     invite: [],
     isDirect: false,
-    powerLevelOverride: {
-      users: { ...users, [server.user('bob')]: 50, [server.user('boss')]: 75 },
-      events: { 'm.room.power_levels': 75 },
-    },
+    powerLevelOverride: { users: { ...users, [server.user('bob')]: bobPower } },
     creatorProfile: {},
     profileOf: () => ({}),
   })
   const room = (await findRoom(engine, roomId))!
+  const lost = new Set<EventId>()
   const logger = { info: () => undefined, warn: () => undefined }
   const figures = createReceiveFigures()
-  const deps: ReceiveDeps = { engine, peers: server.peers, clock: systemClock, logger, figures }
+  const deps: ReceiveDeps = { engine, peers: withholding(server, lost), clock: systemClock, logger, figures }
   const inbox = createInbox(deps, async () => [server.name])
   return {
     engine,
@@ -74,6 +72,7 @@ export async function openScene(driver: TestDriver, version = '12'): Promise<Sce
     inbox,
     deps,
     bob: server.user('bob'),
+    lost,
     receive: (...events) =>
       receivePdus(
         { ...deps, inbox },
@@ -94,11 +93,6 @@ export async function openScene(driver: TestDriver, version = '12'): Promise<Sce
       return (await readStateAt(engine, room, newest.roomRoot, type, stateKey))?.stored.content
     },
     extremities: () => extremitiesOf(engine, roomId),
-    levels: async () => {
-      const newest = (await timeline(engine, room)).at(-1)!
-      const entry = await readStateAt(engine, room, newest.roomRoot, 'm.room.power_levels', '')
-      return entry!.stored.content
-    },
     [Symbol.asyncDispose]: async () => {
       await inbox[Symbol.asyncDispose]()
       await engine.queue.idle()
@@ -108,16 +102,28 @@ export async function openScene(driver: TestDriver, version = '12'): Promise<Sce
   }
 }
 
+/** What the far server answers but for some events. */
+function withholding(server: FarServer, lost: ReadonlySet<EventId>): ReceiveDeps['peers'] {
+  const isLost = (pdu: unknown): boolean => [...lost].some((id) => server.events.get(id)?.pdu === pdu)
+  return {
+    ...server.peers,
+    getEvent: (name, id) =>
+      lost.has(id) ? Promise.reject(new Error('404')) : server.peers.getEvent(name, id),
+    getMissingEvents: async (...args) =>
+      (await server.peers.getMissingEvents(...args)).filter((pdu) => !isLost(pdu)),
+  }
+}
+
 export function timeline(engine: RoomEngine, room: RoomInfo): ReturnType<typeof listTimeline> {
   return listTimeline(engine, room, { after: BEGINNING, before: END, backwards: false, limit: 500 })
 }
 
-export async function bodiesOf(engine: RoomEngine, room: RoomInfo): Promise<unknown[]> {
+async function bodiesOf(engine: RoomEngine, room: RoomInfo): Promise<unknown[]> {
   const events = await timeline(engine, room)
   return events.filter(({ type }) => type === 'm.room.message').map(({ content }) => content['body'])
 }
 
-export function extremitiesOf(engine: RoomEngine, roomId: RoomId): Promise<EventId[]> {
+function extremitiesOf(engine: RoomEngine, roomId: RoomId): Promise<EventId[]> {
   return engine.queue.serial(roomId, async () =>
     (await findHead(engine, roomId))!.extremities.map(({ eventId }) => eventId),
   )

@@ -2,7 +2,7 @@ import type { Membership } from '@causeway/matrix/event-auth/membership.ts'
 import { packStateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { MemberChange } from '@causeway/store/log/entry.ts'
-import { diffStates } from '@causeway/store/state/diff.ts'
+import { diffStates, type StateDifference } from '@causeway/store/state/diff.ts'
 import { readerOf, readStateEntries } from '../current-state.ts'
 import type { RoomEngine } from '../engine.ts'
 import type { RoomWrite } from '../room-write.ts'
@@ -16,14 +16,17 @@ export interface StateChange {
   readonly after: StateEntry | undefined
 }
 
-/** How two states of the room differ, with the events. Costs the difference. Only inside the room's queue. */
+/**
+ * How two states of the room differ, with the events. Costs the difference. Only inside the room's queue.
+ * @param isMeant keys that are left out where it says no, before any event is read
+ */
 export async function listStateChanges(
   engine: RoomEngine,
   { head }: RoomWrite,
-  from: number,
-  to: number,
+  { from, to }: { readonly from: number; readonly to: number },
+  isMeant: (difference: StateDifference) => boolean = () => true,
 ): Promise<StateChange[]> {
-  const differences = await diffStates(head.nodes, head.roomNid, from, to)
+  const differences = (await diffStates(head.nodes, head.roomNid, from, to)).filter(isMeant)
   const nids = differences.flatMap(({ before, after }) => [before, after].filter((nid) => nid !== undefined))
   const entries = await readStateEntries(readerOf(engine, head), head, nids)
   return differences.map(({ before, after }) => {
@@ -36,7 +39,8 @@ export async function listStateChanges(
 
 /** Makes a resolved state the room's current one for the rest of the write. */
 export async function advanceRoomState(engine: RoomEngine, write: RoomWrite, root: number): Promise<void> {
-  for (const { type, stateKey, after } of await listStateChanges(engine, write, write.stateRoot, root)) {
+  const change = { from: write.stateRoot, to: root }
+  for (const { type, stateKey, after } of await listStateChanges(engine, write, change)) {
     write.state.set(packStateKey(type, stateKey), after ?? null)
   }
   write.stateRoot = root
@@ -49,11 +53,13 @@ export async function advanceRoomState(engine: RoomEngine, write: RoomWrite, roo
  */
 export async function tellMemberChanges(engine: RoomEngine, write: RoomWrite): Promise<void> {
   if (write.memberChanges === undefined) return
-  const changes = await listStateChanges(engine, write, write.head.stateRoot, write.stateRoot)
+  const change = { from: write.head.stateRoot, to: write.stateRoot }
+  const changes = await listStateChanges(engine, write, change)
   write.memberChanges = changes.flatMap(memberChangeOf)
 }
 
-function memberChangeOf({ type, stateKey, before, after }: StateChange): MemberChange[] {
+/** What a change of state makes of a member, if it is one. */
+export function memberChangeOf({ type, stateKey, before, after }: StateChange): MemberChange[] {
   const event = after ?? before
   if (type !== 'm.room.member' || event === undefined) return []
   return [

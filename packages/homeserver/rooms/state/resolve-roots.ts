@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto'
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
-import { packStateKey, type StateKeyPair } from '@causeway/matrix/event-auth/state-key.ts'
+import { packStateKey, type StateKey, type StateKeyPair } from '@causeway/matrix/event-auth/state-key.ts'
 import type { EventSource } from '@causeway/matrix/state-res/event-source.ts'
 import { resolveState } from '@causeway/matrix/state-res/resolve.ts'
 import type { ResolveTools, StateDifference } from '@causeway/matrix/state-res/state-difference.ts'
 import type { ConflictedKey, StateEntry as ResolvedEntry } from '@causeway/matrix/state-res/state-map.ts'
 import type { StateChange } from '@causeway/store/state/apply.ts'
+import type { StateKeyName } from '@causeway/store/state/keys.ts'
 import { diffStates } from '@causeway/store/state/diff.ts'
 import { getMany, listState } from '@causeway/store/state/tree.ts'
 import { verifySignature } from '../../crypto/verify.ts'
 import { readerOf, readStateEntries, type Reader } from '../current-state.ts'
-import type { RoomEngine } from '../engine.ts'
+import type { RoomEngine, StateReset } from '../engine.ts'
 import type { StateEntry } from '../state-entry.ts'
 import { changeRoot, internKey, type RoomWrite } from '../room-write.ts'
 import { writerAuthGraph, type WriterAuthGraph } from './auth-graph.ts'
@@ -49,7 +50,9 @@ export async function resolveRoots(
   const key = `${write.head.roomNid}:${distinct.join(',')}`
   const known = write.resolved.get(key) ?? engine.resolutions.get(key)
   if (known !== undefined) return known
+  const begun = engine.clock.monotonic()
   const root = await resolveAnew(engine, write, distinct)
+  engine.figures.noteResolution(write.head.roomId, engine.clock.monotonic() - begun)
   write.resolved.set(key, root)
   return root
 }
@@ -73,26 +76,55 @@ async function resolveAnew(engine: RoomEngine, write: RoomWrite, roots: readonly
     findReachedFromUnconflicted: (ids) => findReached(work, ids),
   }
   const resolved = await resolveState(head.rules, difference, eventSource(work), TOOLS)
-  reportReset(engine, work, conflicted, resolved)
-  return changeRoot(write, base, await changesOf(work, resolved, keyNidOf))
+  const root = await changeRoot(write, base, await changesOf(work, resolved, keyNidOf))
+  await noteReset(work, conflicted, resolved, root)
+  return root
 }
 
-/** Tells of keys that resolved to what no branch had, or to nothing although every branch had something. */
-function reportReset(
-  engine: RoomEngine,
+/** Keys told of a reset. */
+const MAX_RESET_KEYS = 10
+
+/**
+ * Notes keys that resolved to what no branch had, or to nothing although every branch had something: unless the room's
+ * state is like that already, since then it was told when it came about.
+ */
+async function noteReset(
   { write }: Work,
   conflicted: readonly ConflictedKey[],
   resolved: readonly ResolvedEntry[],
-): void {
-  if (engine.onStateReset === undefined) return
+  root: number,
+): Promise<void> {
   const valueOf = new Map(resolved.map((entry) => [packStateKey(entry.type, entry.stateKey), entry.eventId]))
-  const keys = conflicted.flatMap(({ type, stateKey, eventIds }) => {
-    const eventId = valueOf.get(packStateKey(type, stateKey))
-    if (eventId === undefined) return eventIds.includes(undefined) ? [] : [{ type, stateKey }]
-    return eventIds.includes(eventId) ? [] : [{ type, stateKey, eventId }]
-  })
+  const lost = conflicted.filter(
+    ({ type, stateKey, eventIds }) => !eventIds.includes(valueOf.get(packStateKey(type, stateKey))),
+  )
+  const known = new Set(conflicted.map(({ type, stateKey }) => packStateKey(type, stateKey)))
+  const added = resolved.filter(({ type, stateKey }) => !known.has(packStateKey(type, stateKey)))
+  const names = [...lost, ...added].map(({ type, stateKey }) => ({ type, stateKey }))
+  if (names.length === 0) return
+  const keys = await withoutPresent(write, names, root, valueOf)
   if (keys.length === 0) return
-  engine.onStateReset({ roomId: write.head.roomId, keys: keys.slice(0, 10), count: keys.length })
+  const { roomId } = write.head
+  write.resets.push({ roomId, root, keys: keys.slice(0, MAX_RESET_KEYS), count: keys.length })
+}
+
+/** Those of some keys whose value is another one in a state than it is in the room now. */
+async function withoutPresent(
+  { head }: RoomWrite,
+  names: readonly StateKeyName[],
+  root: number,
+  valueOf: ReadonlyMap<StateKey, EventId>,
+): Promise<StateReset['keys'][number][]> {
+  const keyNids = (await head.keys.find(head.roomNid, names)).map((keyNid) => keyNid!)
+  const [now, then] = await Promise.all([
+    getMany(head.nodes, head.roomNid, head.stateRoot, keyNids),
+    getMany(head.nodes, head.roomNid, root, keyNids),
+  ])
+  return names.flatMap(({ type, stateKey }, at) => {
+    if (now[at] === then[at]) return []
+    const eventId = valueOf.get(packStateKey(type, stateKey))
+    return [eventId === undefined ? { type, stateKey } : { type, stateKey, eventId }]
+  })
 }
 
 async function findConflicts(

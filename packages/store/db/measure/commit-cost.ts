@@ -29,8 +29,8 @@ const transactions: TableShape = {
   name: 'client_transactions',
   columns: [
     { name: 'key', type: 'bytes' },
-    { name: 'response', type: 'text' },
     { name: 'created_ts', type: 'int' },
+    { name: 'event_nid', type: 'int' },
   ],
 }
 
@@ -59,7 +59,7 @@ function messageWrite(number: number): Write {
           { head, tail: '"type":"m.room.message"}', signed },
         ],
       },
-      { into: transactions, values: [key, `{"event_id":"${eventId}"}`, 1_700_000_000_000] },
+      { into: transactions, values: [key, 1_700_000_000_000, { position: 0 }] },
     ],
   }
 }

@@ -13,7 +13,8 @@ export function classifyPostgresError(error: unknown): PostgresErrorScope {
   if (error instanceof SessionLost) return 'batch'
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (typeof code !== 'string') return 'write'
-  if (code === '23505') return 'conflict'
+  // Unique, and unique by an index that cannot say so itself.
+  if (code === '23505' || code === '23P01') return 'conflict'
   if (code === '40001' || code === '40P01') return 'retry'
   // Data exception, integrity, syntax or access rule, feature: mistakes of one statement.
   return ['22', '23', '42', '0A'].includes(code.slice(0, 2)) ? 'write' : 'batch'

@@ -26,7 +26,7 @@ const AUTH_TYPES: ReadonlySet<string> = new Set([
  * the state before it has: then what stood against it was only that we knew less than its sender. What the room has
  * since decided anew (somebody who was banned comes again) is no reason to show what was refused then.
  */
-export async function judgeAnewAfter(
+export async function judgeSoftFailedAfter(
   deps: ReceiveDeps,
   room: RoomInfo,
   accepted: readonly VerifiedPdu[],

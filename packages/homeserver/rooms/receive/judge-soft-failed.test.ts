@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { packStateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { listRefusedRows } from '@causeway/store/tables/rejections.ts'
@@ -15,13 +17,21 @@ async function openForked(
   const [carol, boss] = [server.user('carol'), server.user('boss')]
   const base = await server.branchAt(engine, room)
   assertTaken(await scene.receive(...[bob, carol, boss].map((user) => base.member(user, user, 'join'))))
+  const events = { ...(levelsOf(base)['events'] as JsonObject), 'm.room.power_levels': 75 }
+  const users = { [bob]: 50, [boss]: 75 }
+  const levels = { type: 'm.room.power_levels', stateKey: '', content: { ...levelsOf(base), events, users } }
+  assertTaken(await scene.receive(base.send({ ...levels, sender: bob })))
   return { base, carol, boss }
+}
+
+function levelsOf(branch: FarBranch): JsonObject {
+  return branch.state.get(packStateKey('m.room.power_levels', ''))!.pdu.content
 }
 
 for (const driver of await findTestDrivers()) {
   describe(`soft-failed events on ${driver.name}`, { skip: driver.skip }, () => {
     it('are judged anew when what was missing arrives, and shown when nothing stands against them any more', async () => {
-      await using scene = await openScene(driver)
+      await using scene = await openScene(driver, '12', 100)
       const { engine, room, bob } = scene
       const { base, carol, boss } = await openForked(scene)
       const [banned, demoted] = [base.fork(), base.fork()]
@@ -43,7 +53,7 @@ for (const driver of await findTestDrivers()) {
         type: 'm.room.power_levels',
         sender: boss,
         stateKey: '',
-        content: { ...(await scene.levels()), users: { [boss]: 75 } },
+        content: { ...levelsOf(demoted), users: { [boss]: 75 } },
       })
       assertTaken(await scene.receive(levels))
       assert.deepEqual(await scene.bodies(), ['I was never banned'])
@@ -55,7 +65,7 @@ for (const driver of await findTestDrivers()) {
     })
 
     it('stay refused when the room has decided anew: who comes back does not bring along what was refused', async () => {
-      await using scene = await openScene(driver)
+      await using scene = await openScene(driver, '12', 100)
       const { bob } = scene
       const { base, carol } = await openForked(scene)
       const banned = base.fork()
@@ -70,7 +80,7 @@ for (const driver of await findTestDrivers()) {
     })
 
     it('are listed page by page, the one refused last first', async () => {
-      await using scene = await openScene(driver)
+      await using scene = await openScene(driver, '12', 100)
       const { engine, room, bob } = scene
       const { base, carol } = await openForked(scene)
       assertTaken(await scene.receive(base.fork().member(bob, carol, 'ban')))
@@ -84,7 +94,7 @@ for (const driver of await findTestDrivers()) {
     })
 
     it('an event that waits for another is seen to as soon as that arrives from wherever', async () => {
-      await using scene = await openScene(driver)
+      await using scene = await openScene(driver, '12', 100)
       const { server, bob } = scene
       const { base } = await openForked(scene)
       const before = base.say(bob, 'first')

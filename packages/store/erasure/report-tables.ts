@@ -1,0 +1,24 @@
+import { deleteRows, each, keep, type ErasureList } from './rules.ts'
+
+/** What people have reported. */
+export const reportTables: ErasureList = {
+  reports: {
+    columns: {
+      report_id: 'none',
+      kind: 'none',
+      reporter: 'user_id',
+      room_id: 'room_id',
+      event_id: 'event_id',
+      user_id: 'user_id',
+      reason: 'content',
+      created_ts: 'none',
+      closed_ts: 'none',
+    },
+    purge: deleteRows('room_id', 'report_id'),
+    erase: {
+      reporter: deleteRows('reporter', 'report_id'),
+      user_id: keep('what others report of somebody is theirs; the operators close it'),
+    },
+    redact: each(['event_id', 'reason'], keep('that it was redacted is for the operators to see')),
+  },
+}
