@@ -4,6 +4,7 @@ import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { forbidden, invalidParam, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { RoomEngine } from '../engine.ts'
+import { requireAllowedByAcl } from '../history/require-server.ts'
 import { findRoom } from '../load-head.ts'
 import type { RoomPeers } from '../peers/room-peers.ts'
 import type { VerifiedPdu } from '../receive/verify-pdus.ts'
@@ -50,6 +51,7 @@ export async function acceptMembership(
 ): Promise<AcceptedMembership> {
   const room = await findRoom(engine, request.roomId)
   if (room === undefined) throw notFound(`This server does not know the room ${request.roomId}`)
+  await requireAllowedByAcl(engine, room, request.origin)
   engine.partial.requireWhole(room.roomNid)
   requireShape(request)
   const when = (pdu: Pdu): boolean => authorisedBy(pdu) === engine.serverName

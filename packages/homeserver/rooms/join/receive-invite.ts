@@ -46,11 +46,11 @@ export async function receiveInvite(
   invite: ReceivedInvite,
   signal?: AbortSignal,
 ): Promise<Pdu> {
+  await requireWelcome(engine, invite)
   const rules = requireVersion(invite)
   const { roomId } = invite
   if (!isRoomIdOf(rules, roomId)) throw invalidParam(`No room of version ${rules.version} has such an id`)
   const invited = requireShape(engine, invite)
-  await requireWelcome(engine, invite)
   const more = signal === undefined ? {} : { signal }
   const pdu = await readSignedEvent(deps.peers, { roomId, rules }, invite.event, more)
   if (pdu.event.eventId !== invite.eventId)

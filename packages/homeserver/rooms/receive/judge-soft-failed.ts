@@ -60,10 +60,9 @@ async function hasSameMembers(
   stateBefore: number,
 ): Promise<boolean> {
   const { type, sender, state_key: stateKey, content } = pdu
-  const names = selectAuthEvents(head.rules, { type, sender, stateKey, content }).map(([ofType, ofKey]) => ({
-    type: ofType,
-    stateKey: ofKey,
-  }))
+  const names = selectAuthEvents(head.rules, { type, sender, stateKey, content })
+    .filter(([ofType]) => ofType === 'm.room.member')
+    .map(([ofType, ofKey]) => ({ type: ofType, stateKey: ofKey }))
   const keyNids = (await head.keys.find(head.roomNid, names)).filter((keyNid) => keyNid !== undefined)
   const [before, now] = await Promise.all(
     [stateBefore, stateRoot].map((root) => getMany(head.nodes, head.roomNid, root, keyNids)),
