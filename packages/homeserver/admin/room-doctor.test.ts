@@ -148,10 +148,10 @@ for (const driver of await findServerDrivers()) {
       const found = await doctor(roomId)
       assert.equal(found['verdict'], 'the state is the same', JSON.stringify(found))
       const servers = found['servers'] as JsonObject[]
-      assert.deepEqual(servers.map(({ server, answer }) => [server, answer]).toSorted(), [
-        ['theirs', 'same state'],
-        ['third', 'same state'],
-      ])
+      assert.deepEqual(
+        servers.map(({ server, answer }) => `${server as string}: ${answer as string}`).toSorted(),
+        ['theirs: same state', 'third: same state'],
+      )
       assert.deepEqual([found['differences'], found['advice']], [[], null])
     })
 
@@ -225,6 +225,7 @@ for (const driver of await findServerDrivers()) {
       const eve = await theirs.register('eve')
       for (const one of [dan, eve]) await ok(theirs, one, 'POST', `/join/${segment(roomId)}`, {})
       await delivered()
+      const offline = { since: (await sync()).next, state: await stateOf(bob, roomId) }
       const ids = await rejectWrongly(roomId, dan, eve)
       const before = await sync()
       const found = await doctor(roomId)
@@ -254,6 +255,13 @@ for (const driver of await findServerDrivers()) {
         (event) => `${event['type'] as string}|${(event['state_key'] as string) ?? ''}`,
       )
       for (const key of byKey.keys()) assert.ok(seen.includes(key), `${key} is not among ${seen.join(' ')}`)
+      // Who comes back later is told all that is different, too.
+      const missed = (await sync(offline.since)).room(roomId)
+      for (const event of [...eventsOf(missed, 'state'), ...eventsOf(missed, 'timeline')]) {
+        if (typeof event['state_key'] !== 'string') continue
+        offline.state.set(`${event['type'] as string}|${event['state_key']}`, event['event_id'])
+      }
+      assert.deepEqual(offline.state, await stateOf(bob, roomId))
       const { hs } = ours
       const rooms = await hs.rooms.members.roomsOf(eve.userId as never)
       assert.equal(rooms.byId.get(roomId as RoomId)?.membership, 'leave')

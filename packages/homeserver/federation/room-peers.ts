@@ -1,5 +1,5 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import type { EventId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import { keysToVerify } from '@causeway/matrix/signing/verify-event.ts'
 import { verifySignatureInPool, type VerifyElsewhere } from '../crypto/verify.ts'
 import type { RoomPeers } from '../rooms/peers/room-peers.ts'
@@ -32,31 +32,43 @@ function idsOf(server: ServerName, answer: JsonObject, key: string): EventId[] {
   throw new FederationError(server, { kind: 'malformed' }, `${server}: "${key}" holds what is no event id`)
 }
 
+/** Asks a server. @throws FederationError */
+type Ask = (server: ServerName, request: Request, signal: AbortSignal | undefined) => Promise<JsonObject>
+
+async function findEventBefore(
+  ask: Ask,
+  server: ServerName,
+  roomId: RoomId,
+  ts: number,
+  signal: AbortSignal | undefined,
+): Promise<EventId | undefined> {
+  const path = v1(`/timestamp_to_event/${segment(roomId)}`)
+  const query = [['ts', String(ts)] as const, ['dir', 'b'] as const]
+  try {
+    const { event_id: eventId } = await ask(server, { method: 'GET', path, query }, signal)
+    return typeof eventId === 'string' ? (eventId as EventId) : undefined
+  } catch (error) {
+    const { failure } = error as FederationError
+    if (failure?.kind === 'refused' && failure.errcode === 'M_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
 /** What the rooms ask of other servers, by HTTP; signatures are checked on other threads. */
 export function createRoomPeers(
   client: FederationClient,
   keyring: Keyring,
   verify: VerifyElsewhere = verifySignatureInPool,
 ): RoomPeers {
-  const ask = (server: ServerName, request: Request, signal: AbortSignal | undefined): Promise<JsonObject> =>
+  const ask: Ask = (server, request, signal) =>
     client.request(server, signal === undefined ? request : { ...request, signal })
   return {
     async getMissingEvents(server, roomId, { earliest, latest, limit, minDepth }, signal) {
-      const answer = await ask(
-        server,
-        {
-          method: 'POST',
-          path: v1(`/get_missing_events/${segment(roomId)}`),
-          body: {
-            earliest_events: [...earliest],
-            latest_events: [...latest],
-            limit,
-            min_depth: minDepth,
-          },
-          maxBytes: MAX_EVENTS_BYTES,
-        },
-        signal,
-      )
+      const path = v1(`/get_missing_events/${segment(roomId)}`)
+      const gap = { earliest_events: [...earliest], latest_events: [...latest] }
+      const body = { ...gap, limit, min_depth: minDepth }
+      const request: Request = { method: 'POST', path, body, maxBytes: MAX_EVENTS_BYTES }
+      const answer = await ask(server, request, signal)
       return listOf(server, answer, 'events')
     },
     async backfill(server, roomId, from, limit, signal) {
@@ -105,18 +117,7 @@ export function createRoomPeers(
       const answer = await ask(server, request, signal)
       return { pdus: listOf(server, answer, 'pdus'), authChain: listOf(server, answer, 'auth_chain') }
     },
-    async findEventBefore(server, roomId, ts, signal) {
-      const path = v1(`/timestamp_to_event/${segment(roomId)}`)
-      const query = [['ts', String(ts)] as const, ['dir', 'b'] as const]
-      const answer = await ask(server, { method: 'GET', path, query }, signal).catch((error: unknown) => {
-        if (error instanceof FederationError && error.failure.kind === 'refused') {
-          if (error.failure.errcode === 'M_NOT_FOUND') return {}
-        }
-        throw error
-      })
-      const { event_id: eventId } = answer as JsonObject
-      return typeof eventId === 'string' ? (eventId as EventId) : undefined
-    },
+    findEventBefore: (server, roomId, ts, signal) => findEventBefore(ask, server, roomId, ts, signal),
     loadKeys: (rules, pdus, signal) => {
       const wanted = pdus.flatMap((pdu): WantedKeys[] =>
         keysToVerify(rules, pdu).map((keys) => ({ ...keys, validAt: pdu.origin_server_ts })),

@@ -79,6 +79,26 @@ function orThrow<T extends PlayedAnswer | DispatchResponse>(request: AskedReques
   return answer
 }
 
+/** A request as its sender signs it, to the server it is for. */
+async function dispatchSigned(
+  servers: ReadonlyMap<string, TestServer>,
+  request: AskedRequest,
+): Promise<DispatchResponse> {
+  const { origin, destination, method, body } = request
+  const server = servers.get(destination)
+  if (server === undefined) throw unreachable(destination)
+  const uri = requestUri(request)
+  const content =
+    body === undefined
+      ? undefined
+      : canonicalJson(body instanceof RawJson ? (JSON.parse(body.text) as JsonObject) : body, false)
+  const { signer } = servers.get(origin)!.hs
+  return server.request(method, uri, {
+    headers: { authorization: signRequest(signer, destination, { method, uri, content }) },
+    ...(content === undefined ? {} : { body: JSON.parse(content) as JsonObject }),
+  })
+}
+
 export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
   const servers = new Map<string, TestServer>()
   const played = new Map<string, Play>()
@@ -89,24 +109,10 @@ export function createTestPeers(fetchUrl?: FetchUrl): TestPeers {
   const alter = (path: string, answer: JsonObject): JsonObject =>
     [...altered].reduce((json, [part, change]) => (path.includes(part) ? change(json) : json), answer)
 
-  const dispatchTo = async (request: AskedRequest): Promise<DispatchResponse> => {
-    const { origin, destination, method, body } = request
-    const server = servers.get(destination)
-    if (server === undefined) throw unreachable(destination)
-    const uri = requestUri(request)
-    const content =
-      body === undefined
-        ? undefined
-        : canonicalJson(body instanceof RawJson ? (JSON.parse(body.text) as JsonObject) : body, false)
-    const { signer } = servers.get(origin)!.hs
-    return server.request(method, uri, {
-      headers: { authorization: signRequest(signer, destination, { method, uri, content }) },
-      ...(content === undefined ? {} : { body: JSON.parse(content) as JsonObject }),
-    })
-  }
+  const dispatchTo = (request: AskedRequest): Promise<DispatchResponse> => dispatchSigned(servers, request)
   const ask = async (request: AskedRequest): Promise<PlayedAnswer | DispatchResponse> => {
     asked.push(request)
-    await Promise.all([...held].map(([part, freed]) => (request.path.includes(part) ? freed : undefined)))
+    await Promise.all([...held].flatMap(([part, freed]) => (request.path.includes(part) ? [freed] : [])))
     return orThrow(request, await (played.get(request.destination) ?? dispatchTo)(request))
   }
   const clientOf = (origin: ServerName): FederationClient => ({

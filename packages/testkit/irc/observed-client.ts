@@ -66,7 +66,7 @@ export function observeClient(
         waiting.delete(check)
         const last = events.slice(-10).map((event) => JSON.stringify({ ...event, isupport: undefined }))
         reject(new Error(`${nick}: no such "${type}" event; last:\n${last.join('\n')}`))
-      }, 10_000)
+      }, 60_000)
       waiting.add(check)
       check()
     })

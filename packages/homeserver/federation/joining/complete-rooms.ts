@@ -77,7 +77,7 @@ async function complete(deps: JoiningDeps, room: PartialRoom, signal: AbortSigna
   throw new Error('none of the servers in the room gave its members')
 }
 
-/** Events stored between two lines in the log. */
+/** Events stored between two lines in the log that every operator is shown. */
 const REPORT_EVERY = 2_500
 
 function reportProgress(
@@ -88,9 +88,13 @@ function reportProgress(
   let reported = 0
   return (stored) => {
     partial.progressed(roomNid, { stored, expected: ordered.length })
-    if (stored < reported + REPORT_EVERY) return
-    reported = stored
-    logger.info('members of a room arrive', { room: roomId, stored, of: ordered.length })
+    const isDue = stored >= reported + REPORT_EVERY
+    if (isDue) reported = stored
+    logger[isDue ? 'info' : 'debug']('members of a room arrive', {
+      room: roomId,
+      stored,
+      of: ordered.length,
+    })
   }
 }
 

@@ -4,7 +4,7 @@ import { isServerAllowed } from '@causeway/matrix/server-acl/is-server-allowed.t
 import type { Cache } from '@causeway/store/cache/lru.ts'
 import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { Database } from '@causeway/store/db/database.ts'
-import type { LogEntry } from '@causeway/store/log/entry.ts'
+import { EventFlag, type LogEntry } from '@causeway/store/log/entry.ts'
 import { memberChangesOf } from '@causeway/store/log/member-changes.ts'
 import {
   listRoomServers,
@@ -83,6 +83,8 @@ class Targets implements RoomTargets {
     if (entry.kind === 'purge') this.#rooms.delete(entry.roomNid)
     if (entry.kind === 'room_whole') this.#noteWhole(entry.roomNid)
     if (entry.kind !== 'event') return
+    // Ours joined by another server's answer: the whole room came with it.
+    if ((entry.event.flags & EventFlag.handedOver) !== 0) this.#noteWhole(entry.event.roomNid)
     const room = this.#rooms.peek(entry.event.roomNid)
     if (room !== undefined && isShown(entry.event)) room.current = entry.event.roomRoot
     for (const { userId, membership } of memberChangesOf(entry)) {
@@ -133,16 +135,12 @@ class Targets implements RoomTargets {
   }
 
   #noteMember(roomNid: number, userId: UserId, isJoined: boolean): void {
+    const server = serverNameOf(userId)
+    if (server === this.#deps.serverName) return
     const reading = this.#reading.get(roomNid)
     if (reading !== undefined) reading.changed = true
     const room = this.#rooms.peek(roomNid)
     if (room === undefined) return
-    const server = serverNameOf(userId)
-    if (server === this.#deps.serverName) {
-      // Ours joined: if it was the first of ours, the whole room came with it.
-      if (isJoined) this.#rooms.delete(roomNid)
-      return
-    }
     if (isJoined && room.byName.get(server)?.until_nid === 0) return
     room.stale.add(server)
     room.valid = undefined

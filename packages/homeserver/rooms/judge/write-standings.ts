@@ -2,10 +2,11 @@ import type { Step } from '@causeway/store/db/database.ts'
 import { redactSteps } from '@causeway/store/erasure/statements.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { noteRejection } from '@causeway/store/tables/events.ts'
-import { addReceivedRedaction } from '../apply-redaction.ts'
-import { readerOf, readStateAt } from '../current-state.ts'
-import { lasting, type NewEvent } from '../room-write.ts'
-import { storedEventOfRow, toStoredEvent } from '../stored-event.ts'
+import { acceptAfterAll } from '../join/accept-after-all.ts'
+import type { AcceptedAfterAll } from '../join/rejudge.ts'
+import { findEvents } from '../read-events.ts'
+import { lasting } from '../room-write.ts'
+import { toStoredEvent } from '../stored-event.ts'
 import { isRejected, overlay, type Judging, type Standing } from './judging.ts'
 
 /**
@@ -16,15 +17,23 @@ import { isRejected, overlay, type Judging, type Standing } from './judging.ts'
  */
 export async function writeStandings(work: Judging, roomRoot: number): Promise<number> {
   let moved = 0
+  const accepted: AcceptedAfterAll[] = []
   for (const standing of work.changed.values()) {
     const { event, before, root, flags } = standing
     if (before !== event.stateBefore || root !== event.stateRoot) moved++
     if (isRejected(event) && (flags & (EventFlag.rejected | EventFlag.softFailed)) === 0) {
-      await addToLog(work, standing, roomRoot)
+      accepted.push(await acceptedOf(work, standing, roomRoot))
     } else {
       work.write.steps.push(...rowSteps(work, standing))
       overlay(work, { ...standing, flags: storedFlags(standing) }, event.roomRoot)
     }
+  }
+  const { engine, write } = work
+  await acceptAfterAll(engine, write, accepted)
+  // What is told of members names the very events that get their numbers.
+  for (const { roomEvent, stored } of write.events) {
+    if (stored.stateNid !== 0)
+      write.head.entries.set(stored.stateNid, { roomEvent: lasting(roomEvent), stored })
   }
   return moved
 }
@@ -55,31 +64,22 @@ function rowSteps({ write }: Judging, standing: Standing): Step[] {
   return steps
 }
 
-async function addToLog(work: Judging, standing: Standing, roomRoot: number): Promise<void> {
-  const { engine, write } = work
-  const { head } = write
-  const { event, roomEvent, row, before, root, flags, auth } = standing
-  const place = { ...event, nid: 0, stateBefore: before, stateRoot: root, roomRoot }
-  const stored = toStoredEvent(head, roomEvent, { ...place, flags: flags | EventFlag.branched })
-  const { type, state_key: stateKey } = roomEvent.pdu
-  const replaced =
-    stateKey === undefined
-      ? undefined
-      : await readStateAt(readerOf(engine, head), head, before, type, stateKey)
-  const told: NewEvent = {
-    roomEvent,
-    json: typeof row.json === 'string' ? Buffer.from(row.json) : row.json,
-    stored,
-    auth,
-    replaced,
-    place: 'log',
-    outlier: storedEventOfRow(head, row),
+/** As it is accepted after all: its number is the old one until it has another. */
+async function acceptedOf(
+  { engine, write, stretch }: Judging,
+  { event, roomEvent, row, before, root, flags, auth }: Standing,
+  roomRoot: number,
+): Promise<AcceptedAfterAll> {
+  const place = {
+    ...event,
+    stateBefore: before,
+    stateRoot: root,
+    roomRoot,
+    flags: flags | EventFlag.branched,
   }
-  if (event.stateNid !== 0) {
-    head.entries.set(event.stateNid, { roomEvent: lasting(roomEvent), stored })
-    work.overlaid.add(event.stateNid)
-  }
-  write.events.push(told)
-  head.pending.set(stored.eventId, stored)
-  if (type === 'm.room.redaction') await addReceivedRedaction(engine, write, told)
+  const stored = toStoredEvent(write.head, roomEvent, place)
+  const older = event.prevs.filter((id) => !stretch.has(id))
+  const held = await findEvents(engine, older)
+  const missing = older.filter((id) => ((held.get(id)?.flags ?? EventFlag.outlier) & EventFlag.outlier) !== 0)
+  return { row, roomEvent, stored, auth, missing }
 }

@@ -280,7 +280,7 @@ for (const driver of await findTestDrivers()) {
       })
       const results = await placeEvents(deps, room.roomId, pdus)
       assert.deepEqual(results.get(poison!.eventId), { outcome: 'waiting', prevs: [], auths: [] })
-      assert.deepEqual((await scene.bodies()).toSorted(), ['after', 'before'])
+      assert.deepEqual(new Set(await scene.bodies()), new Set(['after', 'before']))
     })
 
     it('waiting events survive a stop, and are placed after the next start', async () => {

@@ -1,0 +1,101 @@
+// Test support: a whole server that joins a large room fast, and kills itself while the members arrive.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import path from 'node:path'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
+import { homeserverConfigSchema, type HomeserverConfig } from '../../config.ts'
+import { dispatch } from '../../http/dispatch.ts'
+import { silentLogger, type Logger } from '../../ops/log.ts'
+import { startHomeserver } from '../../server.ts'
+import { testConfig, TEST_PASSWORD } from '../../test-server.ts'
+import type { Discovery } from '../discovery/discovery.ts'
+
+interface Orders {
+  readonly folder: string
+  readonly database: { readonly path: string; readonly url?: string; readonly pool_size: number }
+  readonly ports: Readonly<Record<string, number>>
+  readonly roomId: string
+  readonly via: readonly string[]
+  /** After how many stored events it is over; 0: never. */
+  readonly killAt: number
+}
+
+const { folder, database, ports, roomId, via, killAt } = JSON.parse(process.argv[2]!) as Orders
+
+const discovery: Discovery = {
+  find: async (serverName: ServerName) => {
+    const port = ports[serverName]
+    if (port === undefined) throw new Error(`nobody is called ${serverName} in this test`)
+    const target = { host: '127.0.0.1', port, hostHeader: serverName, tlsName: serverName }
+    return { targets: [target], steps: [] }
+  },
+  forget: () => undefined,
+}
+
+const onProgress = (message: string, fields?: Readonly<Record<string, unknown>>): void => {
+  if (message !== 'members of a room arrive') return
+  process.stdout.write(`stored ${String(fields?.['stored'])} of ${String(fields?.['of'])}\n`)
+  if (killAt > 0 && (fields?.['stored'] as number) >= killAt) process.kill(process.pid, 'SIGKILL')
+}
+const logger: Logger = { ...silentLogger, info: onProgress, debug: onProgress, child: () => logger }
+
+const limits = Object.keys(homeserverConfigSchema.properties.rate_limits.properties)
+const base = testConfig(folder, {
+  rate_limits: Object.fromEntries(
+    limits.map((name) => [name, { per_second: 0, burst: 1 }]),
+  ) as HomeserverConfig['rate_limits'],
+  server_name: 'joiner.test',
+  database,
+  listeners: [
+    {
+      host: '127.0.0.1',
+      port: 0,
+      tls_cert: path.join(folder, 'joiner.pem'),
+      tls_key: path.join(folder, 'joiner.key'),
+    },
+  ],
+})
+const federation = {
+  ...base.federation,
+  allow_private_addresses: ['127.0.0.0/8'],
+  ca_certificates: [path.join(folder, 'authority.pem')],
+}
+const deps = { clock: systemClock, random: systemRandom, logger, network: { discovery } }
+const { router, hs, urls, stop } = await startHomeserver({ ...base, federation }, deps)
+process.stdout.write(`port ${new URL(urls[0]!).port}\n`)
+// Others have to know the port before they are asked for anything.
+await once(process.stdin, 'data')
+process.stdin.pause()
+
+const session: { token?: string } = {}
+const call = async (method: string, url: string, body?: JsonObject): Promise<JsonObject> => {
+  const answer = await dispatch(router, {
+    method,
+    url: `/_matrix/client/v3${url}`,
+    ...(body && { body }),
+    ...session,
+  })
+  assert.equal(answer.status, 200, `${method} ${url}: ${Buffer.from(answer.bytes).toString()}`)
+  return answer.json()
+}
+const isNew = await dispatch(router, {
+  method: 'GET',
+  url: '/_matrix/client/v3/register/available?username=bob',
+})
+if (isNew.status === 200) {
+  const made = { username: 'bob', password: TEST_PASSWORD, auth: { type: 'm.login.dummy' } }
+  session.token = (await call('POST', '/register', made))['access_token'] as string
+  const servers = via.map((server) => `via=${server}`).join('&')
+  await call('POST', `/join/${encodeURIComponent(roomId)}?${servers}`, {})
+} else {
+  const identifier = { type: 'm.id.user', user: 'bob' }
+  const login = { type: 'm.login.password', identifier, password: TEST_PASSWORD }
+  session.token = (await call('POST', '/login', login))['access_token'] as string
+}
+// Waits for the members.
+const { joined } = await call('GET', `/rooms/${encodeURIComponent(roomId)}/joined_members`)
+const left = hs.rooms.partial.list().length
+process.stdout.write(`members ${Object.keys(joined as JsonObject).length} partial ${left}\n`)
+await stop()
