@@ -10,6 +10,7 @@ import { openLog, type Log } from '@causeway/store/log/log.ts'
 import { createTransactions } from './client/idempotent.ts'
 import { clientRoutes } from './client/routes.ts'
 import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
+import { createPolicyPort } from './federation/policy/ask-policy-server.ts'
 import { createRemoteSpaces } from './federation/history/remote-spaces.ts'
 import { createRoomPeers } from './federation/room-peers.ts'
 import { createJoining } from './federation/joining/joining.ts'
@@ -243,7 +244,9 @@ export async function openHomeserver(
   const budget = createMemoryBudget(config.memory.budget)
   const received = createReceiveFigures()
   const onStateReset = watchResets(received, logger)
-  const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget, onStateReset })
+  const signer = createSigner(serverName, key)
+  const policy = createPolicyPort(signer, () => hs.federation.client)
+  const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget, policy, onStateReset })
   // First of all listeners: whoever is woken after it finds the memberships up to date.
   followLog(rooms, bus)
   const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms }
@@ -256,7 +259,6 @@ export async function openHomeserver(
   const running = createAppservices(shared, registry, { onEntry: (entry) => feed.onEntry(entry) })
   const outbound = createOutbound({ ...shared, volatile })
   const watched = outbound.watch(feed.watch(notifier))
-  const signer = createSigner(serverName, key)
   const ownKeys = createOwnKeys(serverName, keyFile, config.old_signing_keys, clock)
   const federation = await createFederation({
     ...shared,

@@ -66,6 +66,11 @@ export const METRICS = {
     kind: 'counter',
     help: 'Events that other servers sent, by what became of them',
   },
+  refusedEvents: {
+    name: 'causeway_refused_events_total',
+    kind: 'counter',
+    help: 'Events of other servers that were rejected or soft-failed, by the check that they failed; causeway admin room refused lists them',
+  },
   stateResets: {
     name: 'causeway_state_resets_total',
     kind: 'counter',

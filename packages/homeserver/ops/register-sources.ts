@@ -149,9 +149,12 @@ function registerDestinations(registry: Registry, { outbound, clock, db }: Metri
 
 function registerReceiving(registry: Registry, { figures, inbox }: MetricSources['receiving']): void {
   registerMetric(registry, METRICS.receivedEvents, () => {
-    const { stateResets: _, ...outcomes } = figures
+    const { stateResets: _, refused: __, ...outcomes } = figures
     return Object.entries(outcomes).map(([outcome, value]) => ({ labels: { outcome }, value }))
   })
+  registerMetric(registry, METRICS.refusedEvents, () =>
+    Object.entries(figures.refused).map(([check, value]) => ({ labels: { check }, value })),
+  )
   registerValue(registry, METRICS.stateResets, () => figures.stateResets)
   registerValue(registry, METRICS.inboxRooms, () => inbox.active())
 }

@@ -13,9 +13,11 @@ import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
 import { sha256 } from '../crypto/sha256.ts'
 import { verifySignature } from '../crypto/verify.ts'
 import { readerOf, readStateAt } from './current-state.ts'
+import { rankParents } from './choose-parents.ts'
 import type { RoomEngine } from './engine.ts'
 import { timelineFlags } from './flags.ts'
 import type { Extremity } from './head.ts'
+import { takePrepared, type PreparedEvent } from './policy/own-events.ts'
 import {
   changeRoot,
   holdState,
@@ -43,11 +45,11 @@ interface Place {
 /** An event may name twenty; ten are enough to bring any number down, and cheap to resolve over. */
 const MAX_PARENTS = 10
 
-async function findPlace(engine: RoomEngine, write: RoomWrite): Promise<Place> {
+async function findPlace(engine: RoomEngine, write: RoomWrite, draft: EventDraft): Promise<Place> {
   if (write.extremities.length <= MAX_PARENTS) {
     return { parents: write.extremities, others: [], stateBefore: write.stateRoot }
   }
-  const sorted = write.extremities.toSorted((a, b) => b.depth - a.depth)
+  const sorted = await rankParents(write, draft)
   const parents = sorted.slice(0, MAX_PARENTS)
   const roots = parents.map(({ root }) => root)
   return {
@@ -55,6 +57,42 @@ async function findPlace(engine: RoomEngine, write: RoomWrite): Promise<Place> {
     others: sorted.slice(MAX_PARENTS),
     stateBefore: await resolveRoots(engine, write, roots),
   }
+}
+
+/** The place of an event that was built before: its parents stay, whatever has come since. */
+async function placeBehind(
+  engine: RoomEngine,
+  write: RoomWrite,
+  parents: readonly Extremity[],
+): Promise<Place> {
+  const ids = new Set(parents.map(({ eventId }) => eventId))
+  const roots = parents.map(({ root }) => root)
+  const others = write.extremities.filter(({ eventId }) => !ids.has(eventId))
+  const own = write.extremities.filter(({ eventId }) => ids.has(eventId))
+  // Events of one write follow each other: what was built behind the first one stands behind it again.
+  const stateBefore = await resolveRoots(
+    engine,
+    write,
+    own.length === parents.length ? own.map(({ root }) => root) : roots,
+  )
+  return { parents: own.length === parents.length ? own : parents, others, stateBefore }
+}
+
+/** While it was being signed the room went on: what became of it must allow the event as well. */
+async function requireStillAllowed(engine: RoomEngine, write: RoomWrite, event: RoomEvent): Promise<void> {
+  const state = new Map<StateKey, RoomEvent>()
+  const { type, sender, state_key: stateKey, content } = event.pdu
+  const keys = [
+    ...selectAuthEvents(write.head.rules, { type, sender, stateKey, content }),
+    ['m.room.create', ''] as const,
+  ]
+  for (const [ofType, ofKey] of keys) {
+    const entry = await stateOf(engine, write, ofType, ofKey)
+    if (entry !== undefined) state.set(packStateKey(ofType, ofKey), entry.roomEvent)
+  }
+  const now: AuthState = { get: (ofType, ofKey) => state.get(packStateKey(ofType, ofKey)) }
+  const verdict = authorizeEvent(write.head.rules, asIfSigned(event), now, verifySignature)
+  if (!verdict.ok) throw forbidden(verdict.reason)
 }
 
 /** State as the event finds it: the room's current one, unless it leaves branches aside. */
@@ -104,8 +142,10 @@ export async function appendEvent(
   draft: EventDraft,
   ready?: BuiltEvent,
 ): Promise<NewEvent> {
-  const { roomEvent, place, auth } = await makeEvent(engine, write, draft, ready)
-  return addEvent(engine, write, roomEvent, place, auth)
+  const made = await makeEvent(engine, write, draft, ready)
+  const event = await addEvent(engine, write, made)
+  write.made.push({ draft, built: made.roomEvent, parents: made.place.parents })
+  return event
 }
 
 /**
@@ -120,14 +160,26 @@ export async function draftEvent(
   return (await makeEvent(engine, write, draft)).roomEvent
 }
 
+/** An event, where it goes, and what permits it; with signatures where it has been signed already. */
+interface Made {
+  readonly roomEvent: BuiltEvent
+  readonly place: Place
+  readonly auth: readonly number[]
+  readonly prepared: PreparedEvent | undefined
+}
+
 async function makeEvent(
   engine: RoomEngine,
   write: RoomWrite,
   draft: EventDraft,
   ready?: BuiltEvent,
-): Promise<{ roomEvent: BuiltEvent; place: Place; auth: number[] }> {
+): Promise<Made> {
   const { rules } = write.head
-  const place = await findPlace(engine, write)
+  const prepared = takePrepared(write, draft)
+  const place =
+    prepared === undefined
+      ? await findPlace(engine, write, draft)
+      : await placeBehind(engine, write, prepared.parents)
   const authEvents = new Map<StateKey, RoomEvent>()
   const auth: number[] = []
   for (const [type, stateKey] of selectAuthEvents(rules, draft)) {
@@ -136,7 +188,8 @@ async function makeEvent(
     authEvents.set(packStateKey(type, stateKey), entry.roomEvent)
     auth.push(entry.stored.stateNid)
   }
-  const roomEvent = ready ?? buildDraft(engine, write, draft, place, [...authEvents.values()])
+  const built = ready ?? prepared?.built
+  const roomEvent = built ?? buildDraft(engine, write, draft, place, [...authEvents.values()])
   const create = (await stateBeforeIt(engine, write, place, 'm.room.create', ''))?.roomEvent
   const state: AuthState = {
     get: (type, stateKey) =>
@@ -144,7 +197,8 @@ async function makeEvent(
   }
   const verdict = authorizeEvent(rules, asIfSigned(roomEvent), state, verifySignature)
   if (!verdict.ok) throw forbidden(verdict.reason)
-  return { roomEvent, place, auth }
+  if (prepared !== undefined) await requireStillAllowed(engine, write, roomEvent)
+  return { roomEvent, place, auth, prepared }
 }
 
 /** Whoever authorises a restricted join signs it later: the rules ask whether a signature is there. */
@@ -185,13 +239,8 @@ function depthAfter(parents: readonly Extremity[]): number {
 }
 
 /** Adds an authorised event: state first, since the event's row names the state after it. */
-async function addEvent(
-  engine: RoomEngine,
-  write: RoomWrite,
-  roomEvent: BuiltEvent,
-  place: Place,
-  auth: readonly number[],
-): Promise<NewEvent> {
+async function addEvent(engine: RoomEngine, write: RoomWrite, made: Made): Promise<NewEvent> {
+  const { roomEvent, place, auth, prepared } = made
   const { type, state_key: stateKey } = roomEvent.pdu
   const depth = depthAfter(place.parents)
   const stateNid = stateKey === undefined ? 0 : write.next.event
@@ -211,7 +260,7 @@ async function addEvent(
   if (place.others.length === 0) write.stateRoot = stateRoot
   if (stateNid !== 0) keepState(write, { roomEvent: lasting(roomEvent), stored }, place)
   const { head, tail, signed } = roomEvent
-  const json = { head, tail, signed }
+  const json = prepared?.json ?? { head, tail, signed }
   const event: NewEvent = { roomEvent, json, stored, auth, replaced, place: 'log' }
   write.events.push(event)
   write.head.pending.set(stored.eventId, stored)

@@ -15,6 +15,7 @@ import type { RoomHead } from './head.ts'
 import type { StateEntry } from './state-entry.ts'
 import type { RoomInfo } from './stored-event.ts'
 import { loadPartialRooms, type PartialRooms } from './join/partial-rooms.ts'
+import type { PolicyPort } from './policy/policy-port.ts'
 import { createIgnoredUsers, type IgnoredUsers } from './ignored-users.ts'
 import { weighAuthGraph, type RoomAuthGraph } from './state/auth-graph.ts'
 import { createLocalEchoes, type LocalEchoes } from './local-echoes.ts'
@@ -30,6 +31,8 @@ export interface RoomDeps {
   readonly clock: Clock
   readonly random: Random
   readonly budget: MemoryBudget
+  /** How policy servers are asked; without it, rooms that have one are closed. */
+  readonly policy?: PolicyPort
   /** A room's state was resolved to what none of the branches had, and that is durable: for the operator to look at. */
   readonly onStateReset?: (reset: StateReset) => void
 }

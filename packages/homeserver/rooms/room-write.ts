@@ -5,6 +5,7 @@ import type { Step, UnsignedPdu, WriteValue } from '@causeway/store/db/database.
 import type { MemberChange, StoredEvent } from '@causeway/store/log/entry.ts'
 import type { RedactedEvent } from './redact-stored.ts'
 import type { RoomEngine, StateReset } from './engine.ts'
+import type { MadeEvent, PreparedEvent } from './policy/own-events.ts'
 import type { StateEntry } from './state-entry.ts'
 import { packStateKey, type StateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import { internKeys, type NewKey } from '@causeway/store/state/keys.ts'
@@ -56,6 +57,10 @@ export interface RoomWrite {
   readonly state: Map<StateKey, StateEntry | null>
   readonly newKeys: NewKey[]
   readonly events: NewEvent[]
+  /** Events of ours in this write, as they were built. */
+  readonly made: MadeEvent[]
+  /** What an earlier attempt at this write built, signed by the room's policy server since. */
+  readonly prepared: readonly PreparedEvent[]
   /** Older events that this write redacts, in their new form. */
   readonly redacted: RedactedEvent[]
   readonly newNodes: NewNode[]
@@ -72,7 +77,7 @@ export interface RoomWrite {
 }
 
 /** Starts a write at the room's head. Only inside the room's queue. */
-export function beginWrite(head: RoomHead): RoomWrite {
+export function beginWrite(head: RoomHead, prepared: readonly PreparedEvent[] = []): RoomWrite {
   return {
     head,
     extremities: head.extremities,
@@ -81,6 +86,8 @@ export function beginWrite(head: RoomHead): RoomWrite {
     state: new Map(),
     newKeys: [],
     events: [],
+    made: [],
+    prepared,
     redacted: [],
     newNodes: [],
     steps: [],

@@ -4,6 +4,7 @@ import { MatrixError, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { RoomEngine } from './engine.ts'
 import { findHead } from './load-head.ts'
 import { persistEvents, type Companions, type PendingWrite } from './persist.ts'
+import { findUnsigned, prepareEvents, type PreparedEvent, type Unsigned } from './policy/own-events.ts'
 import { abandonWrite, beginWrite, type RoomWrite } from './room-write.ts'
 import { tellMemberChanges } from './state/advance-room-state.ts'
 
@@ -30,7 +31,8 @@ const ATTEMPTS = 5
 
 /**
  * Builds a write in the room's queue, hands it to the log and waits, outside the queue, until it is durable.
- * `build` may run again when the head turned out to be stale, so it must have no effect but on the write.
+ * `build` may run again when the head turned out to be stale, or the room's policy server had to sign what it built, so
+ * it must have no effect but on the write.
  * Throws `M_NOT_FOUND` for a room we do not know, `CompanionRefused`, and whatever `build` throws.
  */
 export async function writeToRoom<T>(
@@ -38,8 +40,14 @@ export async function writeToRoom<T>(
   roomId: RoomId,
   build: (write: RoomWrite) => Promise<Built<T>>,
 ): Promise<T> {
+  let prepared: readonly PreparedEvent[] = []
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const { value, pending } = await engine.queue.serial(roomId, () => buildWrite(engine, roomId, build))
+    const built = await engine.queue.serial(roomId, () => buildWrite(engine, roomId, build, prepared))
+    if (built.unsigned !== undefined) {
+      prepared = await prepareEvents(engine, built.unsigned)
+      continue
+    }
+    const { value, pending } = built
     if (pending === undefined) return value
     const result = await pending.settled
     if (result.ok) return value
@@ -48,17 +56,28 @@ export async function writeToRoom<T>(
   throw new MatrixError('M_UNKNOWN', 'The room is too busy; try again')
 }
 
+/** A write that was handed to the log, or what somebody else has to sign before it can be. */
+type Attempt<T> =
+  | { readonly unsigned?: undefined; readonly value: T; readonly pending: PendingWrite | undefined }
+  | { readonly unsigned: Unsigned }
+
 async function buildWrite<T>(
   engine: RoomEngine,
   roomId: RoomId,
   build: (write: RoomWrite) => Promise<Built<T>>,
-): Promise<{ value: T; pending: PendingWrite | undefined }> {
+  prepared: readonly PreparedEvent[],
+): Promise<Attempt<T>> {
   const head = await findHead(engine, roomId)
   if (head === undefined) throw notFound(`This server does not know the room ${roomId}`)
-  const write = beginWrite(head)
+  const write = beginWrite(head, prepared)
   try {
     const { value, companions } = await build(write)
     if (write.events.length === 0) return { value, pending: undefined }
+    const unsigned = write.made.length === 0 ? undefined : await findUnsigned(engine, write)
+    if (unsigned !== undefined) {
+      abandonWrite(write)
+      return { unsigned }
+    }
     await tellMemberChanges(engine, write)
     return { value, pending: persistEvents(engine, write, companions) }
   } catch (error) {

@@ -90,3 +90,12 @@ export function countAttempt(roomId: string, eventId: string, dueTs: number): St
     params: [dueTs, roomId, eventId],
   }
 }
+
+/** How many wait for a room because of one server. */
+export async function countInboundOfOrigin(db: Database, roomId: string, origin: string): Promise<number> {
+  const rows = await db.query<{ count: number }>(
+    'SELECT COUNT(*) AS count FROM inbound_pdus WHERE room_id = ? AND origin = ?',
+    [roomId, origin],
+  )
+  return Number(rows[0]?.count ?? 0)
+}

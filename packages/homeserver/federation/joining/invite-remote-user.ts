@@ -10,6 +10,7 @@ import { draftEvent } from '../../rooms/append-event.ts'
 import { readRoom } from '../../rooms/join/read-room.ts'
 import { requireServerAllowed } from '../../rooms/join/server-access.ts'
 import { signBuilt } from '../../rooms/join/signed-event.ts'
+import { requirePolicy } from '../../rooms/policy/others-events.ts'
 import { strippedPdus } from '../../rooms/join/stripped-room.ts'
 import { stateOf } from '../../rooms/room-write.ts'
 import { FederationError } from '../federation-client.ts'
@@ -53,9 +54,10 @@ export async function sendInvite(
   built: BuiltEvent,
   signal?: AbortSignal,
 ): Promise<EventId> {
-  const own = signBuilt(built, deps.signer)
+  const room = await readRoom(deps.rooms, roomId, async ({ head }) => head)
+  const { rules } = room
+  const own = await requirePolicy(deps.rooms, room, signBuilt(built, deps.signer), signal)
   const target = own.event.pdu.state_key as UserId
-  const { rules } = await readRoom(deps.rooms, roomId, async ({ head }) => head)
   const stripped = await strippedPdus(deps.rooms, roomId, own.event.pdu.sender)
   const invite = { roomId, rules, pdu: own.event.pdu, eventId: built.eventId, stripped }
   const signed = await tryServers(deps, [serverNameOf(target)], `invite ${target}`, async (server) => {

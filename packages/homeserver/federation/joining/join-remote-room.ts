@@ -12,6 +12,8 @@ import {
 } from '../../rooms/join/check-answer.ts'
 import { completeTemplate } from '../../rooms/join/complete-template.ts'
 import { installRoom, RoomIsLive } from '../../rooms/join/install-room.ts'
+import { readRoom } from '../../rooms/join/read-room.ts'
+import { requirePolicy } from '../../rooms/policy/others-events.ts'
 import { signBuilt } from '../../rooms/join/signed-event.ts'
 import { verifyMany } from '../../rooms/join/verify-answer.ts'
 import { findRoom } from '../../rooms/load-head.ts'
@@ -86,7 +88,8 @@ async function joinThrough(
   } catch (error) {
     if (!(error instanceof RoomIsLive)) throw error
     // Somebody of ours is in it: the join is one more event of a room that we follow.
-    await acceptEvent(deps.rooms, roomId, join)
+    const live = await readRoom(deps.rooms, roomId, async ({ head }) => head)
+    await acceptEvent(deps.rooms, roomId, await requirePolicy(deps.rooms, live, join, signal))
   }
   return join.event.eventId
 }

@@ -4,9 +4,11 @@ import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { forbidden, invalidParam, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { RoomEngine } from '../engine.ts'
+import { requireAllowedByAcl } from '../history/require-server.ts'
 import { findRoom } from '../load-head.ts'
 import type { RoomPeers } from '../peers/room-peers.ts'
 import type { VerifiedPdu } from '../receive/verify-pdus.ts'
+import { requirePolicy } from '../policy/others-events.ts'
 import { requireAllowedRoom } from '../restricted-join.ts'
 import { stateOf, type RoomWrite } from '../room-write.ts'
 import type { RoomInfo } from '../stored-event.ts'
@@ -49,13 +51,15 @@ export async function acceptMembership(
 ): Promise<AcceptedMembership> {
   const room = await findRoom(engine, request.roomId)
   if (room === undefined) throw notFound(`This server does not know the room ${request.roomId}`)
+  await requireAllowedByAcl(engine, room, request.origin)
   engine.partial.requireWhole(room.roomNid)
   requireShape(request)
   const when = (pdu: Pdu): boolean => authorisedBy(pdu) === engine.serverName
   const options = { sign: { signer, when }, ...(signal === undefined ? {} : { signal }) }
-  const pdu = await readSignedEvent(peers, room, request.json, options)
-  if (pdu.event.eventId !== request.eventId)
+  const signed = await readSignedEvent(peers, room, request.json, options)
+  if (signed.event.eventId !== request.eventId)
     throw invalidParam('The address names another event than the body')
+  const pdu = await requirePolicy(engine, room, signed, signal)
   const stored = await acceptEvent(engine, room.roomId, pdu, (write) =>
     requireStillAllowed(engine, write, request),
   )

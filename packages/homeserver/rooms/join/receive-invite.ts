@@ -9,6 +9,8 @@ import { findRoomVersion } from '@causeway/matrix/room-versions/rules.ts'
 import { signEvent } from '@causeway/matrix/signing/sign-json.ts'
 import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
 import type { RoomEngine } from '../engine.ts'
+import { requireAllowedByAcl } from '../history/require-server.ts'
+import { findRoom } from '../load-head.ts'
 import type { RoomPeers } from '../peers/room-peers.ts'
 import { verifyPdus, type VerifiedPdu } from '../receive/verify-pdus.ts'
 import { storeOutOfBand } from './out-of-band.ts'
@@ -44,6 +46,7 @@ export async function receiveInvite(
   invite: ReceivedInvite,
   signal?: AbortSignal,
 ): Promise<Pdu> {
+  await requireWelcome(engine, invite)
   const rules = requireVersion(invite)
   const { roomId } = invite
   if (!isRoomIdOf(rules, roomId)) throw invalidParam(`No room of version ${rules.version} has such an id`)
@@ -69,6 +72,13 @@ function requireVersion({ roomVersion }: ReceivedInvite): RoomVersionRules {
       extra: { room_version: roomVersion },
     },
   )
+}
+
+/** Where we are in the room ourselves we know whom its access control list keeps out. */
+async function requireWelcome(engine: RoomEngine, { roomId, origin }: ReceivedInvite): Promise<void> {
+  const room = await findRoom(engine, roomId)
+  if (room === undefined || (await engine.members.localMembers(room.roomNid)).size === 0) return
+  await requireAllowedByAcl(engine, room, origin)
 }
 
 /** Whom it invites. */

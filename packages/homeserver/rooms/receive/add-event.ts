@@ -1,4 +1,3 @@
-import type { Verdict } from '@causeway/matrix/event-auth/auth-state.ts'
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import { referenceHash } from '@causeway/matrix/events/reference-hash.ts'
 import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
@@ -18,6 +17,7 @@ import {
   type NewEvent,
   type RoomWrite,
 } from '../room-write.ts'
+import { policyFault } from '../policy/others-events.ts'
 import { resolveRoots } from '../state/resolve-roots.ts'
 import type { StateEntry } from '../state-entry.ts'
 import { toStoredEvent } from '../stored-event.ts'
@@ -36,10 +36,18 @@ export interface Parents {
   readonly closesGap?: boolean
 }
 
+/** Which check on receipt an event failed: its own auth events, the state before it, the current state, the policy. */
+export type RefusingCheck = 'auth_events' | 'state_before' | 'current_state' | 'policy_server'
+
+/** What the checks say of an event. */
+export type Judgement =
+  | { readonly outcome: 'accepted' }
+  | { readonly outcome: 'rejected' | 'soft-failed'; readonly check: RefusingCheck; readonly reason: string }
+
 /** What became of a PDU. `soft-failed`: kept and not shown. Both refusals say why. */
 export type Acceptance =
   | { readonly outcome: 'accepted'; readonly event: NewEvent }
-  | { readonly outcome: 'rejected' | 'soft-failed'; readonly reason: string }
+  | { readonly outcome: 'rejected' | 'soft-failed'; readonly check: RefusingCheck; readonly reason: string }
 
 export interface AddOptions {
   /** Further bits of `EventFlag`, should it be accepted. */
@@ -62,22 +70,43 @@ export async function addReceivedEvent(
   authEvents: AuthEvents,
   { flags = 0, keepsRefused = true }: AddOptions = {},
 ): Promise<Acceptance> {
+  const stateBefore = await stateBeforeOf(engine, write, parents)
+  const judgement = await judge(engine, write, pdu, { stateBefore, parents, authEvents })
+  const place = { stateBefore, parents, authEvents, flags, keepsRefused }
+  if (judgement.outcome !== 'accepted') return refuse(engine, write, pdu, place, judgement)
+  return { outcome: 'accepted', event: await accept(engine, write, pdu, place) }
+}
+
+/** The state before an event, by what is known of its parents. */
+export function stateBeforeOf(
+  engine: RoomEngine,
+  write: RoomWrite,
+  { held, missing }: Pick<Parents, 'held' | 'missing'>,
+): Promise<number> {
+  return resolveRoots(engine, write, [...held.map((parent) => parent.stateRoot), ...missing.values()])
+}
+
+/** Checks 4 to 6, and the room's policy server, which has its say like the current state: nothing is written. */
+export async function judge(
+  engine: RoomEngine,
+  write: RoomWrite,
+  pdu: VerifiedPdu,
+  { stateBefore, parents, authEvents }: Pick<Place, 'stateBefore' | 'parents' | 'authEvents'>,
+): Promise<Judgement> {
   const { event } = pdu
-  const stateBefore = await resolveRoots(engine, write, [
-    ...parents.held.map((parent) => parent.stateRoot),
-    ...parents.missing.values(),
-  ])
   // 4. and 5.
   const byOwn = authorizeByOwnAuthEvents(write.head.rules, event, authEvents)
-  const verdict = byOwn.ok ? await authorizeAt(engine, write, stateBefore, event, authEvents) : byOwn
-  const place = { stateBefore, parents, authEvents, flags, keepsRefused }
-  if (!verdict.ok) return refuse(engine, write, pdu, place, 'rejected', verdict)
+  if (!byOwn.ok) return { outcome: 'rejected', check: 'auth_events', reason: byOwn.reason }
+  const before = await authorizeAt(engine, write, stateBefore, event, authEvents)
+  if (!before.ok) return { outcome: 'rejected', check: 'state_before', reason: before.reason }
   // 6.
   const current = await currentRoot(engine, write, parents, stateBefore)
-  const now: Verdict =
-    stateBefore === current ? verdict : await authorizeAt(engine, write, current, event, authEvents)
-  if (!now.ok) return refuse(engine, write, pdu, place, 'soft-failed', now)
-  return { outcome: 'accepted', event: await accept(engine, write, pdu, place) }
+  const now = stateBefore === current ? before : await authorizeAt(engine, write, current, event, authEvents)
+  if (!now.ok) return { outcome: 'soft-failed', check: 'current_state', reason: now.reason }
+  const fault = await policyFault(engine, write, stateBefore, pdu)
+  return fault === undefined
+    ? { outcome: 'accepted' }
+    : { outcome: 'soft-failed', check: 'policy_server', reason: fault }
 }
 
 /**
@@ -108,11 +137,10 @@ async function refuse(
   write: RoomWrite,
   pdu: VerifiedPdu,
   place: Place,
-  outcome: 'rejected' | 'soft-failed',
-  verdict: Verdict & { ok: false },
+  judgement: Exclude<Judgement, { outcome: 'accepted' }>,
 ): Promise<Acceptance> {
-  const { reason } = verdict
-  if (!place.keepsRefused) return { outcome, reason }
+  const { outcome, reason } = judgement
+  if (!place.keepsRefused) return judgement
   const flag = outcome === 'rejected' ? EventFlag.rejected : EventFlag.softFailed
   const event = await buildNewEvent(engine, write, pdu, place, {
     flag,
@@ -122,7 +150,7 @@ async function refuse(
   write.head.pending.set(event.stored.eventId, event.stored)
   if (event.stored.stateNid !== 0) write.head.entries.set(event.stored.stateNid, entryOf(event))
   write.steps.push(noteRejection(write.head.roomNid, numberOf(write, event), reason))
-  return { outcome, reason }
+  return judgement
 }
 
 async function accept(

@@ -11,12 +11,19 @@ import {
 } from '@causeway/store/tables/inbound-pdus.ts'
 import { sha256 } from '../../crypto/sha256.ts'
 import { findHead, findRoom } from '../load-head.ts'
+import { isOutage } from '../peers/is-outage.ts'
 import { findEvents } from '../read-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
-import { fetchAuthEvents, fetchBetween, fetchStateAfter, type Inquiry } from './fetch-missing.ts'
+import {
+  fetchAuthEvents,
+  fetchBetween,
+  fetchStateAfter,
+  fetchStateBefore,
+  type Inquiry,
+} from './fetch-missing.ts'
 import { placeEvents } from './place-events.ts'
-import { countReceived, type BatchOptions, type Received } from './receive-batch.ts'
+import { acceptedOf, countReceived, type BatchOptions, type Received } from './receive-batch.ts'
 import { isHopeless, waitAfter } from './retry-times.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
@@ -37,6 +44,18 @@ type Waiting = Received & { readonly outcome: 'waiting' }
 /** How a round went: `done`: nothing waits any more; `again`: something moved; `later`: what is left is not due yet. */
 export type RoundOutcome = 'done' | 'again' | 'later'
 
+/** What a round needs beside the room, and tells. */
+export interface DrainTools {
+  readonly serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>
+  readonly signal: AbortSignal
+  /** Events that the waiting ones refer to and that are not there. */
+  readonly onWaiting: (missing: ReadonlySet<EventId>) => void
+  /** Events that have become part of the room. */
+  readonly onPlaced: (room: RoomInfo, pdus: readonly VerifiedPdu[]) => Promise<void>
+}
+
+type DrainDeps = ReceiveDeps & Pick<DrainTools, 'onPlaced'>
+
 /**
  * One round for a room's waiting events: those that can be placed are; for those of the others that are due, what they
  * refer to is fetched: from the server that sent them, and from others on later attempts. Whatever can't be had after
@@ -45,8 +64,7 @@ export type RoundOutcome = 'done' | 'again' | 'later'
 export async function drainRound(
   deps: ReceiveDeps,
   roomId: RoomId,
-  serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
-  signal: AbortSignal,
+  { serversOf, signal, onWaiting, onPlaced }: DrainTools,
 ): Promise<RoundOutcome> {
   const { engine, clock } = deps
   const rows = await listInboundPdus(engine.db, roomId, ROUND)
@@ -56,6 +74,8 @@ export async function drainRound(
   const results = await placeEvents(deps, roomId, pdus, { done: (id) => [deleteInboundPdu(roomId, id)] })
   const waiting = new Map([...results].filter((entry): entry is [EventId, Waiting] => isWaiting(entry[1])))
   report(deps, roomId, results)
+  onWaiting(new Set([...waiting.values()].flatMap(({ prevs, auths }) => [...prevs, ...auths])))
+  await onPlaced(room, acceptedOf(pdus, results))
   if (waiting.size === 0) return rows.length < ROUND ? 'done' : 'again'
   const now = clock.now()
   const due = rows.filter(
@@ -64,7 +84,7 @@ export async function drainRound(
   if (due.length === 0) return waiting.size < results.size ? 'again' : 'later'
   const server = await serverToAsk(room, due[0]!, serversOf)
   const asked = due.filter((row) => row.origin === due[0]!.origin && row.attempts === due[0]!.attempts)
-  if (await fillGaps(deps, room, asked, pdus, { room, server, signal })) return 'again'
+  if (await fillGaps({ ...deps, onPlaced }, room, asked, pdus, { room, server, signal })) return 'again'
   const steps = asked.map((row) => countAttempt(roomId, row.event_id, now + waitAfter(row)))
   await engine.db.commit({ entries: [], steps })
   return 'again'
@@ -93,7 +113,7 @@ async function serverToAsk(
 
 /** Fetches what waiting events refer to. Resolves with whether any of them was placed. */
 async function fillGaps(
-  deps: ReceiveDeps,
+  deps: DrainDeps,
   room: RoomInfo,
   rows: readonly InboundPduRow[],
   pdus: readonly VerifiedPdu[],
@@ -121,12 +141,13 @@ async function fillGaps(
 }
 
 async function place(
-  deps: ReceiveDeps,
-  { roomId }: RoomInfo,
+  deps: DrainDeps,
+  room: RoomInfo,
   pdus: readonly VerifiedPdu[],
   options: BatchOptions,
 ): Promise<Map<EventId, Waiting>> {
-  const results = await placeEvents(deps, roomId, pdus, options)
+  const results = await placeEvents(deps, room.roomId, pdus, options)
+  await deps.onPlaced(room, acceptedOf(pdus, results))
   return new Map([...results].filter((entry): entry is [EventId, Waiting] => isWaiting(entry[1])))
 }
 
@@ -243,23 +264,43 @@ interface Unplaced {
  * it points at itself: gaps are accepted further back only, or anybody could make one anywhere.
  */
 async function acceptGaps(
-  deps: ReceiveDeps,
+  deps: DrainDeps,
   inquiry: Inquiry,
   { fetched, shown, waiting, done }: Unplaced,
 ): Promise<Map<EventId, Waiting>> {
   const gapStates = new Map<EventId, readonly EventId[]>()
   const behind = [...waiting].filter(([eventId]) => shown.has(eventId))
-  const unknown = new Set(behind.flatMap(([, { prevs }]) => prevs))
-  for (const eventId of unknown) {
-    if (fetched.has(eventId)) continue
-    const state = await fetchStateAfter(deps, inquiry, eventId).catch((error: unknown) => {
-      deps.logger.info('the state at a gap cannot be had', { server: inquiry.server, eventId, error })
-      return undefined
-    })
-    if (state !== undefined) gapStates.set(eventId, state)
+  for (const [eventId, { prevs }] of behind) {
+    for (const prev of prevs) {
+      if (fetched.has(prev) || gapStates.has(prev)) continue
+      const state = await fetchGapState(deps, inquiry, prev, eventId)
+      if (state !== undefined) gapStates.set(prev, state)
+    }
   }
   if (gapStates.size === 0) return new Map(waiting)
   return place(deps, inquiry.room, [...fetched.values()], { done, gapStates })
+}
+
+/**
+ * The state after an event that cannot be had. A server that took the gap itself does not hold that event either, and
+ * tells what it goes by: the state before the event that follows.
+ */
+async function fetchGapState(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  missing: EventId,
+  child: EventId,
+): Promise<readonly EventId[] | undefined> {
+  try {
+    return await fetchStateAfter(deps, inquiry, missing).catch((error: unknown) => {
+      if (isOutage(error)) throw error
+      return fetchStateBefore(deps, inquiry, child)
+    })
+  } catch (error) {
+    inquiry.signal.throwIfAborted()
+    deps.logger.info('the state at a gap cannot be had', { server: inquiry.server, eventId: missing, error })
+    return undefined
+  }
 }
 
 function report(

@@ -1,6 +1,7 @@
 import type { EventId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import { findEvents } from '../read-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
+import { askAboutEvents } from '../policy/others-events.ts'
 import { isOutage } from '../peers/is-outage.ts'
 import type { ReceiveDeps } from './deps.ts'
 import { storeOutliers } from './store-outliers.ts'
@@ -39,11 +40,12 @@ export async function fetchBetween(
   deps: ReceiveDeps,
   inquiry: Inquiry,
   gap: { readonly earliest: readonly EventId[]; readonly latest: readonly EventId[] },
-): Promise<VerifiedPdu[]> {
+): Promise<readonly VerifiedPdu[]> {
   const { room, server, signal } = inquiry
   const request = { ...gap, limit: MISSING_LIMIT, minDepth: 0 }
   const pdus = await deps.peers.getMissingEvents(server, room.roomId, request, signal)
-  return verified(deps, inquiry, pdus.slice(0, MISSING_LIMIT))
+  const found = await verified(deps, inquiry, pdus.slice(0, MISSING_LIMIT))
+  return askAboutEvents(deps.engine, room, found, signal)
 }
 
 /** So many auth events are asked for one by one before the chain is: an event lists about as many. */
@@ -109,16 +111,15 @@ function throwIfOutage(error: unknown): void {
 }
 
 /**
- * The state after an event that cannot be had, as a server tells it; its events are held afterwards, as far as each
- * stands up by itself. The state a server tells is that *before* the event, so the event itself is asked for, too.
+ * The state before an event as a server tells it; its events are held afterwards, as far as each stands up by itself.
  * Rejects when anything of it was lost on the way.
  * https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1state_idsroomid
  */
-export async function fetchStateAfter(
+export async function fetchStateBefore(
   deps: ReceiveDeps,
   inquiry: Inquiry,
   eventId: EventId,
-): Promise<EventId[]> {
+): Promise<readonly EventId[]> {
   const { room, server, signal } = inquiry
   const { pduIds, authChainIds } = await deps.peers.getStateIds(server, room.roomId, eventId, signal)
   const ids = [...new Set([...pduIds, ...authChainIds])].slice(0, MAX_STATE)
@@ -130,7 +131,19 @@ export async function fetchStateAfter(
   } else if (missing.length > 0) {
     await fetchSingly(deps, inquiry, missing, throwIfOutage)
   }
-  return withEventItself(deps, inquiry, eventId, pduIds)
+  return pduIds
+}
+
+/**
+ * The state after an event that cannot be placed: as a server tells the state before it, and the event itself.
+ * Rejects when anything of it was lost on the way.
+ */
+export async function fetchStateAfter(
+  deps: ReceiveDeps,
+  inquiry: Inquiry,
+  eventId: EventId,
+): Promise<readonly EventId[]> {
+  return withEventItself(deps, inquiry, eventId, await fetchStateBefore(deps, inquiry, eventId))
 }
 
 /** A state event that cannot be placed is part of the state after it all the same. */
@@ -139,7 +152,7 @@ async function withEventItself(
   inquiry: Inquiry,
   eventId: EventId,
   stateIds: readonly EventId[],
-): Promise<EventId[]> {
+): Promise<readonly EventId[]> {
   const single = await deps.peers.getEvent(inquiry.server, eventId, inquiry.signal).catch(throwIfOutage)
   const [pdu] = single === undefined ? [] : await verified(deps, inquiry, [single])
   if (pdu?.event.eventId !== eventId || pdu.event.pdu.state_key === undefined) return [...stateIds]

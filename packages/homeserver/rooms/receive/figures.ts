@@ -1,3 +1,5 @@
+import type { RefusingCheck } from './add-event.ts'
+
 /** What became of what other servers sent, since the start: for metrics. */
 export interface ReceiveFigures {
   accepted: number
@@ -11,6 +13,10 @@ export interface ReceiveFigures {
   /** Given up, since nobody had what they refer to. */
   givenUp: number
   stateResets: number
+  /** Rejected and soft-failed events by the check that they failed. */
+  readonly refused: Record<RefusingCheck, number>
+  /** Soft-failed before, and accepted since. */
+  acceptedLater: number
 }
 
 export function createReceiveFigures(): ReceiveFigures {
@@ -23,5 +29,7 @@ export function createReceiveFigures(): ReceiveFigures {
     waiting: 0,
     givenUp: 0,
     stateResets: 0,
+    refused: { auth_events: 0, state_before: 0, current_state: 0, policy_server: 0 },
+    acceptedLater: 0,
   }
 }

@@ -1,5 +1,6 @@
-import type { RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { EventId, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import {
+  countInboundOfOrigin,
   countInboundPdus,
   deleteInboundPdu,
   INBOUND_PDUS,
@@ -8,7 +9,8 @@ import {
 } from '@causeway/store/tables/inbound-pdus.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
-import { drainRound } from './drain-room.ts'
+import { drainRound, type DrainTools } from './drain-room.ts'
+import { judgeSoftFailedAfter } from './judge-soft-failed.ts'
 import { isHopeless, RETRY_MS, untilNextDue } from './retry-times.ts'
 import { createRoomWorkers } from './room-workers.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
@@ -19,6 +21,11 @@ export interface Inbox extends AsyncDisposable {
   start(): Promise<void>
   /** Keeps events until what they refer to is there. Resolves with how many there was room for, once durable. */
   keep(room: RoomInfo, origin: ServerName, pdus: readonly VerifiedPdu[]): Promise<number>
+  /**
+   * Tells of events that have become part of a room: what waited for them is seen to at once, and what was soft-failed
+   * without them is judged anew.
+   */
+  placed(room: RoomInfo, pdus: readonly VerifiedPdu[]): Promise<void>
   /** Rooms that are being seen to. */
   active(): number
   /** Resolves when a room was seen to; what could not be helped then is tried again later. */
@@ -27,8 +34,9 @@ export interface Inbox extends AsyncDisposable {
   idle(): Promise<void>
 }
 
-/** What a room may have waiting: a stranger decides how much there is. */
+/** What a room may have waiting, and of that because of one server: a stranger decides how much there is. */
 const MAX_WAITING = 1_000
+const MAX_WAITING_OF_ORIGIN = 300
 /** Rooms seen to at once: each may hold requests to other servers open. */
 const MAX_ACTIVE = 20
 
@@ -38,11 +46,21 @@ export function createInbox(
   serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
 ): Inbox {
   const { engine, clock, logger } = deps
+  /** What the rooms' waiting events refer to; as large as what waits. */
+  const missing = new Map<RoomId, ReadonlySet<EventId>>()
+  const placed: Inbox['placed'] = async (room, pdus) => {
+    if (pdus.length === 0) return
+    const wanted = missing.get(room.roomId)
+    if (wanted !== undefined && pdus.some(({ event }) => wanted.has(event.eventId))) workers.wake(room.roomId)
+    await judgeSoftFailedAfter(deps, room, pdus)
+  }
   const workers = createRoomWorkers({
     clock,
     limit: MAX_ACTIVE,
     work: async (roomId, signal) => {
-      const retryMs = await drain(deps, roomId, serversOf, signal)
+      const onWaiting = (wanted: ReadonlySet<EventId>): void =>
+        void (wanted.size === 0 ? missing.delete(roomId) : missing.set(roomId, wanted))
+      const retryMs = await drain(deps, roomId, { serversOf, signal, onWaiting, onPlaced: placed })
       if (retryMs !== undefined) workers.wakeLater(roomId, retryMs)
     },
     onFailure: (roomId, error) => {
@@ -55,7 +73,11 @@ export function createInbox(
       for (const roomId of await listInboundRooms(engine.db)) workers.wake(roomId as RoomId)
     },
     async keep(room, origin, pdus) {
-      const free = MAX_WAITING - (await countInboundPdus(engine.db, room.roomId))
+      const [ofRoom, ofOrigin] = await Promise.all([
+        countInboundPdus(engine.db, room.roomId),
+        countInboundOfOrigin(engine.db, room.roomId, origin),
+      ])
+      const free = Math.min(MAX_WAITING - ofRoom, MAX_WAITING_OF_ORIGIN - ofOrigin)
       const kept = pdus.slice(0, Math.max(0, free))
       const now = clock.now()
       const steps = kept.map(({ event, json }) => ({
@@ -67,6 +89,7 @@ export function createInbox(
       workers.wake(room.roomId)
       return kept.length
     },
+    placed,
     active: () => workers.active(),
     settled: (roomId) => workers.settled(roomId),
     idle: () => workers.idle(),
@@ -75,14 +98,9 @@ export function createInbox(
 }
 
 /** Sees to a room until nothing waits, or what is left is not due: then after how long to go on. */
-async function drain(
-  deps: ReceiveDeps,
-  roomId: RoomId,
-  serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
-  signal: AbortSignal,
-): Promise<number | undefined> {
-  while (!signal.aborted) {
-    const outcome = await drainRound(deps, roomId, serversOf, signal)
+async function drain(deps: ReceiveDeps, roomId: RoomId, tools: DrainTools): Promise<number | undefined> {
+  while (!tools.signal.aborted) {
+    const outcome = await drainRound(deps, roomId, tools)
     if (outcome === 'done') return undefined
     if (outcome === 'later') return giveUpOrRetry(deps, roomId)
   }

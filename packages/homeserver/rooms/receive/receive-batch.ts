@@ -15,8 +15,8 @@ import { findEvents } from '../read-events.ts'
 import { redactedBy } from '../redaction.ts'
 import { abandonWrite, beginWrite, type RoomWrite } from '../room-write.ts'
 import { throwIfCompanion } from '../write-to-room.ts'
-import { addReceivedEvent, type Parents } from './add-event.ts'
-import { authIdsOf, findAuthEvents } from './auth-lookup.ts'
+import { addReceivedEvent, judge, stateBeforeOf, type Parents, type RefusingCheck } from './add-event.ts'
+import { authIdsOf, findAuthEvents, type AuthEvents } from './auth-lookup.ts'
 import type { ReceiveFigures } from './figures.ts'
 import { parentsFirst } from './parents-first.ts'
 import { rootOfEvents } from '../state/root-of-events.ts'
@@ -26,12 +26,26 @@ import type { VerifiedPdu } from './verify-pdus.ts'
 /** What became of a received event. */
 export type Received =
   | { readonly outcome: 'known' | 'accepted' }
-  | { readonly outcome: 'rejected' | 'soft-failed'; readonly reason: string }
+  | {
+      readonly outcome: 'rejected' | 'soft-failed'
+      readonly check: RefusingCheck
+      readonly reason: string
+    }
   /** Events that it refers to are not held: they have to be fetched first. */
   | { readonly outcome: 'waiting'; readonly prevs: readonly EventId[]; readonly auths: readonly EventId[] }
 
+/** Those of some events that have become part of the room now. */
+export function acceptedOf(
+  pdus: readonly VerifiedPdu[],
+  placed: ReadonlyMap<EventId, Received>,
+): readonly VerifiedPdu[] {
+  return pdus.filter(({ event }) => placed.get(event.eventId)?.outcome === 'accepted')
+}
+
 /** Counts what became of an event; one that waits is counted when it is kept. */
-export function countReceived(figures: ReceiveFigures, { outcome }: Received): void {
+export function countReceived(figures: ReceiveFigures, received: Received): void {
+  const { outcome } = received
+  if (received.outcome === 'rejected' || received.outcome === 'soft-failed') figures.refused[received.check]++
   if (outcome === 'soft-failed') figures.softFailed++
   else if (outcome !== 'waiting') figures[outcome]++
 }
@@ -41,6 +55,8 @@ export interface BatchOptions {
   readonly gapStates?: ReadonlyMap<EventId, readonly EventId[]>
   /** Goes into the same commit for each event that is dealt with. */
   readonly done?: (eventId: EventId) => readonly Step[]
+  /** Soft-failed events are judged once more, and stay as they are unless this can be answered with yes. */
+  readonly anew?: (write: RoomWrite, pdu: VerifiedPdu, stateBefore: number) => Promise<boolean>
 }
 
 /** How often a batch is built anew when another write, refused before it, took its head along. */
@@ -169,24 +185,49 @@ async function receiveOne(
 ): Promise<Received> {
   const { event } = pdu
   const known = findHeld(write, batch, event.eventId)
-  if (known !== undefined && isInGraph(known)) return { outcome: 'known' }
+  const isAnew =
+    options.anew !== undefined && known !== undefined && (known.flags & EventFlag.softFailed) !== 0
+  if (known !== undefined && isInGraph(known) && !isAnew) return { outcome: 'known' }
   const parents = await parentsOf(engine, write, batch, pdu, options)
   const authEvents = await findAuthEvents(engine, write, [event])
   const prevs = event.prevEventIds.filter((id) => !parents.known.has(id))
   const auths = authIdsOf(write.head.rules, event).filter((id) => !authEvents.has(id))
   if (prevs.length > 0 || auths.length > 0) return { outcome: 'waiting', prevs, auths }
+  if (isAnew && !(await isAllowedNow(engine, write, pdu, { parents, authEvents, anew: options.anew! }))) {
+    return { outcome: 'known' }
+  }
   const redaction = batch.redactions.get(event.eventId)
   const arrived = redaction === undefined ? pdu : await redactOnArrival(engine, write, pdu, redaction)
   const acceptance = await addReceivedEvent(
     engine,
     write,
     arrived,
-    { ...parents, outlier: known, closesGap: batch.gaps.has(event.eventId) },
+    // Others may point at what was refused before: it is no newest event, unless the room's state depends on it.
+    {
+      ...parents,
+      outlier: known,
+      closesGap: batch.gaps.has(event.eventId) || (isAnew && event.pdu.state_key === undefined),
+    },
     authEvents,
   )
-  if (acceptance.outcome !== 'accepted') return { outcome: acceptance.outcome, reason: acceptance.reason }
+  if (acceptance.outcome !== 'accepted') {
+    const { outcome, check, reason } = acceptance
+    return { outcome, check, reason }
+  }
   if (event.pdu.type === 'm.room.redaction') await addReceivedRedaction(engine, write, acceptance.event)
   return { outcome: 'accepted' }
+}
+
+async function isAllowedNow(
+  engine: RoomEngine,
+  write: RoomWrite,
+  pdu: VerifiedPdu,
+  of: { parents: Parents; authEvents: AuthEvents; anew: NonNullable<BatchOptions['anew']> },
+): Promise<boolean> {
+  const { parents, authEvents } = of
+  const stateBefore = await stateBeforeOf(engine, write, parents)
+  if (!(await of.anew(write, pdu, stateBefore))) return false
+  return (await judge(engine, write, pdu, { stateBefore, parents, authEvents })).outcome === 'accepted'
 }
 
 function isInGraph({ flags }: StoredEvent): boolean {

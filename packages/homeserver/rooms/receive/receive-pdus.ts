@@ -6,11 +6,12 @@ import { sha256 } from '../../crypto/sha256.ts'
 import { receiveRescissions } from '../join/receive-rescission.ts'
 import { findRoom } from '../load-head.ts'
 import { readNewestState } from '../newest-state.ts'
+import { askAboutEvents } from '../policy/others-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
 import type { Inbox } from './inbox.ts'
 import { MANY_BRANCHES, mergeBranches } from './merge-branches.ts'
-import { countReceived, receiveBatch, type Received } from './receive-batch.ts'
+import { acceptedOf, countReceived, receiveBatch, type Received } from './receive-batch.ts'
 import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
 
 /** Answer for one PDU of a transaction: nothing, or why it was not taken in. */
@@ -62,7 +63,8 @@ async function receiveAllowed(
 ): Promise<PduResults> {
   const results: PduResults = new Map()
   const verdicts = await verifyPdus(deps.peers, room, pdus, signal)
-  const sound = verdicts.flatMap((verdict) => (verdict.ok ? [verdict.pdu] : []))
+  const verified = verdicts.flatMap((verdict) => (verdict.ok ? [verdict.pdu] : []))
+  const sound = await askAboutEvents(deps.engine, room, verified, signal)
   verdicts.forEach((verdict, at) => {
     if (verdict.ok) return
     deps.figures.dropped++
@@ -70,7 +72,7 @@ async function receiveAllowed(
     deps.logger.info('a received event was dropped', { origin, roomId: room.roomId, reason: verdict.reason })
     if (eventId !== undefined) results.set(eventId, { error: verdict.reason })
   })
-  const waiting: typeof sound = []
+  const waiting: VerifiedPdu[] = []
   const placed = await receiveBatch(deps.engine, room.roomId, sound).catch((error: unknown) => {
     // A fault in one room is that room's alone: its events are kept, and tried again by themselves.
     deps.logger.warn('the events of a room could not be placed; they are kept', {
@@ -86,6 +88,7 @@ async function receiveAllowed(
     results.set(eventId, received.outcome === 'rejected' ? { error: received.reason } : {})
   }
   await keepBranchesFew(deps, room.roomId)
+  await deps.inbox.placed(room, acceptedOf(sound, placed))
   if (waiting.length === 0) return results
   const kept = await deps.inbox.keep(room, origin, waiting)
   for (const { event } of waiting.slice(kept)) {

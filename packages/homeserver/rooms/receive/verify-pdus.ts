@@ -17,6 +17,8 @@ export interface VerifiedPdu {
   readonly json: Uint8Array
   /** A redaction was here before it, and took effect. */
   readonly isRedacted?: boolean
+  /** Why the room's policy server has not signed it, where it was asked to. */
+  readonly notSigned?: string
 }
 
 export type PduVerdict =

@@ -9,6 +9,8 @@ import { roomIdText } from './schemas.ts'
 import { defineEndpoint } from '../../../http/endpoint.ts'
 import { jsonObject } from '../../../http/schemas.ts'
 import { draftThirdPartyInvite, parseThirdPartyInvite } from '../../../rooms/join/third-party-invite.ts'
+import { requireAllowedByAcl } from '../../../rooms/history/require-server.ts'
+import { findRoom } from '../../../rooms/load-head.ts'
 import { takeUpInvitation } from '../take-up-invitation.ts'
 
 export const exchangeThirdPartyInvite = defineEndpoint({
@@ -19,7 +21,9 @@ export const exchangeThirdPartyInvite = defineEndpoint({
   rateLimit: 'federation',
   params: Type.Object({ roomId: roomIdText }),
   body: jsonObject,
-  run: async (hs, { params, body, signal }) => {
+  run: async (hs, { origin, params, body, signal }) => {
+    const room = await findRoom(hs.rooms, params.roomId)
+    if (room !== undefined) await requireAllowedByAcl(hs.rooms, room, origin)
     const invite = parseThirdPartyInvite(params.roomId, body as JsonObject)
     const built = await draftThirdPartyInvite(hs.rooms, invite)
     await hs.joining.sendInvite(params.roomId, built, signal)
