@@ -2,6 +2,7 @@ import { after, before, describe } from 'node:test'
 import { sharedPostgres } from '@causeway/testkit/postgres.ts'
 import { ensureSynapse } from '@causeway/testkit/synapse.ts'
 import { tellOfConversation } from './federation/conversation.ts'
+import { tellOfDoctor } from './federation/doctoring.ts'
 import { tellOfEncryption } from './federation/encryption.ts'
 import { tellOfHistory } from './federation/history.ts'
 import { tellOfKnockTakenBack, tellOfMembership } from './federation/membership.ts'
@@ -37,6 +38,7 @@ describe('Causeway and Synapse', { skip: noSynapse }, () => {
     tellOfConversation(sides)
     tellOfEncryption(sides)
     tellOfHistory(sides)
+    tellOfDoctor(world, sides)
     tellOfParting(world, sides, ['11', '12'])
   })
   describe('rooms of Synapse, guests from Causeway', () => {
@@ -46,6 +48,7 @@ describe('Causeway and Synapse', { skip: noSynapse }, () => {
     tellOfConversation(sides)
     tellOfEncryption(sides)
     tellOfHistory(sides)
+    tellOfDoctor(world, sides)
     tellOfParting(world, sides, ['11', '12'])
   })
 })

@@ -1,3 +1,6 @@
+import path from 'node:path'
+import { callAdmin } from '@causeway/cli/admin/call-admin.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { makeAuthority } from '@causeway/testkit/certificates.ts'
 import { startCauseway } from '@causeway/testkit/causeway.ts'
 import { matrixPerson, type MatrixPerson, type PersonOptions } from '@causeway/testkit/matrix-person.ts'
@@ -21,6 +24,8 @@ export interface TwoServers extends AsyncDisposable {
   /** Cuts the network between them, in both directions, until `mend`. */
   part(): Promise<void>
   mend(): Promise<void>
+  /** Gives Causeway an admin command. */
+  giveCauseway(command: string, input: JsonObject): Promise<JsonObject>
   /** Ends Causeway as a crash would, and starts it anew. */
   crashCauseway(): Promise<void>
 }
@@ -78,6 +83,10 @@ export async function startTwoServers(options: TwoServersOptions = {}): Promise<
     },
     mend: async () => {
       await Promise.all([toCauseway.mend(), toSynapse.mend()])
+    },
+    giveCauseway: async (command, input) => {
+      const socket = path.join(causeway.folder, 'admin.sock')
+      return (await callAdmin({ socket }, command, input)) as JsonObject
     },
     crashCauseway: async () => {
       await causeway.kill()
