@@ -62,7 +62,7 @@ function parse(reply: Reply): JsonObject {
 }
 
 async function registerPerson(server: ServerProcess, username: string): Promise<Person> {
-  let token: string | undefined
+  const login: { token?: string } = {}
   const call = async (method: string, path: string, body?: unknown): Promise<Reply> => {
     const answer = await Promise.race([
       server.ended,
@@ -70,7 +70,7 @@ async function registerPerson(server: ServerProcess, username: string): Promise<
         method,
         headers: {
           'content-type': 'application/json',
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(login.token === undefined ? {} : { authorization: `Bearer ${login.token}` }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(HANG_MS),
@@ -80,7 +80,7 @@ async function registerPerson(server: ServerProcess, username: string): Promise<
   }
   const body = { username, password: 'correct horse battery', auth: { type: 'm.login.dummy' } }
   const made = parse(await call('POST', '/_matrix/client/v3/register', body))
-  token = made['access_token'] as string
+  login.token = made['access_token'] as string
   return { userId: made['user_id'] as UserId, call }
 }
 

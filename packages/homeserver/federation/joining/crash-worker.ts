@@ -63,7 +63,8 @@ const federation = {
   ca_certificates: [path.join(folder, 'authority.pem')],
 }
 const deps = { clock: systemClock, random: systemRandom, logger, network: { discovery } }
-const { router, hs, urls, stop } = await startHomeserver({ ...base, federation }, deps)
+const server = await startHomeserver({ ...base, federation }, deps)
+const { router, hs, urls } = server
 process.stdout.write(`port ${new URL(urls[0]!).port}\n`)
 // Others have to know the port before they are asked for anything.
 await once(process.stdin, 'data')
@@ -98,4 +99,4 @@ if (isNew.status === 200) {
 const { joined } = await call('GET', `/rooms/${encodeURIComponent(roomId)}/joined_members`)
 const left = hs.rooms.partial.list().length
 process.stdout.write(`members ${Object.keys(joined as JsonObject).length} partial ${left}\n`)
-await stop()
+await server.stop()

@@ -6,6 +6,7 @@ import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { findRoomVersion } from '@causeway/matrix/room-versions/rules.ts'
 import { findEventRows } from '@causeway/store/tables/events.ts'
 import { makeSigner } from '@causeway/testkit/matrix/ed25519.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 import { command as listRefused } from '../../admin/commands/room-refused.ts'
 import { clientRoutes } from '../../client/routes.ts'
 import { defineEndpoint } from '../../http/endpoint.ts'
@@ -36,7 +37,7 @@ const sign = defineEndpoint({
   run: async (hs, { body }) => {
     // The first two have no business with it: nobody asks them.
     if (hs.serverName !== guard.name) throw new Error('asked the wrong server')
-    shown.push(String((body as unknown as Pdu).content['body'] ?? (body as unknown as Pdu).type))
+    shown.push(textOf((body as unknown as Pdu).content['body'] ?? (body as unknown as Pdu).type))
     return verdict(body as unknown as Pdu)
   },
 })
@@ -145,7 +146,7 @@ async function deliver(...pdus: readonly Pdu[]): Promise<JsonObject> {
 
 async function reasonsFor(roomId: string): Promise<string[]> {
   const rows = (await listRefused.run(ours.hs, { room: roomId }, {} as never)) as JsonObject[]
-  return rows.map(({ verdict: outcome, reason }) => `${String(outcome)}: ${String(reason)}`)
+  return rows.map(({ verdict: outcome, reason }) => `${textOf(outcome)}: ${textOf(reason)}`)
 }
 
 before(async () => {
@@ -182,7 +183,7 @@ describe('a room with a policy server', () => {
     verdict = refuse
     const sent = await say(ours, alice, roomId, 'buy my pills')
     assert.equal(sent.status, 403)
-    assert.match(String(sent.json()['error']), /policy server hs3.test refuses: this looks like spam/)
+    assert.match(textOf(sent.json()['error']), /policy server hs3.test refuses: this looks like spam/)
     verdict = () => ({})
     assert.equal((await say(ours, alice, roomId, 'buy them')).status, 403)
     verdict = signAll
@@ -195,11 +196,11 @@ describe('a room with a policy server', () => {
     verdict = signWith(2)
     const lied = await say(ours, alice, roomId, 'signed by somebody')
     assert.equal(lied.status, 502)
-    assert.match(String(lied.json()['error']), /not by the key that the room names/)
+    assert.match(textOf(lied.json()['error']), /not by the key that the room names/)
     await guard.switchOff()
     const dead = await say(ours, alice, roomId, 'nobody signs this')
     assert.equal(dead.status, 502)
-    assert.match(String(dead.json()['error']), /cannot be asked at the moment/)
+    assert.match(textOf(dead.json()['error']), /cannot be asked at the moment/)
     assert.equal((await setPolicy(roomId, {})).status, 200)
     assert.equal((await say(ours, alice, roomId, 'free again')).status, 200)
     assert.deepEqual((await bodiesOf(ours, alice, roomId)).slice(1), ['free again'])
@@ -228,7 +229,7 @@ describe('a room with a policy server', () => {
     assert.equal((await slow).status, 200)
     await say(ours, alice, roomId, 'after all')
     const bodies = (await bodiesOf(ours, alice, roomId)).slice(1)
-    assert.deepEqual(bodies.toSorted(), ['after all', 'from afar', 'quick', 'slow'])
+    assert.deepEqual(bodies.map(textOf).toSorted(), ['after all', 'from afar', 'quick', 'slow'])
     await see(other, bob, 'after all')
     assert.deepEqual((await bodiesOf(other, bob, roomId)).length, 5)
   })
