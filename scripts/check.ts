@@ -94,7 +94,7 @@ async function runTests(patterns: readonly string[]): Promise<boolean> {
   if (patterns.length > 0) return (await run([process.execPath, ...args], true)).code === 0
   const folder = mkdtempSync(path.join(tmpdir(), 'causeway-answered-'))
   try {
-    const { code } = await run([process.execPath, ...args], true, { CAUSEWAY_ANSWERED: folder })
+    const { code } = await run([process.execPath, ...args], true, { TESTED_OPERATIONS_FOLDER: folder })
     return compareTested(folder) && code === 0
   } finally {
     rmSync(folder, { recursive: true, force: true })

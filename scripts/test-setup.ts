@@ -9,7 +9,7 @@ const asked = process.env['CAUSEWAY_PROPERTY_SEED'] ?? '1'
 if (asked !== 'random') fc.configureGlobal({ seed: Number(asked) })
 
 // Which operations a test had an answer from, one a line, a file for each process: see `operations-table.ts`.
-const folder = process.env['CAUSEWAY_ANSWERED']
+const folder = process.env['TESTED_OPERATIONS_FOLDER']
 if (folder !== undefined) {
   const file = path.join(folder, String(process.pid))
   const noted = new Set<string>()

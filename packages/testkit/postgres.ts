@@ -2,11 +2,11 @@ import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after } from 'node:test'
 import postgres from 'postgres'
+import { freePort } from './free-port.ts'
 
 /** A private PostgreSQL server on loopback, with fsync as in production. */
 export interface PostgresServer {
@@ -179,14 +179,4 @@ function findUser(): ServerUser | undefined {
     if (fields !== undefined) return { uid: Number(fields[2]), gid: Number(fields[3]) }
   }
   return undefined
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

@@ -3,12 +3,12 @@ import type { ChildProcess } from 'node:child_process'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { TestAuthority } from './certificates.ts'
+import { freePort } from './free-port.ts'
 import { ensurePythonVenv, type PythonVenv } from './python-venv.ts'
 
 const run = promisify(execFile)
@@ -68,18 +68,6 @@ export async function ensureSynapse(): Promise<PythonVenv> {
   return (await hasSynapse(named))
     ? { python: named }
     : { skip: `SYNAPSE_PYTHON names ${named}, which has no Synapse` }
-}
-
-/** A port of loopback that is free at this moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 const UNLIMITED = '{per_second: 100000, burst_count: 100000}'

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { freePort } from './free-port.ts'
 
 /** A line between others and a server of this machine that can be cut, as networks are. */
 export interface Wire extends AsyncDisposable {
@@ -25,7 +26,7 @@ function join(incoming: Socket, outgoing: Socket): void {
   }
 }
 
-/** Opens a line on a port that the system chooses; until `leadTo` it refuses. */
+/** Opens a line on a port that was free; until `leadTo` it refuses. */
 export async function openWire(): Promise<Wire> {
   const open = new Set<Socket>()
   let target: number | undefined
@@ -46,10 +47,8 @@ export async function openWire(): Promise<Wire> {
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')
   }
-  await listen(0)
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  const { port } = address
+  const port = await freePort()
+  await listen(port)
   const cut = async (): Promise<void> => {
     if (!server.listening) return
     const closed = once(server, 'close')

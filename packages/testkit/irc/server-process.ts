@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../free-port.ts'
 
 /** How one kind of server is started: its files, written into a fresh folder, and its command line. */
 export interface ServerRecipe {
@@ -33,18 +34,6 @@ export interface RunningServer extends AsyncDisposable {
   /** SIGSTOP: connections stay open and silent, as when a machine hangs. */
   freeze(): void
   thaw(): void
-}
-
-/** A port that is free now. Another process could take it before use; `startServer` tries again then. */
-async function reservePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 async function answers(port: number): Promise<boolean> {
@@ -104,7 +93,7 @@ async function prepare(
   for (let attempt = 0; ; attempt++) {
     const folder = await mkdtemp(join(tmpdir(), `causeway-${recipe.name}-`))
     const ports: number[] = []
-    while (ports.length < recipe.ports) ports.push(await reservePort())
+    while (ports.length < recipe.ports) ports.push(await freePort())
     for (const [name, text] of Object.entries(recipe.files(folder, ports))) {
       await writeFile(join(folder, name), text)
     }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { TestAuthority } from '@causeway/testkit/certificates.ts'
-import { freePort } from '@causeway/testkit/synapse.ts'
+import { freePort } from '@causeway/testkit/free-port.ts'
 import type { Measure, WorkerReport, WorkerStart } from './worker-messages.ts'
 
 const WORKER = path.join(import.meta.dirname, 'server-worker.ts')

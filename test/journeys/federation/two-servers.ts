@@ -4,7 +4,8 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { makeAuthority } from '@causeway/testkit/certificates.ts'
 import { startCauseway } from '@causeway/testkit/causeway.ts'
 import { matrixPerson, type MatrixPerson, type PersonOptions } from '@causeway/testkit/matrix-person.ts'
-import { freePort, startSynapse, type SynapseAbsent } from '@causeway/testkit/synapse.ts'
+import { freePort } from '@causeway/testkit/free-port.ts'
+import { startSynapse, type SynapseAbsent } from '@causeway/testkit/synapse.ts'
 import { openWire } from '@causeway/testkit/wire.ts'
 
 /** One of the two servers, and how people come to it. */
