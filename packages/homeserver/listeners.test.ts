@@ -38,7 +38,10 @@ const NAMES = [
   'keys',
 ]
 const limits = Object.fromEntries(
-  [...NAMES, 'read', 'admin', 'federation', 'server_keys'].map((name) => [name, { per_second: 0, burst: 1 }]),
+  [...NAMES, 'read', 'report', 'admin', 'federation', 'server_keys'].map((name) => [
+    name,
+    { per_second: 0, burst: 1 },
+  ]),
 ) as HomeserverConfig['rate_limits']
 
 function start(more: Partial<HomeserverConfig['federation']> = {}): Promise<RunningHomeserver> {

@@ -14,7 +14,7 @@ for (const driver of await findServerDrivers()) {
         const name = String(n).padStart(2, '0')
         const ofRoom = Array.from({ length: n + 1 }, (_unused, event) => ({
           into: INBOUND_PDUS,
-          values: [`!${name}:far`, `$${event}`, 'far', 1, Buffer.from('{}'), 0, 0],
+          values: [`!${name}:far`, `$${event}`, 'far', 1, Buffer.from('{}'), 0, 0, 0],
         }))
         const unsent = Array.from({ length: n + 1 }, (_unused, room) => ({
           sql: 'INSERT INTO outbound_rooms (server_name, room_nid, from_nid, parted_nid, revision) VALUES (?, ?, 1, 0, 0)',

@@ -67,7 +67,11 @@ test('what is built passes the format check, also after a trip over the wire', (
       const built = buildEvent(rules, input, { sha256 })
       const wire = parseJsonObject(spliceSignatures(built, { 'example.org': { 'ed25519:a_1': 'c2ln' } }))
       const verdict = checkFormat(rules, wire)
-      assert.deepEqual(verdict, { ok: true, pdu: wire })
+      assert.deepEqual(verdict, {
+        ok: true,
+        pdu: wire,
+        json: canonicalJson(wire, rules.strictCanonicalJson),
+      })
     }),
   )
 })
