@@ -38,7 +38,7 @@ export interface Person {
 const SERVERS = 5
 const VERSIONS: readonly RoomVersion[] = ['12', '12', '11', '10', '9', '6', '3', '2', '1']
 /** Deeds of the middle part, and how long it lasts at most. */
-const DEEDS = 32
+const DEEDS = 28
 const PAUSE_MS = 12_000
 
 const text = (body: string): JsonObject => ({ msgtype: 'm.text', body })
