@@ -33,13 +33,32 @@ function readClauses(): Clause[] {
     })
 }
 
-function runCommand(command: string): Promise<{ code: number; last: string }> {
+interface Ran {
+  readonly code: number
+  readonly last: string
+  readonly seconds: number
+}
+
+/** Several clauses may be shown by one command: it runs once. */
+const ran = new Map<string, Promise<Ran>>()
+
+function runOnce(command: string): Promise<Ran> {
+  const running = ran.get(command) ?? runCommand(command)
+  ran.set(command, running)
+  return running
+}
+
+function runCommand(command: string): Promise<Ran> {
+  const startedAt = performance.now()
   return new Promise((resolve) => {
     const child = spawn('bash', ['-c', command], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
     child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
-    child.on('close', (code) => resolve({ code: code ?? 1, last: output.trim().split('\n').at(-1) ?? '' }))
+    child.on('close', (code) => {
+      const last = output.trim().split('\n').at(-1) ?? ''
+      resolve({ code: code ?? 1, last, seconds: (performance.now() - startedAt) / 1000 })
+    })
   })
 }
 
@@ -65,12 +84,10 @@ for (const one of chosen) {
     shown += 1
     show(one, ' ', one.result ?? 'never run')
   } else {
-    const startedAt = performance.now()
-    const { code, last } = await runCommand(one.command)
-    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+    const { code, last, seconds } = await runOnce(one.command)
     if (code === 0) shown += 1
     else broken += 1
-    show(one, code === 0 ? '✔' : '✖', `${last} (${seconds} s)`)
+    show(one, code === 0 ? '✔' : '✖', `${last} (${seconds.toFixed(1)} s)`)
   }
 }
 const open = chosen.length - shown - broken

@@ -1,7 +1,7 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientversions
 import { defineEndpoint } from '../http/endpoint.ts'
 
-/** Versions whose required parts work here, as far as a server without federation can say so. */
+/** Versions whose required parts work here. */
 const VERSIONS = [
   ...['r0.0.1', 'r0.1.0', 'r0.2.0', 'r0.3.0', 'r0.4.0', 'r0.5.0', 'r0.6.0', 'r0.6.1'],
   ...Array.from({ length: 16 }, (_, index) => `v1.${index + 1}`),

@@ -1,5 +1,5 @@
 import type { JsonObject, RoomEvent } from '@causeway/matrix/events/pdu.ts'
-import type { EventId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { EventId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { NewNode, StateChange } from '@causeway/store/state/apply.ts'
 import type { Step, UnsignedPdu, WriteValue } from '@causeway/store/db/database.ts'
 import type { MemberChange, StoredEvent } from '@causeway/store/log/entry.ts'
@@ -61,6 +61,8 @@ export interface RoomWrite {
   readonly made: MadeEvent[]
   /** What an earlier attempt at this write built, signed by the room's policy server since. */
   readonly prepared: readonly PreparedEvent[]
+  /** Whether servers that the room's states name as policy servers are in the room: asked once for all events. */
+  readonly policyServers: Map<ServerName, boolean>
   /** Older events that this write redacts, in their new form. */
   readonly redacted: RedactedEvent[]
   readonly newNodes: NewNode[]
@@ -88,6 +90,7 @@ export function beginWrite(head: RoomHead, prepared: readonly PreparedEvent[] = 
     events: [],
     made: [],
     prepared,
+    policyServers: new Map(),
     redacted: [],
     newNodes: [],
     steps: [],

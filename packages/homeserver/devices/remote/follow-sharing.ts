@@ -11,6 +11,7 @@ import {
 import type { Logger } from '../../ops/log.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import { dropCopy, type CopyDeps, type CopyGuard } from './copies.ts'
+import { followEntries, type Follower } from './follow-entries.ts'
 
 export interface FollowDeps extends CopyDeps {
   readonly serverName: ServerName
@@ -27,50 +28,29 @@ interface Departure {
   readonly position: number
 }
 
-/** Lets go of copies when nobody of ours shares a room with the user any more. */
-export interface SharingFollower extends AsyncDisposable {
-  /** Resolves when everything in the log so far was looked at. */
-  idle(): Promise<void>
-}
-
 /**
  * Follows the log: a server tells us of its users' devices only for as long as a room is shared, so that a copy
  * must not outlive that, not even when a room is shared again a moment later.
  */
-export function followSharing(deps: FollowDeps): SharingFollower {
-  const { log } = deps.rooms
-  let seen = log.head()
-  let work: Promise<void> = sweep(deps).catch(complain)
-  function complain(error: unknown): void {
-    deps.logger.error('copies of devices could not be looked through', { error })
-  }
-  const unsubscribe = deps.bus.subscribe(() => {
-    const entries = log.ring.since(seen)
-    seen = log.head()
-    if (entries === 'fell-behind') {
-      work = work.then(() => sweep(deps)).catch(complain)
-      return
-    }
-    const departures: Departure[] = []
-    for (const entry of entries) {
-      for (const { userId, membership, event } of memberChangesOf(entry)) {
-        if (membership === 'join') continue
-        departures.push({ userId, roomNid: event.roomNid, position: entry.position })
-        if (serverNameOf(userId) !== deps.serverName) deps.guard.watch.outdate(userId)
+export function followSharing(deps: FollowDeps): Follower {
+  return followEntries({
+    log: deps.rooms.log,
+    bus: deps.bus,
+    begin: () => sweep(deps),
+    next: (entries) => {
+      if (entries === 'fell-behind') return () => sweep(deps)
+      const departures: Departure[] = []
+      for (const entry of entries) {
+        for (const { userId, membership, event } of memberChangesOf(entry)) {
+          if (membership === 'join') continue
+          departures.push({ userId, roomNid: event.roomNid, position: entry.position })
+          if (serverNameOf(userId) !== deps.serverName) deps.guard.watch.outdate(userId)
+        }
       }
-    }
-    if (departures.length > 0) work = work.then(() => dropAfter(deps, departures)).catch(complain)
+      return departures.length === 0 ? undefined : () => dropAfter(deps, departures)
+    },
+    onFault: (error) => deps.logger.error('copies of devices could not be looked through', { error }),
   })
-  return {
-    async idle() {
-      let last: Promise<void> | undefined
-      while (last !== work) await (last = work)
-    },
-    async [Symbol.asyncDispose]() {
-      unsubscribe()
-      await work
-    },
-  }
 }
 
 /** At the start: what was not done when the process ended. */

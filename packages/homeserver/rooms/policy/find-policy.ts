@@ -4,8 +4,12 @@ import { readCurrentState, readerOf, readStateAt } from '../current-state.ts'
 import type { RoomEngine } from '../engine.ts'
 import { readNewestState } from '../newest-state.ts'
 import type { RoomWrite } from '../room-write.ts'
+import type { StateEntry } from '../state-entry.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import { POLICY_TYPE, readPolicyServer, type PolicyServer } from './policy-server.ts'
+
+/** Where a room's state says which policy server it has. */
+export const POLICY_STATE = { type: POLICY_TYPE, stateKey: '' } as const
 
 /**
  * The policy server of a room by its newest state; outside the room's queue. A room has one only as long as that
@@ -15,7 +19,16 @@ export async function findPolicyServer(
   engine: RoomEngine,
   room: RoomInfo,
 ): Promise<PolicyServer | undefined> {
-  const [entry] = await readNewestState(engine, room, [{ type: POLICY_TYPE, stateKey: '' }])
+  const [entry] = await readNewestState(engine, room, [POLICY_STATE])
+  return policyServerOf(engine, room, entry)
+}
+
+/** The same by the entry that the state has under that name. */
+export function policyServerOf(
+  engine: RoomEngine,
+  room: RoomInfo,
+  entry: StateEntry | undefined,
+): Promise<PolicyServer | undefined> {
   return ifJoined(engine, room, entry?.stored.content)
 }
 
@@ -38,19 +51,10 @@ export async function policyServerAt(
   const entry = await readStateAt(readerOf(engine, head), head, root, POLICY_TYPE, '')
   const server = readPolicyServer(entry?.stored.content)
   if (server === undefined) return undefined
-  const known = joinedOf(write)
-  const isJoined = known.get(server.name) ?? (await isInRoom(engine, head, server))
-  known.set(server.name, isJoined)
+  const { policyServers } = write
+  const isJoined = policyServers.get(server.name) ?? (await isInRoom(engine, head, server))
+  policyServers.set(server.name, isJoined)
   return isJoined ? server : undefined
-}
-
-/** By write, so that a batch of events asks once. */
-const joinedByWrite = new WeakMap<RoomWrite, Map<string, boolean>>()
-
-function joinedOf(write: RoomWrite): Map<string, boolean> {
-  const known = joinedByWrite.get(write) ?? new Map<string, boolean>()
-  joinedByWrite.set(write, known)
-  return known
 }
 
 async function ifJoined(

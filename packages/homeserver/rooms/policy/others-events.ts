@@ -20,11 +20,11 @@ const PARALLEL = 10
 export async function askAboutEvents(
   engine: RoomEngine,
   room: RoomInfo,
+  server: PolicyServer | undefined,
   pdus: readonly VerifiedPdu[],
   signal?: AbortSignal,
 ): Promise<readonly VerifiedPdu[]> {
-  const server = pdus.length === 0 ? undefined : await findPolicyServer(engine, room)
-  if (server === undefined) return pdus
+  if (server === undefined || pdus.length === 0) return pdus
   const unsigned = pdus.filter(({ event: { pdu } }) => !isExempt(pdu) && !isSignedBy(room.rules, pdu, server))
   const held = await findEvents(
     engine,
@@ -80,7 +80,7 @@ export async function requirePolicy(
   pdu: VerifiedPdu,
   signal?: AbortSignal,
 ): Promise<VerifiedPdu> {
-  const [asked] = await askAboutEvents(engine, room, [pdu], signal)
+  const [asked] = await askAboutEvents(engine, room, await findPolicyServer(engine, room), [pdu], signal)
   if (asked?.notSigned !== undefined)
     throw forbidden(`The room's policy server did not sign this event: ${asked.notSigned}`)
   return asked ?? pdu

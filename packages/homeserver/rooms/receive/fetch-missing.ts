@@ -1,6 +1,7 @@
 import type { EventId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import { findEvents } from '../read-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
+import { findPolicyServer } from '../policy/find-policy.ts'
 import { askAboutEvents } from '../policy/others-events.ts'
 import { isOutage } from '../peers/is-outage.ts'
 import type { ReceiveDeps } from './deps.ts'
@@ -45,7 +46,8 @@ export async function fetchBetween(
   const request = { ...gap, limit: MISSING_LIMIT, minDepth: 0 }
   const pdus = await deps.peers.getMissingEvents(server, room.roomId, request, signal)
   const found = await verified(deps, inquiry, pdus.slice(0, MISSING_LIMIT))
-  return askAboutEvents(deps.engine, room, found, signal)
+  if (found.length === 0) return found
+  return askAboutEvents(deps.engine, room, await findPolicyServer(deps.engine, room), found, signal)
 }
 
 /** So many auth events are asked for one by one before the chain is: an event lists about as many. */

@@ -6,7 +6,9 @@ import { sha256 } from '../../crypto/sha256.ts'
 import { receiveRescissions } from '../join/receive-rescission.ts'
 import { findRoom } from '../load-head.ts'
 import { readNewestState } from '../newest-state.ts'
+import { POLICY_STATE, policyServerOf } from '../policy/find-policy.ts'
 import { askAboutEvents } from '../policy/others-events.ts'
+import type { PolicyServer } from '../policy/policy-server.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
 import type { Inbox } from './inbox.ts'
@@ -34,11 +36,17 @@ export async function receivePdus(
   const room = await findRoom(engine, roomId)
   const isHere = room !== undefined && (await engine.members.localMembers(room.roomNid)).size > 0
   if (!isHere) return receiveFromOutside(deps, room, pdus, signal)
-  const [acl] = await readNewestState(engine, room, [{ type: 'm.room.server_acl', stateKey: '' }])
+  const names = [{ type: 'm.room.server_acl', stateKey: '' }, POLICY_STATE]
+  const [acl, policy] = await readNewestState(engine, room, names)
   if (!isServerAllowed(acl?.stored.content, origin)) {
     return refuseAll(room, pdus, 'Your server may not take part in this room')
   }
-  return receiveAllowed(deps, origin, room, pdus, signal)
+  return receiveAllowed(
+    deps,
+    { origin, room, policy: await policyServerOf(engine, room, policy) },
+    pdus,
+    signal,
+  )
 }
 
 /** Of a room that we are not in we take nothing but what ends an invitation. */
@@ -54,17 +62,23 @@ async function receiveFromOutside(
   return results
 }
 
+/** Who sends, into which room, and which server that room has look at its events. */
+interface Admitted {
+  readonly origin: ServerName
+  readonly room: RoomInfo
+  readonly policy: PolicyServer | undefined
+}
+
 async function receiveAllowed(
   deps: ReceiveDeps & { readonly inbox: Inbox },
-  origin: ServerName,
-  room: RoomInfo,
+  { origin, room, policy }: Admitted,
   pdus: readonly unknown[],
   signal: AbortSignal | undefined,
 ): Promise<PduResults> {
   const results: PduResults = new Map()
   const verdicts = await verifyPdus(deps.peers, room, pdus, signal)
   const verified = verdicts.flatMap((verdict) => (verdict.ok ? [verdict.pdu] : []))
-  const sound = await askAboutEvents(deps.engine, room, verified, signal)
+  const sound = await askAboutEvents(deps.engine, room, policy, verified, signal)
   verdicts.forEach((verdict, at) => {
     if (verdict.ok) return
     deps.figures.dropped++
