@@ -20,6 +20,7 @@ import { compileCheck } from '../http/check.ts'
 import { RawJson } from '../http/endpoint.ts'
 import { readStoredExtremities } from '../rooms/head.ts'
 import { findEvent } from '../rooms/read-events.ts'
+import { ok } from '../test-call.ts'
 import { findServerDrivers, type TestLogin, type TestServer } from '../test-server.ts'
 import { loadAdminCommands } from './load-commands.ts'
 
@@ -49,21 +50,6 @@ for (const driver of await findServerDrivers()) {
       await theirs[Symbol.asyncDispose]()
       await ours[Symbol.asyncDispose]()
     })
-
-    async function ok(
-      server: TestServer,
-      { token }: TestLogin,
-      method: string,
-      path: string,
-      body?: JsonObject,
-    ): Promise<JsonObject> {
-      const answer = await server.request(method, `/_matrix/client/v3${path}`, {
-        token,
-        ...(body === undefined ? {} : { body }),
-      })
-      assert.equal(answer.status, 200, `${method} ${path}: ${JSON.stringify(answer.json())}`)
-      return answer.json()
-    }
 
     /** A room of Alice's that Bob and Carol are in, all of whose servers have everything. */
     async function makeRoom(): Promise<string> {

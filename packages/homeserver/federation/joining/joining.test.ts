@@ -6,6 +6,7 @@ import { EventFlag } from '@causeway/store/log/entry.ts'
 import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import { clientRoutes } from '../../client/routes.ts'
 import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
+import { ok } from '../../test-call.ts'
 import type { TestLogin } from '../../test-server.ts'
 import { federationRoutes } from '../routes.ts'
 
@@ -28,22 +29,6 @@ const segment = encodeURIComponent
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
-/** Sends a client's request; the answer must be a 200. */
-async function ok(
-  server: FederatedServer,
-  { token }: TestLogin,
-  method: string,
-  path: string,
-  body?: JsonObject,
-): Promise<JsonObject> {
-  const answer = await server.request(method, `/_matrix/client/v3${path}`, {
-    token,
-    ...(body === undefined ? {} : { body }),
-  })
-  assert.equal(answer.status, 200, `${method} ${path}: ${Buffer.from(answer.bytes).toString()}`)
-  return answer.json()
 }
 
 async function refused(
@@ -129,6 +114,26 @@ async function sendNewest(from: FederatedServer, to: FederatedServer, roomId: st
 async function whole(server: FederatedServer): Promise<void> {
   await server.hs.joining.completion.idle()
   assert.deepEqual(server.hs.rooms.partial.list(), [])
+}
+
+/** The members of rooms that a server joins fast do not come before this says so, or is disposed of. */
+function holdMembers({ hs }: FederatedServer): Disposable & { come(): void } {
+  const hold = Promise.withResolvers<void>()
+  const { peers } = hs.joining
+  const ask: (typeof peers)['getStateIds'] = peers.getStateIds.bind(peers)
+  Object.assign(peers, {
+    getStateIds: async (...args: Parameters<typeof ask>) => {
+      await hold.promise
+      return ask(...args)
+    },
+  })
+  return {
+    come: () => hold.resolve(),
+    [Symbol.dispose]() {
+      hold.resolve()
+      Object.assign(peers, { getStateIds: ask })
+    },
+  }
 }
 
 describe('joining a room of another server', () => {
@@ -381,32 +386,20 @@ describe('memberships across servers', () => {
     const roomId = await makeRoom(one, alice)
     const { next_batch: since } = await sync(two, bob)
     const { next_batch: lazySince } = await sync(two, bob, undefined, true)
-    const hold = Promise.withResolvers<void>()
-    const { peers } = two.hs.joining
-    const ask: (typeof peers)['getStateIds'] = peers.getStateIds.bind(peers)
-    Object.assign(peers, {
-      getStateIds: async (...args: Parameters<typeof ask>) => {
-        await hold.promise
-        return ask(...args)
-      },
-    })
-    try {
-      await join(two, bob, roomId, one.name)
-      assert.ok((await sync(two, bob, lazySince, true)).rooms?.join?.[roomId] !== undefined)
-      const early = await sync(two, bob, since)
-      assert.equal(early.rooms?.join?.[roomId], undefined)
-      await say(two, bob, roomId, 'written while members are missing')
-      hold.resolve()
-      await whole(two)
-      const late = (await sync(two, bob, early.next_batch)).rooms?.join?.[roomId]
-      const all = [...(late?.state.events ?? []), ...(late?.timeline.events ?? [])]
-      assert.ok(all.some((event) => event['state_key'] === alice.userId))
-      assert.ok(
-        all.some((event) => (event['content'] as JsonObject)['body'] === 'written while members are missing'),
-      )
-    } finally {
-      Object.assign(peers, { getStateIds: ask })
-    }
+    using members = holdMembers(two)
+    await join(two, bob, roomId, one.name)
+    assert.ok((await sync(two, bob, lazySince, true)).rooms?.join?.[roomId] !== undefined)
+    const early = await sync(two, bob, since)
+    assert.equal(early.rooms?.join?.[roomId], undefined)
+    await say(two, bob, roomId, 'written while members are missing')
+    members.come()
+    await whole(two)
+    const late = (await sync(two, bob, early.next_batch)).rooms?.join?.[roomId]
+    const all = [...(late?.state.events ?? []), ...(late?.timeline.events ?? [])]
+    assert.ok(all.some((event) => event['state_key'] === alice.userId))
+    assert.ok(
+      all.some((event) => (event['content'] as JsonObject)['body'] === 'written while members are missing'),
+    )
   })
 
   it('reads the last messages of a fast-joined room before its members are there, and the rest then', async () => {
@@ -415,15 +408,7 @@ describe('memberships across servers', () => {
     await say(one, alice, roomId, 'before she came')
     await ok(one, carol, 'POST', `/rooms/${segment(roomId)}/join`, {})
     for (const body of ['one', 'two', 'three']) await say(one, carol, roomId, body)
-    const hold = Promise.withResolvers<void>()
-    const { peers } = two.hs.joining
-    const ask: (typeof peers)['getStateIds'] = peers.getStateIds.bind(peers)
-    Object.assign(peers, {
-      getStateIds: async (...args: Parameters<typeof ask>) => {
-        await hold.promise
-        return ask(...args)
-      },
-    })
+    using members = holdMembers(two)
     const page = async (from?: string): Promise<{ bodies: unknown[]; end: string | undefined }> => {
       const query = `dir=b&limit=50${from === undefined ? '' : `&from=${segment(from)}`}`
       const { chunk, end } = await ok(two, bob, 'GET', `/rooms/${segment(roomId)}/messages?${query}`)
@@ -433,20 +418,15 @@ describe('memberships across servers', () => {
         end: end as string | undefined,
       }
     }
-    try {
-      await join(two, bob, roomId, one.name)
-      const early = await page()
-      assert.equal(two.hs.rooms.partial.list().length, 1, 'its members are on their way')
-      assert.deepEqual(early.bodies, ['three', 'two', 'one'])
-      hold.resolve()
-      await whole(two)
-      const late = await page(early.end)
-      assert.deepEqual(late.bodies, ['before she came'])
-      assert.deepEqual((await page()).bodies, ['three', 'two', 'one', 'before she came'])
-    } finally {
-      hold.resolve()
-      Object.assign(peers, { getStateIds: ask })
-    }
+    await join(two, bob, roomId, one.name)
+    const early = await page()
+    assert.equal(two.hs.rooms.partial.list().length, 1, 'its members are on their way')
+    assert.deepEqual(early.bodies, ['three', 'two', 'one'])
+    members.come()
+    await whole(two)
+    const late = await page(early.end)
+    assert.deepEqual(late.bodies, ['before she came'])
+    assert.deepEqual((await page()).bodies, ['three', 'two', 'one', 'before she came'])
   })
 
   it('hears a fast-joined room before its members are there, tells nobody its state, and then of their devices', async () => {
@@ -459,52 +439,40 @@ describe('memberships across servers', () => {
     const [carol, dora] = [await one.register('carol'), await one.register('dora')]
     for (const who of [carol, dora]) await ok(one, who, 'POST', `/rooms/${segment(roomId)}/join`, {})
     const { next_batch: since } = await sync(two, bob, undefined, true)
-    const hold = Promise.withResolvers<void>()
-    const { peers } = two.hs.joining
-    const ask: (typeof peers)['getStateIds'] = peers.getStateIds.bind(peers)
-    Object.assign(peers, {
-      getStateIds: async (...args: Parameters<typeof ask>) => {
-        await hold.promise
-        return ask(...args)
+    using members = holdMembers(two)
+    await join(two, bob, roomId, one.name)
+    await say(one, carol, roomId, 'hello')
+    await carryNewest(one, two, roomId)
+    await two.hs.receiving.inbox.idle()
+    await one.hs.federation.client.request(two.name, {
+      method: 'PUT',
+      path: '/_matrix/federation/v1/send/typing-in-a-partial-room',
+      body: {
+        origin: one.name,
+        origin_server_ts: one.hs.clock.now(),
+        pdus: [],
+        edus: [{ edu_type: 'm.typing', content: { room_id: roomId, user_id: carol.userId, typing: true } }],
       },
     })
-    try {
-      await join(two, bob, roomId, one.name)
-      await say(one, carol, roomId, 'hello')
-      await carryNewest(one, two, roomId)
-      await two.hs.receiving.inbox.idle()
-      await one.hs.federation.client.request(two.name, {
-        method: 'PUT',
-        path: '/_matrix/federation/v1/send/typing-in-a-partial-room',
-        body: {
-          origin: one.name,
-          origin_server_ts: one.hs.clock.now(),
-          pdus: [],
-          edus: [{ edu_type: 'm.typing', content: { room_id: roomId, user_id: carol.userId, typing: true } }],
-        },
-      })
-      const early = await sync(two, bob, since, true)
-      const shown = early.rooms?.join?.[roomId]
-      const message = shown?.timeline.events.find(({ sender }) => sender === carol.userId)
-      assert.deepEqual(message?.['content'], { msgtype: 'm.text', body: 'hello' })
-      assert.ok(
-        shown?.state.events.some((event) => event['state_key'] === carol.userId),
-        'who speaks is told',
-      )
-      assert.deepEqual(two.hs.typing.of(roomId as RoomId)?.userIds, [carol.userId])
-      const asked = one.hs.federation.client.request(two.name, {
-        method: 'GET',
-        path: `/_matrix/federation/v1/state_ids/${segment(roomId)}`,
-        query: [['event_id', message?.['event_id'] as string]],
-      })
-      await assert.rejects(asked, /403/)
-      hold.resolve()
-      await whole(two)
-      const late = await sync(two, bob, early.next_batch, true)
-      assert.ok(!early.device_lists?.changed.includes(dora.userId))
-      assert.ok(late.device_lists?.changed.includes(dora.userId), JSON.stringify(late.device_lists))
-    } finally {
-      Object.assign(peers, { getStateIds: ask })
-    }
+    const early = await sync(two, bob, since, true)
+    const shown = early.rooms?.join?.[roomId]
+    const message = shown?.timeline.events.find(({ sender }) => sender === carol.userId)
+    assert.deepEqual(message?.['content'], { msgtype: 'm.text', body: 'hello' })
+    assert.ok(
+      shown?.state.events.some((event) => event['state_key'] === carol.userId),
+      'who speaks is told',
+    )
+    assert.deepEqual(two.hs.typing.of(roomId as RoomId)?.userIds, [carol.userId])
+    const asked = one.hs.federation.client.request(two.name, {
+      method: 'GET',
+      path: `/_matrix/federation/v1/state_ids/${segment(roomId)}`,
+      query: [['event_id', message?.['event_id'] as string]],
+    })
+    await assert.rejects(asked, /403/)
+    members.come()
+    await whole(two)
+    const late = await sync(two, bob, early.next_batch, true)
+    assert.ok(!early.device_lists?.changed.includes(dora.userId))
+    assert.ok(late.device_lists?.changed.includes(dora.userId), JSON.stringify(late.device_lists))
   })
 })

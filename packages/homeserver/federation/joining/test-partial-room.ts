@@ -7,6 +7,7 @@ import { sha256 } from '../../crypto/sha256.ts'
 import { findRoom } from '../../rooms/load-head.ts'
 import { readNewestState } from '../../rooms/newest-state.ts'
 import type { RoomInfo } from '../../rooms/stored-event.ts'
+import { ok } from '../../test-call.ts'
 import type { ServerDriver, TestLogin, TestServer } from '../../test-server.ts'
 import { createTestPeers, type TestPeers } from '../test-peers.ts'
 
@@ -83,18 +84,6 @@ function forge(
   )
 }
 
-async function request(
-  server: TestServer,
-  { token }: TestLogin,
-  method: string,
-  path: string,
-  body?: JsonObject,
-): Promise<JsonObject> {
-  const answer = await server.request(method, `/_matrix/client/v3${path}`, { token, ...(body && { body }) })
-  assert.equal(answer.status, 200, `${method} ${path}: ${Buffer.from(answer.bytes).toString()}`)
-  return answer.json()
-}
-
 const LAZY = segment('{"room":{"state":{"lazy_load_members":true}}}')
 
 /** @param power levels of users beside Alice, who made the room */
@@ -103,7 +92,7 @@ export async function openPartialRoom(driver: ServerDriver, power: JsonObject = 
   const resident = await peers.start(driver, 'resident.example')
   const ours = await peers.start(driver, 'ours.example')
   const [alice, bob] = [await resident.register('alice'), await ours.register('bob')]
-  const ask: PartialScene['ask'] = request
+  const ask: PartialScene['ask'] = ok
   const made = await ask(resident, alice, 'POST', '/createRoom', {
     preset: 'public_chat',
     room_version: '11',

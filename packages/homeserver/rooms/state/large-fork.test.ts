@@ -6,7 +6,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { openTestEngine } from '../test-engine.ts'
-import type { ResolveCost } from './resolve-worker.ts'
+import type { ResolveCost } from './test-resolve-worker.ts'
 import { makeFork } from './test-fork.ts'
 
 const SIZE = 5_000
@@ -20,7 +20,7 @@ async function resolveCold(version: string): Promise<ResolveCost[]> {
     const { roomId, roots } = await makeFork(engine, version, SIZE)
     await engine.queue.idle()
     await opened[Symbol.asyncDispose]()
-    const worker = path.join(import.meta.dirname, 'resolve-worker.ts')
+    const worker = path.join(import.meta.dirname, 'test-resolve-worker.ts')
     const { stdout } = await run(process.execPath, [worker, file, roomId, ...roots.map(String)])
     return JSON.parse(stdout) as ResolveCost[]
   } finally {
