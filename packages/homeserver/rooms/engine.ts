@@ -50,13 +50,22 @@ export interface StateReset {
   readonly count: number
 }
 
+/** A head with writes that are not durable yet. */
+export interface BusyHead {
+  readonly head: RoomHead
+  /** How many. */
+  writes: number
+  /** Of the last of them; those before it settle before it does. */
+  settled: Promise<unknown>
+}
+
 /** The warm part of the rooms: heads, queues, caches. One a process. */
 export interface RoomEngine extends RoomDeps {
   /** One queue per room: nothing inside it awaits the network or another room (law 3). */
   readonly queue: KeyedQueue<RoomId>
   readonly heads: Cache<RoomId, RoomHead>
   /** Heads with writes that are not durable yet: they must not be shed, since their rows are behind them. */
-  readonly busyHeads: Map<RoomId, { head: RoomHead; writes: number }>
+  readonly busyHeads: Map<RoomId, BusyHead>
   readonly rooms: Cache<RoomId, RoomInfo>
   readonly roomsByNid: Cache<number, RoomInfo>
   readonly events: Cache<EventId, StoredEvent>

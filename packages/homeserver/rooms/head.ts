@@ -27,6 +27,8 @@ export interface RoomHead {
   readonly roomId: RoomId
   readonly roomNid: number
   readonly rules: RoomVersionRules
+  /** A write that was built on it failed: what it says never came to be, and nobody builds on it any more. */
+  lost: boolean
   /** Version of the room's row that the next write expects. */
   version: number
   extremities: readonly Extremity[]
@@ -104,6 +106,7 @@ export function parseHead(row: RoomRow, overlays: Pick<RoomHead, 'nodes' | 'keys
     state: new Map(),
     entries: new Map(),
     pending: new Map(),
+    lost: false,
     ...overlays,
   }
 }

@@ -10,7 +10,7 @@ import type { RoomInfo } from './stored-event.ts'
 /** The head of a room: from memory, or from its row. Undefined when we do not know the room. Only inside its queue. */
 export async function findHead(engine: RoomEngine, roomId: RoomId): Promise<RoomHead | undefined> {
   const held = engine.heads.get(roomId) ?? engine.busyHeads.get(roomId)?.head
-  if (held !== undefined) {
+  if (held !== undefined && !held.lost) {
     // Weighed anew: it has grown by what was asked of it.
     engine.heads.set(roomId, held)
     return held

@@ -1,10 +1,11 @@
+import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { CommitResult, Step, Write, WriteValue } from '@causeway/store/db/database.ts'
 import type { EventEntry, LogEntry } from '@causeway/store/log/entry.ts'
 import { ROOMS } from '@causeway/store/tables/rooms.ts'
 import { noteStateReset } from '@causeway/store/tables/state-resets.ts'
 import { nodeInsert } from '@causeway/store/state/node-source.ts'
 import { keyInsert } from '@causeway/store/state/keys.ts'
-import type { RoomEngine, StateReset } from './engine.ts'
+import type { BusyHead, RoomEngine, StateReset } from './engine.ts'
 import { eventSteps } from './event-steps.ts'
 import { formatHead } from './head.ts'
 import { memberChangeSteps } from './member-steps.ts'
@@ -25,8 +26,8 @@ export interface PendingWrite {
 
 /**
  * The one door through which events enter the log (law 2). Advances the head at once, so that the next write
- * of the room can be built while this one waits for the disk; whoever awaits `settled` drops the head when
- * the write was refused or failed. Only inside the room's queue.
+ * of the room can be built while this one waits for the disk. When a write is refused or fails, its head is lost,
+ * and whatever else was built on it is refused too. Only inside the room's queue.
  */
 export function persistEvents(
   engine: RoomEngine,
@@ -34,6 +35,7 @@ export function persistEvents(
   companions: Companions = {},
 ): PendingWrite {
   const { head } = write
+  if (head.lost) return { settled: Promise.resolve(STALE), companionSteps: 0 }
   const isNewRoom = head.version === 0
   const steps = stepsOf(engine, write)
   const companionSteps = steps.length
@@ -61,7 +63,48 @@ export function persistEvents(
           },
         ],
   }
-  return { settled: settle(engine, write, engine.log.append(logWrite)), companionSteps }
+  const held = engine.busyHeads.get(head.roomId)
+  const busy = held?.head === head ? held : { head, writes: 0, settled: Promise.resolve() }
+  const settled = settle(engine, write, busy, engine.log.append(logWrite))
+  busy.settled = settled
+  return { settled, companionSteps }
+}
+
+/** How the database refuses a write whose room has moved on meanwhile. */
+const STALE: CommitResult = { ok: false, step: -1, reason: 'precondition' }
+
+/**
+ * One attempt at a write: the first is handed to the log while others of the room are still on their way to the disk,
+ * one of which may be refused and take its head along. Any further attempt has the room to itself, until it is
+ * durable, so that it fails only for a reason of its own.
+ */
+export function attemptWrite<T extends { readonly pending?: PendingWrite | undefined }>(
+  engine: RoomEngine,
+  roomId: RoomId,
+  attempt: number,
+  build: () => Promise<T>,
+): Promise<T> {
+  return attempt === 0 ? engine.queue.serial(roomId, build) : writeAlone(engine, roomId, build)
+}
+
+/** Builds a write of a room while nothing else of it is on its way to the disk, and resolves when it is durable. */
+export function writeAlone<T extends { readonly pending?: PendingWrite | undefined } | undefined>(
+  engine: RoomEngine,
+  roomId: RoomId,
+  build: () => Promise<T>,
+): Promise<T> {
+  return engine.queue.serial(roomId, async () => {
+    await roomSettled(engine, roomId)
+    const built = await build()
+    await built?.pending?.settled
+    return built
+  })
+}
+
+/** Resolves once nothing of a room is on its way to the disk. Only inside the room's queue. */
+export async function roomSettled(engine: RoomEngine, roomId: RoomId): Promise<void> {
+  // Whoever awaits those writes hears of what became of them; here it matters only that it is known.
+  await engine.busyHeads.get(roomId)?.settled.catch(() => undefined)
 }
 
 function stepsOf(engine: RoomEngine, write: RoomWrite): Step[] {
@@ -106,10 +149,10 @@ function logEntries({ events, head, memberChanges }: RoomWrite): EventEntry[] {
 async function settle(
   engine: RoomEngine,
   write: RoomWrite,
+  busy: BusyHead,
   appended: Promise<CommitResult>,
 ): Promise<CommitResult> {
   const { head } = write
-  const busy = engine.busyHeads.get(head.roomId) ?? { head, writes: 0 }
   busy.writes++
   engine.busyHeads.set(head.roomId, busy)
   let result: CommitResult | undefined
@@ -117,10 +160,10 @@ async function settle(
     result = await appended
     return result
   } finally {
-    const ok = result?.ok === true
+    head.lost ||= result?.ok !== true
     busy.writes--
-    const isCurrent = engine.busyHeads.get(head.roomId) === busy
-    if (isCurrent && (busy.writes === 0 || !ok)) engine.busyHeads.delete(head.roomId)
+    if (engine.busyHeads.get(head.roomId) === busy && (busy.writes === 0 || head.lost))
+      engine.busyHeads.delete(head.roomId)
     if (result?.ok === true) remember(engine, write, result.historical)
     else if (engine.heads.peek(head.roomId) === head) engine.heads.delete(head.roomId)
   }

@@ -3,7 +3,7 @@ import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import { MatrixError, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { RoomEngine } from './engine.ts'
 import { findHead } from './load-head.ts'
-import { persistEvents, type Companions, type PendingWrite } from './persist.ts'
+import { attemptWrite, persistEvents, type Companions, type PendingWrite } from './persist.ts'
 import { findUnsigned, prepareEvents, type PreparedEvent, type Unsigned } from './policy/own-events.ts'
 import { abandonWrite, beginWrite, type RoomWrite } from './room-write.ts'
 import { tellMemberChanges } from './state/advance-room-state.ts'
@@ -41,8 +41,11 @@ export async function writeToRoom<T>(
   build: (write: RoomWrite) => Promise<Built<T>>,
 ): Promise<T> {
   let prepared: readonly PreparedEvent[] = []
+  let refusals = 0
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const built = await engine.queue.serial(roomId, () => buildWrite(engine, roomId, build, prepared))
+    const built = await attemptWrite(engine, roomId, refusals, () =>
+      buildWrite(engine, roomId, build, prepared),
+    )
     if (built.unsigned !== undefined) {
       prepared = await prepareEvents(engine, built.unsigned)
       continue
@@ -52,6 +55,7 @@ export async function writeToRoom<T>(
     const result = await pending.settled
     if (result.ok) return value
     throwIfCompanion(result, pending)
+    refusals++
   }
   throw new MatrixError('M_UNKNOWN', 'The room is too busy; try again')
 }
@@ -59,7 +63,7 @@ export async function writeToRoom<T>(
 /** A write that was handed to the log, or what somebody else has to sign before it can be. */
 type Attempt<T> =
   | { readonly unsigned?: undefined; readonly value: T; readonly pending: PendingWrite | undefined }
-  | { readonly unsigned: Unsigned }
+  | { readonly unsigned: Unsigned; readonly pending?: undefined }
 
 async function buildWrite<T>(
   engine: RoomEngine,

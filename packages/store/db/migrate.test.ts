@@ -89,7 +89,7 @@ if ('skip' in server) {
     const url = await server.createDatabase()
     const deps = { clock: systemClock, random: systemRandom, signer: suiteSigner }
     const opened = await Promise.all(
-      [1, 2, 3].map(() => openDatabase({ kind: 'postgres', url, poolSize: 1 }, deps)),
+      [1, 2, 3].map(() => openDatabase({ kind: 'postgres', url, poolSize: 1, shared: true }, deps)),
     )
     assert.equal(new Set(opened.map((db) => db.epoch)).size, 1)
     await Promise.all(opened.map((db) => db[Symbol.asyncDispose]()))

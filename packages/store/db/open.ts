@@ -17,6 +17,11 @@ export type DatabaseConfig =
       readonly url: string
       /** Connections for reading; there is one more for writing. Default 4. */
       readonly poolSize?: number
+      /**
+       * Other processes may write to it at the same time. Otherwise the database is held for this process alone:
+       * what it keeps in memory would not show what others write, nor what a killed predecessor is still committing.
+       */
+      readonly shared?: boolean
     }
 
 export interface DatabaseDeps {

@@ -38,7 +38,7 @@ if ('skip' in server) {
   })
 
   it('two processes on one PostgreSQL never show a position before every lower one', async () => {
-    const config = { kind: 'postgres', url: await server.createDatabase() } as const
+    const config = { kind: 'postgres', url: await server.createDatabase(), shared: true } as const
     await using first = await openDatabase(config, deps)
     await using second = await openDatabase(config, deps)
     let writing = true
@@ -69,7 +69,7 @@ if ('skip' in server) {
   })
 
   it('of two processes that advance the same head, the stale one is refused', async () => {
-    const config = { kind: 'postgres', url: await server.createDatabase() } as const
+    const config = { kind: 'postgres', url: await server.createDatabase(), shared: true } as const
     await using first = await openDatabase(config, deps)
     await using second = await openDatabase(config, deps)
     await accepted(first, room(1))

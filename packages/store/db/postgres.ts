@@ -22,10 +22,14 @@ export async function openPostgres(config: PostgresConfig, deps: DatabaseDeps): 
   const late: { queue?: CommitQueue } = {}
   const writer = await WriterThread.start(
     postgresWriterFile,
-    { url: config.url, signer: deps.signer },
+    { url: config.url, signer: deps.signer, shared: config.shared === true },
     'store-writer',
     (error) => late.queue?.fail(error),
-  )
+  ).catch((error: unknown) => {
+    throw new Error(`PostgreSQL (${placeOf(config.url)}) cannot be opened: ${messageOf(error)}`, {
+      cause: error,
+    })
+  })
   undo.defer(() => writer.close())
   const reader = new PostgresReader(config.url, config.poolSize ?? READ_CONNECTIONS)
   undo.defer(() => reader.close())

@@ -173,6 +173,7 @@ async function beginKnownRoom(
     state: new Map(),
     entries: new Map(),
     pending: new Map(),
+    lost: false,
     nodes: createNodeOverlay(ours.nodes, roomNid),
     keys: createKeyOverlay(ours.keys, roomNid),
   }

@@ -11,7 +11,7 @@ import { notePartialRoomWhole } from '@causeway/store/tables/partial-rooms.ts'
 import { listRoomMemberships, MEMBERSHIPS, type MembershipRow } from '@causeway/store/tables/rooms.ts'
 import type { RoomEngine } from '../engine.ts'
 import { findHead } from '../load-head.ts'
-import { persistEvents } from '../persist.ts'
+import { persistEvents, roomSettled } from '../persist.ts'
 import { findEventsByNid } from '../read-events.ts'
 import { abandonWrite, beginWrite, changeRoot, numberOf, type RoomWrite } from '../room-write.ts'
 import { listStateChanges, memberChangeOf, type StateChange } from '../state/advance-room-state.ts'
@@ -52,7 +52,7 @@ export async function completeRoom(
   // The queue is held until the write is durable: the roots in memory change with it.
   return engine.queue.serial(partial.roomId, async () => {
     // What was handed to the log before ends first: its rows are among those that change.
-    await engine.db.commit({ entries: [], steps: [] })
+    await roomSettled(engine, partial.roomId)
     const head = await findHead(engine, partial.roomId)
     if (head === undefined || engine.partial.find(partial.roomNid)?.eventId !== partial.eventId)
       return undefined

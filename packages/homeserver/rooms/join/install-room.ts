@@ -12,7 +12,7 @@ import { listRoomMemberships, type MembershipRow } from '@causeway/store/tables/
 import { deleteStrippedState } from '@causeway/store/tables/stripped-states.ts'
 import type { RoomEngine } from '../engine.ts'
 import { findHead } from '../load-head.ts'
-import { persistEvents } from '../persist.ts'
+import { persistEvents, roomSettled } from '../persist.ts'
 import { findEvents, isShown } from '../read-events.ts'
 import { authIdsOf } from '../receive/auth-lookup.ts'
 import type { VerifiedPdu } from '../receive/verify-pdus.ts'
@@ -47,7 +47,7 @@ export class RoomIsLive extends Error {
 export function installRoom(engine: RoomEngine, input: RoomToInstall): Promise<StoredEvent> {
   // The queue is held until the write is durable: what is read of the room next is what the write left.
   return engine.queue.serial(input.roomId, async () => {
-    await engine.db.commit({ entries: [], steps: [] })
+    await roomSettled(engine, input.roomId)
     const head = (await findHead(engine, input.roomId)) ?? newHead(engine, input.roomId, input.rules)
     if ((await engine.members.localMembers(head.roomNid)).size > 0) {
       throw new RoomIsLive(`Somebody of this server is in ${input.roomId} already`)

@@ -20,6 +20,7 @@ export function newHead(engine: RoomEngine, roomId: RoomId, rules: RoomVersionRu
     state: new Map(),
     entries: new Map(),
     pending: new Map(),
+    lost: false,
     nodes: createNodeOverlay(engine.nodes, roomNid),
     keys: createKeyOverlay(engine.keys, roomNid),
   }

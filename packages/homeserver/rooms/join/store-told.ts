@@ -1,7 +1,7 @@
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import type { RoomEngine } from '../engine.ts'
 import { findHead } from '../load-head.ts'
-import { persistEvents, type PendingWrite } from '../persist.ts'
+import { persistEvents, writeAlone, type PendingWrite } from '../persist.ts'
 import { abandonWrite, beginWrite, type RoomWrite } from '../room-write.ts'
 import type { VerifiedPdu } from '../receive/verify-pdus.ts'
 import type { CheckedRoom } from './check-answer.ts'
@@ -29,7 +29,7 @@ export async function storeTold(
   const held = new Map<EventId, { stateNid: number; nid: number }>()
   for (let at = 0; at < ordered.length; at += PORTION) {
     const portion = ordered.slice(at, at + PORTION)
-    const stored = await engine.queue.serial(partial.roomId, () => build(engine, partial, portion, held))
+    const stored = await writeAlone(engine, partial.roomId, () => build(engine, partial, portion, held))
     if (stored === undefined) return undefined
     const { installed, write, pending } = stored
     const result = await pending?.settled

@@ -8,7 +8,7 @@ import { appendEvent } from '../append-event.ts'
 import type { RoomEngine } from '../engine.ts'
 import type { Extremity } from '../head.ts'
 import { findHead } from '../load-head.ts'
-import { persistEvents } from '../persist.ts'
+import { persistEvents, roomSettled } from '../persist.ts'
 import { findEvents, findEventsByNid, MERGE_TYPE } from '../read-events.ts'
 import { authorizeAt, findAuthEvents } from '../receive/auth-lookup.ts'
 import { findMergeSender } from '../receive/merge-branches.ts'
@@ -62,7 +62,7 @@ export function judgeAnew(
 ): Promise<Judgement> {
   return engine.queue.serial(room.roomId, async () => {
     // What was handed to the log before ends first: its rows are among those that are read.
-    await engine.db.commit({ entries: [], steps: [] })
+    await roomSettled(engine, room.roomId)
     const head = await findHead(engine, room.roomId)
     if (head === undefined) return NOTHING
     const rows = await findEventRows(engine.db, [...doubts.events, ...(doubts.filled ?? [])])

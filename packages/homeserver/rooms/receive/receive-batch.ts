@@ -10,7 +10,7 @@ import { MatrixError, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { addReceivedRedaction, redactOnArrival } from '../apply-redaction.ts'
 import type { RoomEngine } from '../engine.ts'
 import { findHead } from '../load-head.ts'
-import { persistEvents, type PendingWrite } from '../persist.ts'
+import { attemptWrite, persistEvents, type PendingWrite } from '../persist.ts'
 import { findEvents } from '../read-events.ts'
 import { redactedBy } from '../redaction.ts'
 import { abandonWrite, beginWrite, type RoomWrite } from '../room-write.ts'
@@ -76,7 +76,7 @@ export async function receiveBatch(
   const results = new Map<EventId, Received>()
   let rest: readonly VerifiedPdu[] = parentsFirst(pdus)
   for (let attempt = 0; rest.length > 0 && attempt < ATTEMPTS;) {
-    const part = await engine.queue.serial(roomId, () => buildPart(engine, roomId, rest, options))
+    const part = await attemptWrite(engine, roomId, attempt, () => buildPart(engine, roomId, rest, options))
     const committed = part.pending === undefined ? undefined : await part.pending.settled
     if (committed?.ok === false) {
       throwIfCompanion(committed, part.pending!)

@@ -4,7 +4,7 @@ import { EventFlag } from '@causeway/store/log/entry.ts'
 import { noteRejection } from '@causeway/store/tables/events.ts'
 import type { RoomEngine } from '../engine.ts'
 import { findHead } from '../load-head.ts'
-import { persistEvents, type PendingWrite } from '../persist.ts'
+import { attemptWrite, persistEvents, type PendingWrite } from '../persist.ts'
 import { findEvents } from '../read-events.ts'
 import {
   abandonWrite,
@@ -41,7 +41,9 @@ export async function storeOutliers(
 ): Promise<StoredOutliers> {
   const sorted = parentsFirst(pdus)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const { pending, unchecked } = await engine.queue.serial(roomId, () => build(engine, roomId, sorted))
+    const { pending, unchecked } = await attemptWrite(engine, roomId, attempt, () =>
+      build(engine, roomId, sorted),
+    )
     if (pending === undefined || (await pending.settled).ok) return { unchecked }
   }
   throw new Error(`the room ${roomId} is too busy to take in ${pdus.length} outliers`)

@@ -4,5 +4,5 @@ import type { SignerConfig } from '../signer.ts'
 import { PostgresWriter } from './postgres-writer.ts'
 import { runWriter } from './run-writer.ts'
 
-const { url, signer } = workerData as { url: string; signer: SignerConfig }
-await runWriter(() => PostgresWriter.open(url, createPduSigner(signer)))
+const { url, signer, shared } = workerData as { url: string; signer: SignerConfig; shared: boolean }
+await runWriter(() => PostgresWriter.open(url, createPduSigner(signer), shared))

@@ -8,11 +8,15 @@ import { messageOf, Outcome, StepRefused } from './outcome.ts'
 import { classifyPostgresError } from './postgres-errors.ts'
 import { ADVANCE_HEADS, headParams, mergeHeads } from './postgres-heads.ts'
 import type { MergedHead } from './postgres-heads.ts'
+import { holdDatabase } from './postgres-hold.ts'
 import { PostgresSession, SessionLost } from './postgres-session.ts'
 import type { StatementResult } from './postgres-session.ts'
 import type { BatchMessage, BatchReply, StepDef, Writer } from './protocol.ts'
 
 const MAX_RETRIES = 5
+
+/** The log is not where this process left it, although nobody else may write. */
+class LogMoved extends Error {}
 
 /** A statement that was sent; its result is looked at when all of the batch were sent. */
 interface SentStatement {
@@ -42,21 +46,33 @@ export class PostgresWriter implements Writer {
   readonly #defs = new KnownDefs()
   readonly #statements = new Map<StepDef, PreparedSql>()
 
-  private constructor(open: () => Promise<PostgresSession>, session: PostgresSession, sign: SignPdu) {
+  /** The log's numbers after the last batch, while nobody else may have moved it. */
+  #log: { readonly position: number; readonly historical: number } | undefined
+  readonly #shared: boolean
+
+  private constructor(
+    open: () => Promise<PostgresSession>,
+    session: PostgresSession,
+    sign: SignPdu,
+    shared: boolean,
+  ) {
     this.#open = open
     this.#session = session
     this.#sign = sign
+    this.#shared = shared
   }
 
-  static async open(url: string, sign: SignPdu): Promise<PostgresWriter> {
+  /** @throws Error with a sentence for the operator when another process holds the database */
+  static async open(url: string, sign: SignPdu, shared: boolean): Promise<PostgresWriter> {
     const open = async (): Promise<PostgresSession> => {
       const session = await PostgresSession.open(url, 'causeway-writer')
+      if (!shared) await holdDatabase(session)
       // A database or role may have it off, and then COMMIT would answer before the disk did.
       const [row] = (await session.send('SHOW synchronous_commit')).rows
       if (row?.['synchronous_commit'] === 'off') await session.send('SET synchronous_commit = on')
       return session
     }
-    return new PostgresWriter(open, await open(), sign)
+    return new PostgresWriter(open, await open(), sign, shared)
   }
 
   async apply(message: BatchMessage): Promise<BatchReply> {
@@ -67,11 +83,13 @@ export class PostgresWriter implements Writer {
       // Signing takes longer than a round trip: not under the lock that all writers share.
       batch.signAll()
       if (this.#session.isLost) this.#session = await this.#open()
-      return (await this.#applyWithRetries(batch)).toReply()
+      const outcome = await this.#applyWithRetries(batch)
+      if (!this.#shared) this.#log = { position: outcome.nextPosition, historical: outcome.nextHistorical }
+      return outcome.toReply()
     } catch (error) {
       await this.#rollback()
       // The server may come back: the next batch connects anew.
-      return { ok: false, message: messageOf(error), fatal: false }
+      return { ok: false, message: messageOf(error), fatal: error instanceof LogMoved }
     }
   }
 
@@ -135,8 +153,23 @@ export class PostgresWriter implements Writer {
     const [, log, advanced] = await settled(results)
     const row = log?.rows[0]
     if (row === undefined) throw new Error('the table log_state has no row: the database was not set up')
+    const outcome = new Outcome(Number(row['position']) - entries, Number(row['historical']) + historical)
+    this.#checkLog(outcome)
     if (heads.size > 0 && advanced?.count !== heads.size) return undefined
-    return new Outcome(Number(row['position']) - entries, Number(row['historical']) + historical)
+    return outcome
+  }
+
+  /**
+   * A batch whose COMMIT was lost together with the connection may have been applied after all. Then what is in
+   * memory misses entries of the log, and only a new start reads them.
+   */
+  #checkLog({ position, historical }: Outcome): void {
+    const log = this.#log
+    if (log === undefined || (log.position === position && log.historical === historical)) return
+    throw new LogMoved(
+      `the log is at ${position}, and not at ${log.position} where this process left it: ` +
+        'a commit was applied whose answer was lost with the connection, or another process wrote',
+    )
   }
 
   /**
@@ -187,6 +220,7 @@ export class PostgresWriter implements Writer {
     ]
     const row = (await settled(begun))[1]?.rows[0]
     const outcome = new Outcome(Number(row?.['position']), Number(row?.['historical']))
+    this.#checkLog(outcome)
     for (const write of batch.writes) await this.#runProtected(batch, write, outcome)
     if (outcome.movesLog) {
       const numbers = [outcome.nextPosition, outcome.nextHistorical]

@@ -1,0 +1,48 @@
+import type { PostgresSession } from './postgres-session.ts'
+
+/** Any number, the same in every process: whoever holds this advisory lock may write. */
+const WRITER_LOCK = 4_257_193_002
+/** How long a killed predecessor may take to end what it had begun. */
+const PATIENCE_MS = 15_000
+
+/**
+ * Takes the database for this session alone, for as long as it lasts. The lock belongs to the session that writes:
+ * while the server is still working off what a killed process had sent, it is that process's, and whoever comes
+ * next waits until all of it is committed or rolled back, and reads the log only then.
+ * @throws Error with a sentence that says who holds it and what to do
+ */
+export async function holdDatabase(session: PostgresSession, patienceMs = PATIENCE_MS): Promise<void> {
+  await session.send(`SET lock_timeout = ${patienceMs}`)
+  try {
+    await session.send(`SELECT pg_advisory_lock(${WRITER_LOCK}) IS NULL AS held`)
+  } catch (error) {
+    if (!isLockTimeout(error)) throw error
+    const holder = await describeHolder(session)
+    throw new Error(
+      `the database is in use by another Causeway process${holder}. Stop that one first, or give this one a ` +
+        'database of its own.',
+      { cause: error },
+    )
+  }
+  await session.send('RESET lock_timeout')
+}
+
+// https://www.postgresql.org/docs/current/errcodes-appendix.html: lock_not_available
+function isLockTimeout(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '55P03'
+}
+
+async function describeHolder(session: PostgresSession): Promise<string> {
+  // A 64-bit key is shown in two halves.
+  const { rows } = await session.send(
+    `SELECT a.pid, COALESCE(HOST(a.client_addr), 'a local socket') AS place, a.backend_start::text AS since
+     FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
+     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+       AND l.classid = ${Math.floor(WRITER_LOCK / 2 ** 32)} AND l.objid = ${WRITER_LOCK % 2 ** 32}
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+  )
+  const [holder] = rows
+  if (holder === undefined) return ''
+  const { pid, place, since } = holder as { pid: number; place: string; since: string }
+  return ` (connected from ${place} since ${since}, server process ${pid})`
+}
