@@ -64,7 +64,8 @@ for (const driver of await findTestDrivers()) {
       const events = await listTimeline(engine, room, range)
       const bodies = events.flatMap(({ content }) => (content['body'] === undefined ? [] : [content['body']]))
       const expected = numbers.filter((number) => !isRefused(number)).map((number) => `m${number}`)
-      assert.deepEqual(bodies.toSorted(), expected.toSorted())
+      assert.equal(bodies.length, expected.length)
+      assert.deepEqual(new Set(bodies), new Set(expected))
     })
   })
 }
