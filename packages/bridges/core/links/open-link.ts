@@ -39,7 +39,9 @@ export async function goLive(hub: HubContext, link: Link, consent: ChannelConsen
     live,
     `This channel is now connected with ${await describeRequest(hub, live)}. Channel operators end it at any time with !unbridge.`,
   )
-  const more = isShown ? '' : ' (I lack the power to show that in the room’s settings: m.bridge.)'
+  const more = isShown
+    ? ''
+    : ' (Give me the power to change the room’s settings, and clients that show bridges will show this one.)'
   await tellRoom(hub, roomId, `Connected with ${portal.name} on ${portal.server}.${more}`, `live-${nid}`)
   // Again, since what was told before the link was live led nowhere.
   await hub.networks.get(portal.network)?.open(portal, live.options)
