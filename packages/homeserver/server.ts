@@ -168,6 +168,11 @@ export async function startSending(hs: Homeserver): Promise<void> {
 async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: OpenDatabase): Promise<void> {
   router.stop()
   await listeners.stop()
+  await closeHomeserver(hs, db)
+}
+
+/** Ends what runs, in the order in which one needs the other, and closes the store; no request may come any more. */
+export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise<void> {
   await hs.outbound[Symbol.asyncDispose]()
   await hs.appservices[Symbol.asyncDispose]()
   await hs.receiving[Symbol.asyncDispose]()

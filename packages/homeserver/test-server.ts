@@ -16,7 +16,7 @@ import { RateLimiter, type RateLimits } from './http/rate-limit.ts'
 import { Router } from './http/router.ts'
 import type { Homeserver } from './homeserver.ts'
 import { createLogger, silentLogger } from './ops/log.ts'
-import { openHomeserver, startSending } from './server.ts'
+import { closeHomeserver, openHomeserver, startSending } from './server.ts'
 
 // Test support: a whole server without a listener, on every database.
 
@@ -145,18 +145,7 @@ export async function openTestServer(
   })
   const close = async (): Promise<void> => {
     router.stop()
-    await hs.outbound[Symbol.asyncDispose]()
-    await hs.appservices[Symbol.asyncDispose]()
-    await hs.receiving[Symbol.asyncDispose]()
-    await hs.remoteDevices[Symbol.asyncDispose]()
-    await hs.joining[Symbol.asyncDispose]()
-    await hs.federation[Symbol.asyncDispose]()
-    await hs.jobs[Symbol.asyncDispose]()
-    await hs.accounts[Symbol.asyncDispose]()
-    await hs.sessions[Symbol.asyncDispose]()
-    await hs.rooms.queue.idle()
-    await hs.blobs[Symbol.asyncDispose]()
-    await db[Symbol.asyncDispose]()
+    await closeHomeserver(hs, db)
   }
   const server: TestServer = {
     hs,
