@@ -13,6 +13,14 @@ export const FIXED_SEEDS: readonly (readonly [seed: string, found: string])[] = 
     '16',
     'an event that came again while it was being stored was acknowledged before it was durable, and lost with that write',
   ],
+  [
+    '574',
+    'history from before a join, found on the way back from a sibling of it, was taken for new and judged by rules of today',
+  ],
+  [
+    '616',
+    'two rooms that somebody made alike in one millisecond were the same room, and the second was refused',
+  ],
   ['43', 'history from before a join became newest events, and took the residents out of the room'],
 ]
 

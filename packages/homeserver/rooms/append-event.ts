@@ -112,12 +112,12 @@ async function stateBeforeIt(
  * https://spec.matrix.org/v1.19/client-server-api/#mroomcreate
  */
 export function buildCreateEvent(
-  engine: Pick<RoomEngine, 'clock' | 'random' | 'serverName'>,
+  engine: Pick<RoomEngine, 'random' | 'serverName'>,
   rules: RoomVersionRules,
-  draft: EventDraft,
+  draft: EventDraft & { readonly originServerTs: number },
   roomId: RoomId | undefined,
 ): BuiltEvent {
-  const place = { depth: 1, prevEventIds: [], authEventIds: [], originServerTs: engine.clock.now() }
+  const place = { depth: 1, prevEventIds: [], authEventIds: [] }
   const full = { ...draft, ...place, ...embeddedId(engine, rules) }
   return buildEvent(rules, roomId === undefined ? full : { ...full, roomId }, { sha256 })
 }

@@ -8,6 +8,7 @@ import { isUserId } from '@causeway/matrix/ids/user-id.ts'
 import { roomIdOfCreate } from '@causeway/matrix/ids/room-id.ts'
 import { checkDraft } from './check-draft.ts'
 import type { RoomEngine } from './engine.ts'
+import { findHead } from './load-head.ts'
 import { newHead } from './join/new-head.ts'
 import { initialEvents, type NewRoomRequest } from './new-room-state.ts'
 import { persistEvents } from './persist.ts'
@@ -35,26 +36,51 @@ export interface CreateRoomInput extends NewRoomRequest {
  * https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3createroom
  */
 export async function createRoom(engine: RoomEngine, input: CreateRoomInput): Promise<RoomId> {
-  const write = await beginRoom(engine, input)
-  const { roomId, roomNid } = write.head
-  for (const draft of initialEvents(input)) await appendInitial(engine, write, draft)
-  const pending = await engine.queue.serial(roomId, () => {
-    engine.heads.set(roomId, write.head)
-    return persistEvents(engine, write, input.companions?.({ roomId, roomNid }) ?? {})
-  })
-  const result = await pending.settled
-  if (result.ok) return roomId
-  throwIfCompanion(result, pending)
+  const now = engine.clock.now()
+  for (let later = 0; later < ATTEMPTS; later++) {
+    const roomId = await tryToCreate(engine, input, now + later)
+    if (roomId !== undefined) return roomId
+  }
   throw new MatrixError('M_UNKNOWN', 'The room could not be created; try again')
 }
 
+/**
+ * Where a room's id is the hash of its first event, two rooms that somebody makes alike in one millisecond would be one:
+ * the second is made a millisecond later.
+ */
+const ATTEMPTS = 20
+
+/** Undefined: there is such a room already. */
+async function tryToCreate(
+  engine: RoomEngine,
+  input: CreateRoomInput,
+  originServerTs: number,
+): Promise<RoomId | undefined> {
+  const write = await beginRoom(engine, input, originServerTs)
+  const { roomId, roomNid } = write.head
+  for (const draft of initialEvents(input)) await appendInitial(engine, write, draft)
+  const pending = await engine.queue.serial(roomId, async () => {
+    if ((await findHead(engine, roomId)) !== undefined) return undefined
+    engine.heads.set(roomId, write.head)
+    return persistEvents(engine, write, input.companions?.({ roomId, roomNid }) ?? {})
+  })
+  const result = await pending?.settled
+  if (result?.ok === true) return roomId
+  if (result !== undefined) throwIfCompanion(result, pending!)
+  return undefined
+}
+
 /** A room that exists only in this write so far, with its create event. */
-async function beginRoom(engine: RoomEngine, input: CreateRoomInput): Promise<RoomWrite> {
+async function beginRoom(
+  engine: RoomEngine,
+  input: CreateRoomInput,
+  originServerTs: number,
+): Promise<RoomWrite> {
   const { rules, creator } = input
   checkAdditionalCreators(input)
   const content = createContent(input)
   const chosenId = `!${engine.random.token(18)}:${engine.serverName}` as RoomId
-  const draft: EventDraft = { type: 'm.room.create', sender: creator, stateKey: '', content }
+  const draft = { type: 'm.room.create', sender: creator, stateKey: '', content, originServerTs }
   checkDraft(draft)
   const built = buildCreateEvent(engine, rules, draft, rules.roomIdIsCreateHash ? undefined : chosenId)
   const roomId = rules.roomIdIsCreateHash ? roomIdOfCreate(built.eventId) : chosenId

@@ -57,6 +57,18 @@ async function bodies(engine: RoomEngine, roomId: RoomId): Promise<unknown[]> {
 
 for (const driver of await findTestDrivers()) {
   describe(`rooms on ${driver.name}`, { skip: driver.skip }, () => {
+    it('makes as many rooms as are asked for, also of one kind in one millisecond', async () => {
+      await using database = await driver.create()
+      await using opened = await openTestEngine(database.config)
+      const { clock } = opened.engine
+      const engine = { ...opened.engine, clock: { ...clock, now: () => 1_800_000_000_000 } }
+      const made = await Promise.all([1, 2, 3].map(() => createRoom(engine, newRoom())))
+      made.push(await createRoom(engine, newRoom()))
+      assert.equal(new Set(made).size, 4)
+      for (const roomId of made) await say(engine, roomId, `in ${roomId}`)
+      for (const roomId of made) assert.deepEqual(await bodies(engine, roomId), [`in ${roomId}`])
+    })
+
     it('makes a room of every version whose stored events have valid hashes and signatures', async () => {
       await using database = await driver.create()
       await using opened = await openTestEngine(database.config)

@@ -32,8 +32,11 @@ export interface Parents {
   readonly missing: ReadonlyMap<EventId, number>
   /** The event itself, where it was held without being part of the graph. */
   readonly outlier?: StoredEvent | undefined
-  /** An event that is part of the room points at it: it closes a gap, and is no newest event of anything. */
-  readonly closesGap?: boolean
+  /**
+   * Events that are part of the room descend from it: it closes a gap, or lies behind one that does. It is no newest event
+   * of anything, and was part of the room before the current state was: that has no say.
+   */
+  readonly isAncestor?: boolean
 }
 
 /** Which check on receipt an event failed: its own auth events, the state before it, the current state, the policy. */
@@ -99,6 +102,7 @@ export async function judge(
   if (!byOwn.ok) return { outcome: 'rejected', check: 'auth_events', reason: byOwn.reason }
   const before = await authorizeAt(engine, write, stateBefore, event, authEvents)
   if (!before.ok) return { outcome: 'rejected', check: 'state_before', reason: before.reason }
+  if (parents.isAncestor === true) return { outcome: 'accepted' }
   // 6.
   const current = await currentRoot(engine, write, parents, stateBefore)
   const now = stateBefore === current ? before : await authorizeAt(engine, write, current, event, authEvents)
@@ -171,8 +175,8 @@ async function accept(
     ? { hash: referenceHash(write.head.rules, pdu.event.pdu, sha256) }
     : {}
   const own = { eventId: stored.eventId, depth: stored.depth, root: stored.stateRoot, ...hash }
-  write.extremities = place.parents.closesGap === true ? others : [...others, own]
-  if (place.parents.closesGap !== true && !branched && others.length === 0) {
+  write.extremities = place.parents.isAncestor === true ? others : [...others, own]
+  if (place.parents.isAncestor !== true && !branched && others.length === 0) {
     write.stateRoot = stored.stateRoot
     if (stored.stateNid !== 0) holdState(write, entryOf(event))
   } else {

@@ -26,7 +26,7 @@ export async function placeEvents(
   for (const pdu of parentsFirst(pdus)) {
     const { eventId } = pdu.event
     try {
-      const placed = await receiveBatch(engine, roomId, [pdu], options)
+      const placed = await receiveBatch(engine, roomId, [pdu], { ...options, among: pdus })
       results.set(eventId, placed.get(eventId) ?? FAULTED)
     } catch (error) {
       logger.warn('an event could not be placed', { roomId, eventId, error })

@@ -55,6 +55,8 @@ export interface BatchOptions {
   readonly gapStates?: ReadonlyMap<EventId, readonly EventId[]>
   /** Goes into the same commit for each event that is dealt with. */
   readonly done?: (eventId: EventId) => readonly Step[]
+  /** Events that these came with; they tell which of these are no news. */
+  readonly among?: readonly VerifiedPdu[]
   /** Soft-failed events are judged once more, and stay as they are unless this can be answered with yes. */
   readonly anew?: (write: RoomWrite, pdu: VerifiedPdu, stateBefore: number) => Promise<boolean>
 }
@@ -121,7 +123,7 @@ async function buildWrite(
   options: BatchOptions,
 ): Promise<Part> {
   const { roomNid } = write.head
-  const batch = await prepareBatch(engine, write, pdus)
+  const batch = await prepareBatch(engine, write, pdus, options.among)
   const before = new Set(write.head.pending.keys())
   const results = new Map<EventId, Received>()
   const steps: Step[] = []
@@ -156,6 +158,8 @@ interface Batch {
   readonly held: Map<EventId, StoredEvent>
   /** Events of the batch that close a gap. */
   readonly gaps: ReadonlySet<string>
+  /** Events of the batch from which events that are part of the room descend. */
+  readonly ancestors: ReadonlySet<EventId>
   /** Numbers of redactions that came before their targets. */
   readonly redactions: ReadonlyMap<string, number>
 }
@@ -164,8 +168,9 @@ async function prepareBatch(
   engine: RoomEngine,
   { head }: RoomWrite,
   pdus: readonly VerifiedPdu[],
+  among: readonly VerifiedPdu[] = pdus,
 ): Promise<Batch> {
-  const ids = pdus.map(({ event }) => event.eventId)
+  const ids = [...new Set([...pdus, ...among].map(({ event }) => event.eventId))]
   const named = new Set([...ids, ...pdus.flatMap(({ event }) => event.prevEventIds)])
   const stored = [...named].filter((id) => !head.pending.has(id))
   const [held, gaps, redactions] = await Promise.all([
@@ -173,7 +178,21 @@ async function prepareBatch(
     findBackwardExtremities(engine.db, head.roomNid, ids),
     findRedactions(engine.db, ids),
   ])
-  return { held, gaps: new Set(gaps.keys()), redactions }
+  return { held, gaps: new Set(gaps.keys()), ancestors: ancestorsOf(gaps.keys(), among), redactions }
+}
+
+/** Of these events those that some of them, which close gaps, descend from, and those themselves. */
+function ancestorsOf(gaps: Iterable<string>, pdus: readonly VerifiedPdu[]): Set<EventId> {
+  const byId = new Map(pdus.map(({ event }) => [event.eventId, event]))
+  const ancestors = new Set<EventId>()
+  const stack = [...gaps] as EventId[]
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    const event = ancestors.has(id) ? undefined : byId.get(id)
+    if (event === undefined) continue
+    ancestors.add(id)
+    stack.push(...event.prevEventIds)
+  }
+  return ancestors
 }
 
 async function receiveOne(
@@ -206,7 +225,7 @@ async function receiveOne(
     {
       ...parents,
       outlier: known,
-      closesGap: batch.gaps.has(event.eventId) || (isAnew && event.pdu.state_key === undefined),
+      isAncestor: batch.ancestors.has(event.eventId) || (isAnew && event.pdu.state_key === undefined),
     },
     authEvents,
   )
