@@ -31,7 +31,7 @@ export async function openPostgres(config: PostgresConfig, deps: DatabaseDeps): 
     })
   })
   undo.defer(() => writer.close())
-  const reader = new PostgresReader(config.url, config.poolSize ?? READ_CONNECTIONS)
+  const reader = new PostgresReader(config.url, config.poolSize ?? READ_CONNECTIONS, deps.clock)
   undo.defer(() => reader.close())
   const { clock, onCommit, onFailure } = deps
   const queue = (late.queue = new CommitQueue({ clock, writer, onCommit, onFailure }))
