@@ -62,6 +62,11 @@ export class PostgresReader {
     this.#pool = new PostgresPool({ url, connection: { ...common, connection: parameters }, size, clock })
   }
 
+  /** Connects, so that the first read need not; should that fail, the first read says so. */
+  connect(): void {
+    void this.#pool.use((sql) => sql.unsafe('SELECT 1').execute()).catch(() => undefined)
+  }
+
   async query(sql: string, params: readonly ReadParam[]): Promise<Row[]> {
     const prepared = this.#prepare(sql)
     const values = encodeParams(sql, params, prepared.params, ENCODING)
