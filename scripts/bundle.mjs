@@ -7,10 +7,12 @@ import {
   existsSync,
   readdirSync,
   readFileSync,
+  mkdirSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -28,9 +30,10 @@ function sourceFiles(folder) {
     .sort()
 }
 
-/** Names what the bundle was made of: every source file with its time and size, and the versions of all packages. */
+/** Names what the bundle was made of: every source file with its time and size, the versions of all packages, and how. */
 function stampOf(files) {
-  const hash = createHash('sha256').update(readFileSync(join(ROOT, 'package-lock.json')))
+  const hash = createHash('sha256')
+  for (const file of ['package-lock.json', 'scripts/bundle.mjs']) hash.update(readFileSync(join(ROOT, file)))
   for (const file of files) {
     const { mtimeMs, size } = statSync(file)
     hash.update(`${relative(ROOT, file)}\0${mtimeMs}\0${size}\0`)
@@ -38,20 +41,51 @@ function stampOf(files) {
   return hash.digest('hex')
 }
 
-/** Entry points by the names that `packages/store/db/program-files.ts` and `load-commands.ts` look for. */
+/** Entry points by the names that `packages/store/db/program-files.ts` looks for, and all administrative commands. */
 function entryPoints() {
   const threads = join(ROOT, 'packages/store/db')
-  const entries = {
+  return {
     causeway: join(ROOT, 'packages/cli/main.ts'),
     'sqlite-writer': join(threads, 'writer/sqlite-worker.ts'),
     'postgres-writer': join(threads, 'writer/postgres-worker.ts'),
     'sqlite-reader': join(threads, 'reader/sqlite-reader-worker.ts'),
+    'admin-commands': 'admin-commands',
   }
-  for (const file of existsSync(COMMANDS) ? readdirSync(COMMANDS) : []) {
-    if (file.endsWith('.ts') && !file.endsWith('.test.ts'))
-      entries[`commands/${file.slice(0, -3)}`] = join(COMMANDS, file)
+}
+
+function commandNames() {
+  return readdirSync(COMMANDS)
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+    .map((file) => file.slice(0, -3))
+}
+
+/**
+ * The administrative commands as one entry point. As thirty of them they would part the program into as many pieces
+ * as there are sets of commands that use something, and each of those is a file to find, read and link at the start.
+ */
+const ADMIN_COMMANDS = {
+  name: 'admin-commands',
+  setup(build) {
+    build.onResolve({ filter: /^admin-commands$/ }, () => ({
+      path: 'admin-commands',
+      namespace: 'admin-commands',
+    }))
+    build.onLoad({ filter: /.*/, namespace: 'admin-commands' }, () => ({
+      contents: commandNames()
+        .map((name, at) => `export { command as command${at} } from ${JSON.stringify(`./${name}.ts`)}`)
+        .join('\n'),
+      resolveDir: COMMANDS,
+    }))
+  },
+}
+
+/** The files that `load-commands.ts` looks for, one a command. */
+function writeCommandFiles(folder) {
+  mkdirSync(join(folder, 'commands'))
+  for (const [at, name] of commandNames().entries()) {
+    const text = `export { command${at} as command } from '../admin-commands.mjs'\n`
+    writeFileSync(join(folder, 'commands', `${name}.mjs`), text)
   }
-  return entries
 }
 
 /** The newest bundle has a name that does not change. */
@@ -110,7 +144,7 @@ async function makeBundle(folder, say) {
     target: 'node26',
     // Native code stays in node_modules.
     external: ['sharp'],
-    plugins: [LEAN_HTTP],
+    plugins: [LEAN_HTTP, ADMIN_COMMANDS],
     chunkNames: 'chunk-[hash]',
     sourcemap: 'linked',
     sourcesContent: false,
@@ -120,6 +154,7 @@ async function makeBundle(folder, say) {
       js: "import { createRequire as causewayRequire } from 'node:module'; const require = causewayRequire(import.meta.url);",
     },
   })
+  writeCommandFiles(made)
   cpSync(join(ROOT, 'packages/store/migrations'), join(made, 'migrations'), { recursive: true })
   rmSync(folder, { recursive: true, force: true })
   renameSync(made, folder)

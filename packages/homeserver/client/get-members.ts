@@ -44,7 +44,7 @@ async function rootAt(
   const parsed = parsePageToken(token)
   if (parsed.order === 'graph') return rootAtPlace(engine, access, parsed.place)
   const place = parsed.before
-  if (place > access.upTo) return access.stateRoot
+  if (place > access.upTo) return access.stateRoot()
   const before = await newestAt(engine, access.room, place - 1)
   if (before !== undefined) return before.roomRoot
   const range = { after: place - 1, before: access.upTo + 1, backwards: false, limit: 20 }
@@ -82,7 +82,9 @@ export const getMembersByRoom = defineEndpoint({
     await whenWhole(hs.rooms, params.roomId, signal)
     const access = await requireAccess(hs.rooms, session, params.roomId)
     const root =
-      query.at === undefined ? access.stateRoot : await rootAt(hs.rooms, access, session.userId, query.at)
+      query.at === undefined
+        ? await access.stateRoot()
+        : await rootAt(hs.rooms, access, session.userId, query.at)
     const wanted = (await membersAt(hs.rooms, access.room, root)).filter(({ stored }) => {
       const { membership } = stored.content
       if (query.membership !== undefined && membership !== query.membership) return false
@@ -103,7 +105,7 @@ export const getJoinedMembersByRoom = defineEndpoint({
     const { room, membership, stateRoot } = await requireAccess(hs.rooms, session, params.roomId)
     if (membership !== 'join') throw forbidden('You are not in this room')
     const joined: JsonObject = {}
-    for (const { stored } of await membersAt(hs.rooms, room, stateRoot)) {
+    for (const { stored } of await membersAt(hs.rooms, room, await stateRoot())) {
       if (stored.content['membership'] !== 'join') continue
       const { displayname, avatar_url: avatarUrl } = stored.content
       joined[stored.stateKey!] = {

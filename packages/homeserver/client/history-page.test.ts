@@ -38,7 +38,7 @@ interface Reading {
 }
 
 function page({ engine, history, room }: Reading, limit: number, from?: PageToken): Promise<Page> {
-  const access = { room, membership: 'join', stateRoot: 0, upTo: END - 1 }
+  const access = { room, membership: 'join', stateRoot: async () => 0, upTo: END - 1 }
   const filter = compileEventFilter({})
   const request = { from, to: undefined, backwards: true, limit, filter }
   return readPage({ rooms: engine, history }, reader, access, request)
@@ -63,7 +63,7 @@ async function sayMany(engine: RoomEngine, room: RoomInfo, count: number): Promi
   return ids
 }
 
-const nobody: RoomHistory = { fill: async () => false }
+const nobody: RoomHistory = { mayLack: async () => false, fill: async () => false }
 
 async function gapsOf(engine: RoomEngine, room: RoomInfo): Promise<string[]> {
   return (await listBackwardExtremities(engine.db, room.roomNid, END, 50)).map((gap) => gap.event_id)

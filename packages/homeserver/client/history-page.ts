@@ -1,4 +1,4 @@
-import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
 import type { GraphPlace } from '@causeway/store/tables/events.ts'
 import type { Homeserver } from '../homeserver.ts'
 import {
@@ -175,7 +175,9 @@ async function readOverGaps(
   { read, from, end, limit, deadline }: GapRead,
 ): Promise<StoredEvent[]> {
   for (let round = 0; ; round++) {
-    const events = await read()
+    const [events, mayLack] = await Promise.all([read(), hs.history.mayLack(access.room, from)])
+    // Asked at the same moment: a gap that came in between is seen by the event before which it is.
+    if (!mayLack && !events.some(({ flags }) => (flags & EventFlag.gapBefore) !== 0)) return events
     const last = events.length < limit ? end : events.at(-1)
     const downTo = last?.depth ?? BEGINNING
     if (round === MAX_ROUNDS || hs.rooms.clock.monotonic() >= deadline) return events

@@ -198,6 +198,30 @@ for (const driver of await findServerDrivers()) {
       assert.equal(await countQueries(chat, () => readEvent(chat, 'alice', plain[2]!)), 0)
     })
 
+    it('asks two things for a page of what was said before the start, unless something relates to it', async () => {
+      await using chat = await openChat(driver)
+      const said: string[] = []
+      for (let n = 0; n < 30; n++) {
+        said.push(await chat.server.say('alice', chat.roomId, { msgtype: 'm.text', body: `${n}` }))
+      }
+      const { related, log } = chat.server.hs.rooms
+      const restart = (): void => related.raiseFloor(log.head())
+      const page = async (): Promise<Map<unknown, JsonObject>> => {
+        const at = `/_matrix/client/v3/rooms/${encodeURIComponent(chat.roomId)}/messages?dir=b&limit=25`
+        const { chunk } = await chat.server.call('bob', 'GET', at)
+        return new Map((chunk as JsonObject[]).map((event) => [event['event_id'], event]))
+      }
+      restart()
+      await page()
+      assert.equal(await countQueries(chat, page), 2)
+      // Seen without relations, and related to since then.
+      const edit = await chat.server.say('alice', chat.roomId, editOf(said[20]!, 'better'))
+      assert.equal(bundleOf((await page()).get(said[20]!)!)?.['m.replace']?.['event_id'], edit)
+      restart()
+      assert.equal(bundleOf((await page()).get(said[20]!)!)?.['m.replace']?.['event_id'], edit)
+      assert.equal(bundleOf((await page()).get(said[19]!)!), undefined)
+    })
+
     it('pages through relations in both directions, by relation and by type', async () => {
       await using chat = await openChat(driver)
       const { server, roomId } = chat

@@ -13,8 +13,8 @@ import type { Session } from '../http/endpoint.ts'
 export interface RoomAccess {
   readonly room: RoomInfo
   readonly membership: string
-  /** Root of the state the user may see: the current one, or the one they left behind. */
-  readonly stateRoot: number
+  /** Root of the state the user may see: the current one, read when it is asked for, or the one they left behind. */
+  readonly stateRoot: () => Promise<number>
   /** Events up to this number. */
   readonly upTo: number
 }
@@ -28,20 +28,24 @@ export async function requireAccess(
   session: Session,
   roomId: RoomId,
 ): Promise<RoomAccess> {
-  const room = await findRoom(engine, roomId)
+  const [room, { byId }] = await Promise.all([
+    findRoom(engine, roomId),
+    engine.members.roomsOf(session.userId),
+  ])
   if (room === undefined) throw forbidden('You are not in this room')
-  const standing = (await engine.members.roomsOf(session.userId)).byId.get(roomId)
-  if (standing?.membership === 'join') return currentAccess(engine, room, 'join')
-  const newest = await currentAccess(engine, room, standing?.membership ?? 'leave')
-  const visibility = await readStateAt(engine, room, newest.stateRoot, 'm.room.history_visibility', '')
+  const standing = byId.get(roomId)
+  const newest = currentAccess(engine, room, standing?.membership ?? 'leave')
+  if (standing?.membership === 'join') return newest
+  const root = await newest.stateRoot()
+  const visibility = await readStateAt(engine, room, root, 'm.room.history_visibility', '')
   if (visibility?.stored.content['history_visibility'] === 'world_readable') return newest
   if (standing === undefined || standing.forgotten) throw forbidden('You are not in this room')
   return formerAccess(engine, room, standing, session.userId)
 }
 
-async function currentAccess(engine: RoomEngine, room: RoomInfo, membership: string): Promise<RoomAccess> {
-  const newest = await newestAt(engine, room, END - 1)
-  return { room, membership, stateRoot: newest?.roomRoot ?? 0, upTo: END - 1 }
+function currentAccess(engine: RoomEngine, room: RoomInfo, membership: string): RoomAccess {
+  const stateRoot = async (): Promise<number> => (await newestAt(engine, room, END - 1))?.roomRoot ?? 0
+  return { room, membership, stateRoot, upTo: END - 1 }
 }
 
 /** Those who left see the room as it was when they did; those who were never in it (declined invites) nothing. */
@@ -58,5 +62,5 @@ async function formerAccess(
   if (own === undefined || !wasThere || before?.stored.content['membership'] !== 'join') {
     throw forbidden('You are not in this room')
   }
-  return { room, membership: standing.membership, stateRoot: own.stateRoot, upTo: own.nid }
+  return { room, membership: standing.membership, stateRoot: async () => own.stateRoot, upTo: own.nid }
 }

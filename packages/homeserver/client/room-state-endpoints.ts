@@ -16,7 +16,7 @@ export const getRoomState = defineEndpoint({
   params: roomParams,
   run: async (hs, { session, params }) => {
     const access = await requireAccess(hs.rooms, session, params.roomId)
-    const entries = await listStateAt(hs.rooms, access.room, access.stateRoot)
+    const entries = await listStateAt(hs.rooms, access.room, await access.stateRoot())
     return new RawJson(`[${entries.map(({ stored }) => renderPlain(hs.rooms, stored)).join(',')}]`)
   },
 })
@@ -43,7 +43,8 @@ export const getRoomStateWithKey = defineEndpoint({
   query: Type.Object({ format: Type.Optional(Type.Union([Type.Literal('content'), Type.Literal('event')])) }),
   run: async (hs, { session, params, query }) => {
     const { room, stateRoot } = await requireAccess(hs.rooms, session, params.roomId)
-    const entry = await readStateAt(hs.rooms, room, stateRoot, params.eventType, params.stateKey ?? '')
+    const root = await stateRoot()
+    const entry = await readStateAt(hs.rooms, room, root, params.eventType, params.stateKey ?? '')
     if (entry === undefined) throw notFound(`The room has no ${params.eventType} with this state key`)
     return query.format === 'event' ? new RawJson(renderPlain(hs.rooms, entry.stored)) : entry.stored.content
   },

@@ -1,6 +1,6 @@
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
-import type { EventRow } from '@causeway/store/tables/events.ts'
+import type { EventRow, TimelineRow } from '@causeway/store/tables/events.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { findEventRows, findEventRowsByNid, listTimelineRows } from '@causeway/store/tables/events.ts'
 import type { RoomEngine } from './engine.ts'
@@ -85,9 +85,21 @@ export async function listTimeline(
   range: TimelineRange,
 ): Promise<StoredEvent[]> {
   if (range.limit <= 0) return []
-  const rows = await listTimelineRows(engine.db, room.roomNid, range)
+  return timelineEvents(engine, room, () => listTimelineRows(engine.db, room.roomNid, range))
+}
+
+/** Rows of a timeline as events, with what they tell of relations. */
+export async function timelineEvents(
+  engine: RoomEngine,
+  room: RoomInfo,
+  read: () => Promise<readonly TimelineRow[]>,
+): Promise<StoredEvent[]> {
+  const position = engine.log.head()
+  const rows = await read()
   return rows.map((row) => {
     const held = engine.events.peek(row.event_id as EventId)
-    return held !== undefined && held.nid === row.nid ? held : storedEventOfRow(room, row)
+    const event = held !== undefined && held.nid === row.nid ? held : storedEventOfRow(room, row)
+    if (row.related === 0 && event.unrelatedAt < position) event.unrelatedAt = position
+    return event
   })
 }

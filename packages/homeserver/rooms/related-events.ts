@@ -1,10 +1,11 @@
 import { createChangeIndex, type ChangeIndex } from '@causeway/store/log/change-index.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
+import { BUNDLED_RELATIONS } from '@causeway/store/tables/events.ts'
 import { relationOf } from './relation.ts'
 
 /**
- * Which events of the recent past had others relate to them. An event can only be related to by a later one, so
- * for a recent event the answer "none" needs no query: that is what keeps plain messages free of them.
+ * Which events had others relate to them in the recent past. An event can only be related to by a later one, and pages
+ * of a timeline are read with the answer for what was there by then: so the answer "none" needs no query.
  */
 export interface RelatedEvents {
   /** Takes in an event of the log. */
@@ -12,11 +13,10 @@ export interface RelatedEvents {
   /** Events up to this log number may have been missed. */
   raiseFloor(position: number): void
   /** Whether anything that is bundled may relate to an event. */
-  mayBeRelatedTo(event: Pick<StoredEvent, 'nid' | 'eventId'>): boolean
+  mayBeRelatedTo(event: Pick<StoredEvent, 'nid' | 'eventId' | 'unrelatedAt'>): boolean
 }
 
-/** Relations that are bundled with what they relate to; reactions are not. */
-const BUNDLED: ReadonlySet<string> = new Set(['m.replace', 'm.thread', 'm.reference'])
+const BUNDLED: ReadonlySet<string> = new Set(BUNDLED_RELATIONS)
 
 /**
  * @param floor the log's position: later events will be told
@@ -31,6 +31,7 @@ export function createRelatedEvents(floor: number, limit: number): RelatedEvents
         parents.note(relation.parentEventId, event.nid)
     },
     raiseFloor: (position) => parents.raiseFloor(position),
-    mayBeRelatedTo: ({ nid, eventId }) => parents.mayHaveChanged(eventId, nid),
+    mayBeRelatedTo: ({ nid, eventId, unrelatedAt }) =>
+      parents.mayHaveChanged(eventId, Math.max(nid, unrelatedAt)),
   }
 }

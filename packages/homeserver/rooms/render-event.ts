@@ -36,9 +36,8 @@ export async function renderEvents(
     events.map(({ event }) => event),
     render,
   )
-  const rendered: string[] = []
-  for (const visible of events) rendered.push(await render(visible, bundles.get(visible.event.eventId)))
-  return rendered
+  // Side by side: what a page of memberships took the place of is read in a few queries, not in one each.
+  return Promise.all(events.map((visible) => render(visible, bundles.get(visible.event.eventId))))
 }
 
 async function renderOne(

@@ -75,6 +75,7 @@ export function toStoredEvent(room: RoomInfo, event: RoomEvent, place: EventPlac
     stateNid: place.stateNid,
     flags: place.flags,
     clientJson: clientEventJson(room.rules, event),
+    unrelatedAt: 0,
   }
 }
 

@@ -69,7 +69,7 @@ export type Sightable = Pick<StoredEvent, 'nid' | 'type' | 'stateKey' | 'stateRo
 
 /**
  * The events of one room that a user may see, in their order: the one place where that is decided. Costs two
- * state look-ups per run of events at equal state, not per event.
+ * state look-ups per state that the events have, not per event, and those side by side.
  */
 export async function filterVisible<E extends Sightable>(
   engine: RoomEngine,
@@ -79,17 +79,18 @@ export async function filterVisible<E extends Sightable>(
 ): Promise<{ event: E; membership: string }[]> {
   if (events.length === 0) return []
   const joinedUntil = await lastJoinedNid(engine, room, userId)
-  const views = new Map<number, View>()
-  const viewOf = async (root: number): Promise<View> => {
-    const known = views.get(root)
-    if (known !== undefined) return known
-    const view = await viewAt(engine, room, root, userId)
-    views.set(root, view)
+  const views = new Map<number, Promise<View>>()
+  const viewOf = (root: number): Promise<View> => {
+    let view = views.get(root)
+    if (view === undefined) views.set(root, (view = viewAt(engine, room, root, userId)))
     return view
   }
+  const shown = events.filter(({ type }) => type !== MERGE_TYPE)
+  // The first leaves in memory what all of them ask for.
+  if (shown.length > 0) await viewOf(shown[0]!.stateRoot)
+  await Promise.all(shown.map(({ stateRoot }) => viewOf(stateRoot)))
   const visible: { event: E; membership: string }[] = []
-  for (const event of events) {
-    if (event.type === MERGE_TYPE) continue
+  for (const event of shown) {
     const joinedLater = event.nid < joinedUntil
     const view = await viewOf(event.stateRoot)
     let ok = allows(view, joinedLater)

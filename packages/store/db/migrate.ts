@@ -15,6 +15,7 @@ export interface Migration {
 /** A connection as far as migrations need it; statements are sent as they stand. */
 export interface MigrationConnection {
   readonly dialect: 'sqlite' | 'postgres'
+  /** May be called again before the statement before is answered: they are carried out in order. */
   run(sql: string): Promise<Record<string, SqlValue>[]> | Record<string, SqlValue>[]
 }
 
@@ -89,8 +90,10 @@ export async function migrate(
     connection.dialect,
     'CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_ts INTEGER NOT NULL)',
   )
-  await connection.run(table!)
-  const rows = await connection.run('SELECT name, checksum FROM schema_migrations ORDER BY name')
+  const [, rows] = await Promise.all([
+    connection.run(table!),
+    connection.run('SELECT name, checksum FROM schema_migrations ORDER BY name'),
+  ])
   checkApplied(new Map(rows.map((row) => [String(row['name']), String(row['checksum'])])), migrations)
   const pending = migrations.slice(rows.length)
   for (const migration of pending) await applyMigration(connection, migration, now)
@@ -129,12 +132,14 @@ async function applyMigration(
   migration: Migration,
   now: number,
 ): Promise<void> {
-  await connection.run('BEGIN')
+  const statements = [
+    'BEGIN',
+    ...statementsFor(connection.dialect, migration.sql),
+    `INSERT INTO schema_migrations VALUES ('${migration.name}', '${migration.checksum}', ${now})`,
+  ]
   try {
-    for (const statement of statementsFor(connection.dialect, migration.sql)) await connection.run(statement)
-    await connection.run(
-      `INSERT INTO schema_migrations VALUES ('${migration.name}', '${migration.checksum}', ${now})`,
-    )
+    // Sent together: a migration costs two round trips. After one that fails the others of its transaction fail too.
+    await Promise.all(statements.map((statement) => connection.run(statement)))
     await connection.run('COMMIT')
   } catch (error) {
     await connection.run('ROLLBACK')

@@ -18,24 +18,29 @@ type PostgresConfig = DatabaseConfig & { kind: 'postgres' }
 /** Opens a PostgreSQL database; see `openDatabase`. */
 export async function openPostgres(config: PostgresConfig, deps: DatabaseDeps): Promise<OpenDatabase> {
   await using undo = new AsyncDisposableStack()
-  const epoch = await prepareSchema(config.url, deps)
   const late: { queue?: CommitQueue } = {}
-  const writer = await WriterThread.start(
-    postgresWriterFile,
-    { url: config.url, signer: deps.signer, shared: config.shared === true },
-    'store-writer',
-    (error) => late.queue?.fail(error),
-  ).catch((error: unknown) => {
-    throw new Error(`PostgreSQL (${placeOf(config.url)}) cannot be opened: ${messageOf(error)}`, {
-      cause: error,
-    })
-  })
-  undo.defer(() => writer.close())
-  const reader = new PostgresReader(config.url, config.poolSize ?? READ_CONNECTIONS)
+  // All three connect at the same time; nothing is read or written before the schema is there and the database ours.
+  const starting = startWriter(config, deps, (error) => late.queue?.fail(error))
+  undo.defer(async () => (await starting.catch(() => undefined))?.close())
+  const reader = new PostgresReader(config.url, config.poolSize ?? READ_CONNECTIONS, deps.clock)
   undo.defer(() => reader.close())
+  reader.connect()
+  const epoch = await prepareSchema(config.url, deps)
+  const writer = await starting
   const { clock, onCommit, onFailure } = deps
   const queue = (late.queue = new CommitQueue({ clock, writer, onCommit, onFailure }))
   return new PostgresDatabase(queue, reader, epoch, undo.move())
+}
+
+async function startWriter(
+  { url, shared }: PostgresConfig,
+  { signer }: DatabaseDeps,
+  onDeath: (error: Error) => void,
+): Promise<WriterThread> {
+  const data = { url, signer, shared: shared === true }
+  return WriterThread.start(postgresWriterFile, data, 'store-writer', onDeath).catch((error: unknown) => {
+    throw new Error(`PostgreSQL (${placeOf(url)}) cannot be opened: ${messageOf(error)}`, { cause: error })
+  })
 }
 
 /** Creates or upgrades the schema, one process at a time, and the row of the log; returns the epoch. */
@@ -45,13 +50,21 @@ async function prepareSchema(url: string, deps: DatabaseDeps): Promise<string> {
   })
   const run = async (sql: string): Promise<Row[]> => [...(await session.send(sql)).rows]
   try {
-    await checkServer(run, deps)
-    await run(`SELECT pg_advisory_lock(${MIGRATION_LOCK}) IS NULL AS locked`)
+    await Promise.all([
+      checkServer(run, deps),
+      run(`SELECT pg_advisory_lock(${MIGRATION_LOCK}) IS NULL AS locked`),
+      // The first commit that anybody waits for takes all of those before it to the disk.
+      run('SET synchronous_commit = off'),
+    ])
     const migrations = loadMigrations(deps.migrations ?? migrationsFolder)
     await migrate({ dialect: 'postgres', run }, migrations, deps.clock.now())
     const epoch = deps.random.token(12)
-    await run(`INSERT INTO log_state VALUES (1, 0, 0, '${epoch}') ON CONFLICT (id) DO NOTHING`)
-    return String((await run('SELECT epoch FROM log_state WHERE id = 1'))[0]?.['epoch'])
+    const [, , rows] = await Promise.all([
+      run('SET synchronous_commit = on'),
+      run(`INSERT INTO log_state VALUES (1, 0, 0, '${epoch}') ON CONFLICT (id) DO NOTHING`),
+      run('SELECT epoch FROM log_state WHERE id = 1'),
+    ])
+    return String(rows[0]?.['epoch'])
   } finally {
     // Gives the advisory lock back.
     await session.close()
@@ -64,13 +77,12 @@ function placeOf(url: string): string {
 }
 
 async function checkServer(run: (sql: string) => Promise<Row[]>, deps: DatabaseDeps): Promise<void> {
-  const [encoding] = await run('SHOW server_encoding')
+  const [[encoding], [fsync]] = await Promise.all([run('SHOW server_encoding'), run('SHOW fsync')])
   if (encoding?.['server_encoding'] !== 'UTF8') {
     throw new Error(
       `The PostgreSQL database has the encoding ${String(encoding?.['server_encoding'])}; create it with ENCODING 'UTF8'.`,
     )
   }
-  const [fsync] = await run('SHOW fsync')
   if (fsync?.['fsync'] === 'off') {
     deps.log?.warn('PostgreSQL runs with fsync = off: a power cut can lose or destroy what was acknowledged.')
   }

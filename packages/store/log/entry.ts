@@ -40,7 +40,10 @@ export interface MemberChange {
   readonly event: StoredEvent
 }
 
-/** An event as the rooms engine keeps and hands it out. Immutable but for `nid`, which the commit fills in. */
+/**
+ * An event as the rooms engine keeps and hands it out. Immutable but for `nid`, which the commit fills in, and for what
+ * is found out of `unrelatedAt`.
+ */
 export interface StoredEvent {
   /** Log position; negative when it came by the second sequence (back-filled, outlier). */
   nid: number
@@ -66,6 +69,8 @@ export interface StoredEvent {
   readonly flags: number
   /** The client event without `unsigned`, as JSON text ending in `}`: made once, spliced per reader. */
   readonly clientJson: string
+  /** Log position at which nothing that is bundled with an event related to this one; 0 where that was not asked. */
+  unrelatedAt: number
 }
 
 export const EventFlag = {

@@ -26,6 +26,7 @@ export function sampleEvent(room: number, position = 0, size = 20): EventEntry {
       stateNid: 0,
       flags: 0,
       clientJson,
+      unrelatedAt: 0,
     },
   }
 }

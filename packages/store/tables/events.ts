@@ -25,6 +25,19 @@ const HIDDEN = 7
  */
 const without = (flags: number): string => `(flags & ${flags}) < 1`
 
+/** Relations that are bundled with what they relate to; reactions are not. */
+export const BUNDLED_RELATIONS: readonly string[] = ['m.replace', 'm.thread', 'm.reference']
+
+/** A row of a room's timeline. */
+export interface TimelineRow extends EventRow {
+  /** 1 when anything that is bundled relates to it, whoever may see that. */
+  related: number
+}
+
+/** Asked with the rows, an event at a time from the index of relations: a page without any needs no further look. */
+const RELATED = `COALESCE((SELECT 1 FROM relations r WHERE r.parent_event_id = events.event_id
+   AND r.rel_type IN (${BUNDLED_RELATIONS.map((name) => `'${name}'`).join(', ')}) LIMIT 1), 0) AS related`
+
 export const EVENTS: TableShape = {
   name: 'events',
   columns: [
@@ -158,12 +171,12 @@ export function listTimelineRows(
   db: Database,
   roomNid: number,
   range: { after: number; before: number; backwards: boolean; limit: number },
-): Promise<EventRow[]> {
-  const sql = `SELECT ${COLUMNS} FROM events
+): Promise<TimelineRow[]> {
+  const sql = `SELECT ${COLUMNS}, ${RELATED} FROM events
      WHERE room_nid = ? AND nid > ? AND nid < ? AND ${without(HIDDEN)}
      ORDER BY nid ${range.backwards ? 'DESC' : 'ASC'} LIMIT ?`
   const args = [roomNid, range.after, range.before, range.limit]
-  return range.limit > 500 ? db.queryLarge<EventRow>(sql, args) : db.query<EventRow>(sql, args)
+  return range.limit > 500 ? db.queryLarge<TimelineRow>(sql, args) : db.query<TimelineRow>(sql, args)
 }
 
 /** The room's state as of its newest event in the timeline; undefined for a room without any. */
@@ -276,15 +289,15 @@ export function listHistoryRows(
     /** Flags of events to leave out; those that are no part of a timeline when absent. */
     without?: number
   },
-): Promise<EventRow[]> {
+): Promise<TimelineRow[]> {
   const direction = range.backwards ? 'DESC' : 'ASC'
-  const sql = `SELECT ${COLUMNS} FROM events
+  const sql = `SELECT ${COLUMNS}, ${RELATED} FROM events
      WHERE room_nid = ? AND (depth, nid) > (CAST(? AS BIGINT), ?) AND (depth, nid) < (CAST(? AS BIGINT), ?) AND nid < ?
        AND ${without(range.without ?? HIDDEN)}
      ORDER BY depth ${direction}, nid ${direction} LIMIT ?`
   const { after, before, arrivedBefore, limit } = range
   const args = [roomNid, after.depth, after.nid, before.depth, before.nid, arrivedBefore, limit]
-  return limit > 500 ? db.queryLarge<EventRow>(sql, args) : db.query<EventRow>(sql, args)
+  return limit > 500 ? db.queryLarge<TimelineRow>(sql, args) : db.query<TimelineRow>(sql, args)
 }
 
 /** The place of the deepest event of those that came before a number; undefined when there is none. */

@@ -4,6 +4,7 @@ import {
   listBackwardExtremities,
   type BackwardExtremityRow,
 } from '@causeway/store/tables/backward-extremities.ts'
+import type { GraphPlace } from '@causeway/store/tables/events.ts'
 import type { RoomEngine } from '../engine.ts'
 import type { RoomPeers } from '../peers/room-peers.ts'
 import { storeOutliers } from '../receive/store-outliers.ts'
@@ -38,6 +39,10 @@ export function createRoomHistory(engine: RoomEngine, deps: HistoryDeps): RoomHi
   const flights = createSingleFlight<string, boolean>()
   const resting = createRest(engine)
   return {
+    async mayLack(room, before) {
+      if (deps.peers === undefined) return false
+      return (await listGaps(engine, room, before)).length > 0
+    },
     async fill(room, stretch, deadline) {
       if (deps.peers === undefined) return false
       const gaps = (await findGaps(engine, room, stretch)).filter((gap) => !resting.has(room, gap))
@@ -54,13 +59,20 @@ export function createRoomHistory(engine: RoomEngine, deps: HistoryDeps): RoomHi
   }
 }
 
+function listGaps(
+  { db }: RoomEngine,
+  { roomNid }: RoomInfo,
+  { depth }: GraphPlace,
+): Promise<BackwardExtremityRow[]> {
+  return listBackwardExtremities(db, roomNid, depth, MAX_GAPS)
+}
+
 async function findGaps(
   engine: RoomEngine,
   room: RoomInfo,
   { from, downTo }: Stretch,
 ): Promise<BackwardExtremityRow[]> {
-  const gaps = await listBackwardExtremities(engine.db, room.roomNid, from.depth, MAX_GAPS)
-  return gaps.filter((gap) => gap.child_depth >= downTo)
+  return (await listGaps(engine, room, from)).filter((gap) => gap.child_depth >= downTo)
 }
 
 /** The flight's answer, or false when it takes too long; it goes on for those who come later. */
@@ -136,10 +148,10 @@ function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
 
 /** What is kept in memory of events that were held, and of what they relate to, is told of their new place. */
 function tellMemory(engine: RoomEngine, taken: readonly TakenUp[]): void {
-  const head = engine.log.head()
+  // Later than what anybody has read by now, whatever its number says.
+  const later = engine.log.head() + 1
   for (const { stored, formerNid } of taken) {
-    // Related to by what came now, whatever its number says.
-    engine.related.apply({ ...stored, nid: head })
+    engine.related.apply({ ...stored, nid: later })
     if (formerNid === undefined || stored.type !== 'm.room.member') continue
     const userId = stored.stateKey as UserId
     engine.members.renumber(userId, stored.roomId, { from: formerNid, to: stored.nid })

@@ -1,9 +1,8 @@
-import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { findDeepestBefore, listHistoryRows, type GraphPlace } from '@causeway/store/tables/events.ts'
 import type { RoomEngine } from '../engine.ts'
-import { BEGINNING, END, findEventsByNid } from '../read-events.ts'
-import { storedEventOfRow, type RoomInfo } from '../stored-event.ts'
+import { BEGINNING, END, findEventsByNid, timelineEvents } from '../read-events.ts'
+import type { RoomInfo } from '../stored-event.ts'
 
 /**
  * A place in a room's history in the order of its graph: before the event of this depth and number. `arrivedBefore`
@@ -56,9 +55,5 @@ export async function listHistory(
   range: HistoryRange,
 ): Promise<StoredEvent[]> {
   if (range.limit <= 0) return []
-  const rows = await listHistoryRows(engine.db, room.roomNid, range)
-  return rows.map((row) => {
-    const held = engine.events.peek(row.event_id as EventId)
-    return held !== undefined && held.nid === row.nid ? held : storedEventOfRow(room, row)
-  })
+  return timelineEvents(engine, room, () => listHistoryRows(engine.db, room.roomNid, range))
 }

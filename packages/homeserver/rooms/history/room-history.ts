@@ -10,6 +10,8 @@ export interface Stretch {
 
 /** History that other servers hold and we do not. */
 export interface RoomHistory {
+  /** Whether anything may be missing further back than a place that other servers could tell. */
+  mayLack(room: RoomInfo, before: GraphPlace): Promise<boolean>
   /**
    * Asks other servers for what is missing in a stretch of history, and stores what comes. Waits no longer than the
    * deadline (monotonic clock) and goes on by itself afterwards. Resolves with whether anything came; never rejects.

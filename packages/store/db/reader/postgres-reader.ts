@@ -1,4 +1,5 @@
-import postgres from 'postgres'
+import type postgres from 'postgres'
+import type { Clock } from '../../clock/clock.ts'
 import type { ReadParam, Row, SqlValue } from '../database.ts'
 import { bytesArray, integerArray, textArray } from '../postgres-types.ts'
 import { toPostgresSql } from '../sql-text.ts'
@@ -8,6 +9,7 @@ import { encodeParams } from './encode-params.ts'
 import type { ParamEncoding } from './encode-params.ts'
 import { Gather, type Asked } from './gather.ts'
 import { mergeSql, mergeTypeOf, sharedParams, type MergeType } from './merge-sql.ts'
+import { PostgresPool } from './postgres-pool.ts'
 
 const MAX_TRANSLATIONS = 512
 const CHUNK_ROWS = 500
@@ -44,21 +46,25 @@ const ARRAYS: Record<MergeType, (values: readonly Encoded[]) => string> = {
 }
 
 /**
- * Reads through a small pool; statements are prepared once per connection and pipelined. Reads of one text that are
+ * Reads through a small pool; statements are prepared once per connection. Reads of one text that are
  * asked for in one turn of the event loop go as one statement: a hundred rooms cost one round trip, not a hundred.
  */
 export class PostgresReader {
-  readonly #sql: postgres.Sql
+  readonly #pool: PostgresPool
   readonly #prepared = new Map<string, Prepared>()
   readonly #gather = new Gather<Read, Row[]>((group) => this.#answer(group))
 
-  constructor(url: string, poolSize: number) {
+  constructor(url: string, size: number, clock: Pick<Clock, 'setTimeout'>) {
     const common = postgresOptions('causeway-reader')
     // One plan a statement, by its indexes alone. Planned for its values and without fresh statistics, a page of a room
     // reads and sorts all of the room; and to plan a merged read again costs more than to run it.
-    const connection = { ...common.connection, plan_cache_mode: 'force_generic_plan' }
-    const options = { ...common, connection, max: poolSize }
-    this.#sql = postgres(url, options) as unknown as postgres.Sql
+    const parameters = { ...common.connection, plan_cache_mode: 'force_generic_plan' }
+    this.#pool = new PostgresPool({ url, connection: { ...common, connection: parameters }, size, clock })
+  }
+
+  /** Connects, so that the first read need not; should that fail, the first read says so. */
+  connect(): void {
+    void this.#pool.use((sql) => sql.unsafe('SELECT 1').execute()).catch(() => undefined)
   }
 
   async query(sql: string, params: readonly ReadParam[]): Promise<Row[]> {
@@ -77,9 +83,11 @@ export class PostgresReader {
     const rows: Row[] = []
     const prepared = this.#prepare(sql)
     const values = encodeParams(sql, params, prepared.params, ENCODING)
-    for await (const chunk of this.#send(prepared.sql, values).cursor(CHUNK_ROWS)) {
-      for (const row of chunk) rows.push(row as Row)
-    }
+    await this.#pool.useAlone(async (sql) => {
+      for await (const chunk of send(sql, prepared.sql, values).cursor(CHUNK_ROWS)) {
+        for (const row of chunk) rows.push(row as Row)
+      }
+    })
     return rows
   }
 
@@ -92,7 +100,7 @@ export class PostgresReader {
   }
 
   async #readOne({ prepared, values }: Read): Promise<Row[]> {
-    return [...(await this.#send(prepared.sql, values))] as Row[]
+    return [...(await this.#pool.use((sql) => send(sql, prepared.sql, values).execute()))] as Row[]
   }
 
   async #readMerged(part: readonly Asked<Read, Row[]>[]): Promise<void> {
@@ -110,15 +118,12 @@ export class PostgresReader {
     const params = types.map((type, index) =>
       type === undefined ? values[index]! : ARRAYS[type](reads.map((read) => read.values[index]!)),
     )
-    const answer = await this.#send(mergedSqlOf(prepared, types), params).values()
+    const text = mergedSqlOf(prepared, types)
+    const answer = await this.#pool.use((sql) => send(sql, text, params).values().execute())
     const names = answer.columns.map(({ name }) => name)
     const results: Row[][] = reads.map(() => [])
     for (const row of answer as unknown as SqlValue[][]) results[Number(row[0]) - 1]!.push(toRow(names, row))
     return results
-  }
-
-  #send(sql: string, values: readonly Encoded[]): postgres.PendingQuery<postgres.Row[]> {
-    return this.#sql.unsafe(sql, values as never[], { prepare: true, simple: false } as object)
   }
 
   #prepare(sql: string): Prepared {
@@ -135,8 +140,16 @@ export class PostgresReader {
   }
 
   async close(): Promise<void> {
-    await this.#sql.end({ timeout: 5 })
+    await this.#pool.close()
   }
+}
+
+function send(
+  sql: postgres.Sql,
+  text: string,
+  values: readonly Encoded[],
+): postgres.PendingQuery<postgres.Row[]> {
+  return sql.unsafe(text, values as never[], { prepare: true, simple: false } as object)
 }
 
 /** Reads with one key can go as one statement; undefined for one that goes alone. */

@@ -12,9 +12,13 @@ const PATIENCE_MS = 15_000
  * @throws Error with a sentence that says who holds it and what to do
  */
 export async function holdDatabase(session: PostgresSession, patienceMs = PATIENCE_MS): Promise<void> {
-  await session.send(`SET lock_timeout = ${patienceMs}`)
   try {
-    await session.send(`SELECT pg_advisory_lock(${WRITER_LOCK}) IS NULL AS held`)
+    // One round trip; what comes after the lock is carried out whether or not it was to be had.
+    await Promise.all([
+      session.send(`SET lock_timeout = ${patienceMs}`),
+      session.send(`SELECT pg_advisory_lock(${WRITER_LOCK}) IS NULL AS held`),
+      session.send('RESET lock_timeout'),
+    ])
   } catch (error) {
     if (!isLockTimeout(error)) throw error
     const holder = await describeHolder(session)
@@ -24,7 +28,6 @@ export async function holdDatabase(session: PostgresSession, patienceMs = PATIEN
       { cause: error },
     )
   }
-  await session.send('RESET lock_timeout')
 }
 
 // https://www.postgresql.org/docs/current/errcodes-appendix.html: lock_not_available

@@ -66,9 +66,12 @@ export class PostgresWriter implements Writer {
   static async open(url: string, sign: SignPdu, shared: boolean): Promise<PostgresWriter> {
     const open = async (): Promise<PostgresSession> => {
       const session = await PostgresSession.open(url, 'causeway-writer')
-      if (!shared) await holdDatabase(session)
+      const [{ rows }] = await Promise.all([
+        session.send('SHOW synchronous_commit'),
+        shared ? undefined : holdDatabase(session),
+      ])
       // A database or role may have it off, and then COMMIT would answer before the disk did.
-      const [row] = (await session.send('SHOW synchronous_commit')).rows
+      const [row] = rows
       if (row?.['synchronous_commit'] === 'off') await session.send('SET synchronous_commit = on')
       return session
     }
