@@ -42,6 +42,12 @@ export function acceptedOf(
   return pdus.filter(({ event }) => placed.get(event.eventId)?.outcome === 'accepted')
 }
 
+export type Waiting = Received & { readonly outcome: 'waiting' }
+
+export function isWaiting(received: Received): received is Waiting {
+  return received.outcome === 'waiting'
+}
+
 /** Counts what became of an event; one that waits is counted when it is kept. */
 export function countReceived(figures: ReceiveFigures, received: Received): void {
   const { outcome } = received

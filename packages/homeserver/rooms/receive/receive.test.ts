@@ -158,6 +158,61 @@ for (const driver of await findTestDrivers()) {
       )
     })
 
+    it('a long branch that is held does not hide the many short ones beside it that are not', async () => {
+      await using scene = await openScene(driver)
+      const { engine, room, server, bob } = scene
+      const base = await server.branchAt(engine, room)
+      assertTaken(await scene.receive(base.member(bob, bob, 'join')))
+      const long = base.fork()
+      for (let n = 0; n < 30; n++) assertTaken(await scene.receive(long.say(bob, `held ${n}`)))
+      // Ours is the end of the room: the far server does not know from its name what is behind it.
+      await scene.say('ours')
+      server.mostMissing = 10
+      server.deepestFirst = true
+      const short = Array.from({ length: 8 }, (_, n) => base.fork().say(bob, `short ${n}`))
+      const join = (prev: readonly RoomEvent[], body: string): RoomEvent =>
+        long.send({
+          type: 'm.room.message',
+          sender: bob,
+          content: { body },
+          prev: prev.map(({ eventId }) => eventId),
+        })
+      const first = join([...long.ends, ...short.slice(0, 4)], 'joins four')
+      const second = join([first, ...short.slice(4)], 'joins all')
+      assertTaken(await scene.receive(first, second))
+      await scene.inbox.idle()
+      const bodies = (await scene.bodies()).slice(31)
+      assert.equal(bodies.at(-1), 'joins all')
+      const expected = [...short, first, second].map(({ pdu }) => pdu.content['body'])
+      assert.deepEqual(bodies.toSorted(), expected.toSorted())
+    })
+
+    it('what brings a waiting event nearer to its place is gone on with at once, though not for ever', async () => {
+      await using scene = await openScene(driver)
+      const { engine, room, server, bob } = scene
+      const base = await server.branchAt(engine, room)
+      assertTaken(await scene.receive(base.member(bob, bob, 'join')))
+      server.mostMissing = 1
+      const joinOf = (count: number): RoomEvent => {
+        const ends = Array.from({ length: count }, (_, n) => base.fork().say(bob, `${n} of ${count}`))
+        const prev = ends.map(({ eventId }) => eventId)
+        return base.fork().send({ type: 'm.room.message', sender: bob, content: { body: 'joins' }, prev })
+      }
+      const near = joinOf(4)
+      assertTaken(await scene.receive(near))
+      await scene.inbox.idle()
+      assert.notEqual(await findEvent(engine, near.eventId), undefined)
+      // Each answer is a step forward, and yet it is an attempt in the end: others of the room wait for their turn.
+      const distant = joinOf(20)
+      assertTaken(await scene.receive(distant))
+      await scene.inbox.idle()
+      const rows = await listInboundPdus(engine.db, room.roomId, 10)
+      assert.deepEqual(
+        rows.map((row) => [row.event_id, row.attempts]),
+        [[distant.eventId, 1]],
+      )
+    })
+
     it('what else arrives in a room uses up no attempts of an event that waits', async () => {
       await using scene = await openScene(driver)
       const { engine, room, server, bob } = scene

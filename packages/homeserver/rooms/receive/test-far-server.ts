@@ -114,6 +114,8 @@ export class FarServer {
   readonly asked: string[] = []
   /** Most events in one answer to `get_missing_events`, whatever is asked for. */
   mostMissing = Infinity
+  /** It answers that with the deepest events, as servers do that walk back by depth; else in the order of the edges. */
+  deepestFirst = false
   /** Events that it does not hand out, whoever asks. */
   readonly withheld = new Set<EventId>()
   /** What it says its newest event is. */
@@ -213,7 +215,12 @@ export class FarServer {
       const found: EventId[] = []
       const most = Math.min(limit, this.mostMissing)
       const queue = latest.flatMap((id) => this.events.get(id)?.prevEventIds ?? [])
-      for (let id = queue.shift(); id !== undefined && found.length < most; id = queue.shift()) {
+      const depthOf = (id: EventId): number => this.events.get(id)?.pdu.depth ?? 0
+      const take = (): EventId | undefined => {
+        if (this.deepestFirst) queue.sort((a, b) => depthOf(b) - depthOf(a))
+        return queue.shift()
+      }
+      for (let id = take(); id !== undefined && found.length < most; id = take()) {
         if (known.has(id) || this.withheld.has(id) || !this.events.has(id)) continue
         known.add(id)
         found.unshift(id)
