@@ -13,7 +13,7 @@ import type { SearchedRooms } from './search-rooms.ts'
 import type { ResultPlace, SearchPlace } from './search-token.ts'
 
 /** Matches that are looked at together: results are ranked among these, the newest first. */
-const RUN = 400
+const RUN = 200
 /** Runs of which nothing may be seen, before the client is asked to come again. */
 const MAX_RUNS = 5
 
@@ -56,7 +56,7 @@ export async function readResults(
     const { last } = from
     const left =
       last === undefined ? run.results : run.results.filter((one) => comesAfter(one, last, request))
-    const results = left.slice(0, request.limit)
+    const results = withRanks(left.slice(0, request.limit), words, request)
     const end = results.at(-1)
     if (end !== undefined && results.length === request.limit) {
       const { nid, rank } = end
@@ -68,6 +68,15 @@ export async function readResults(
       return { results, count, words, next: request.limit === 0 ? undefined : from }
     }
   }
+}
+
+/** Where the order does not need them, ranks are worked out for the results that are told alone. */
+function withRanks(
+  results: readonly SearchResult[],
+  words: SoughtWords,
+  { orderBy }: SearchRequest,
+): readonly SearchResult[] {
+  return orderBy === 'rank' ? results : results.map((one) => ({ ...one, rank: words.rank(one.text) }))
 }
 
 function comesAfter(one: ResultPlace, last: ResultPlace, { orderBy }: SearchRequest): boolean {
@@ -108,7 +117,11 @@ async function readRun(
     const event = events.get(nid)
     return event !== undefined && isWanted(event, request, from, ignored) ? [event] : []
   })
-  const results = await chooseVisible(hs, session, rooms, found, words)
+  const results = await chooseVisible(hs, session, rooms, {
+    found,
+    words,
+    isRanked: request.orderBy === 'rank',
+  })
   return {
     results: results.toSorted((a, b) => compare(a, b, request.orderBy)),
     before: nids[0] === undefined ? from.before : nids[0] + 1,
@@ -142,8 +155,7 @@ async function chooseVisible(
   hs: Homeserver,
   session: Session,
   rooms: SearchedRooms,
-  found: readonly StoredEvent[],
-  words: SoughtWords,
+  { found, words, isRanked }: { found: readonly StoredEvent[]; words: SoughtWords; isRanked: boolean },
 ): Promise<SearchResult[]> {
   const results: SearchResult[] = []
   for (const [roomNid, events] of Map.groupBy(found, (event) => event.roomNid)) {
@@ -153,7 +165,7 @@ async function chooseVisible(
     for (const visible of await filterVisible(hs.rooms, access.room, session.userId, readable)) {
       const text = searchableText(visible.event)?.text
       if (text === undefined || !words.matches(text)) continue
-      results.push({ visible, access, text, nid: visible.event.nid, rank: words.rank(text) })
+      results.push({ visible, access, text, nid: visible.event.nid, rank: isRanked ? words.rank(text) : 0 })
     }
   }
   return results
