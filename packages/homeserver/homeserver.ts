@@ -13,6 +13,7 @@ import type { MediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import type { RoomEngine } from './rooms/engine.ts'
 import type { RoomHistory } from './rooms/history/room-history.ts'
+import type { SearchIndex } from './search/search-index.ts'
 import type { Notifier } from './sync/notifier.ts'
 import type { ToldMembers } from './sync/told-members.ts'
 import type { VolatileStream } from './sync/volatile.ts'
@@ -57,6 +58,8 @@ export interface Homeserver {
   readonly publicRooms: PublicRooms
   readonly rooms: RoomEngine
   readonly history: RoomHistory
+  /** What messages are found by. */
+  readonly search: SearchIndex
   readonly remoteSpaces: RemoteSpaces
   readonly transactions: Transactions
   readonly notifier: Notifier

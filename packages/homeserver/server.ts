@@ -57,6 +57,7 @@ import { createRegistry } from './appservice/registry.ts'
 import { findAppserviceSession } from './appservice/session.ts'
 import { createOutbound } from './federation/outbound/outbound.ts'
 import { createHomeserverJobs } from './jobs/create-jobs.ts'
+import { createSearchIndex } from './search/search-index.ts'
 import { createNotifier } from './sync/notifier.ts'
 import { createStoredFilters } from './sync/create-stored-filters.ts'
 import { createToldMembers } from './sync/told-members.ts'
@@ -124,8 +125,10 @@ export async function startHomeserver(
     ...(deps.observe === undefined ? {} : { observe: deps.observe }),
   })
   const listeners = await startSending(hs)
+    .then(() => hs.search.start())
     .then(() => listen(config, deps, router))
     .catch(async (error: unknown) => {
+      await hs.search[Symbol.asyncDispose]()
       await hs.outbound[Symbol.asyncDispose]()
       await hs.appservices[Symbol.asyncDispose]()
       await db[Symbol.asyncDispose]()
@@ -173,6 +176,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
 
 /** Ends what runs, in the order in which one needs the other, and closes the store; no request may come any more. */
 export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise<void> {
+  await hs.search[Symbol.asyncDispose]()
   await hs.outbound[Symbol.asyncDispose]()
   await hs.appservices[Symbol.asyncDispose]()
   await hs.receiving[Symbol.asyncDispose]()
@@ -278,6 +282,7 @@ export async function openHomeserver(
   const hs: Homeserver = {
     ...shared,
     history: openHistory(rooms, peers, logger),
+    search: createSearchIndex(shared),
     signer,
     media: createMediaState(signer, clock, budget),
     publicRooms: createPublicRooms(shared),

@@ -131,6 +131,7 @@ export async function openTestServer(
     ...(options.network === undefined ? {} : { network: options.network }),
   })
   await startSending(hs)
+  await hs.search.start()
   const limits = options.config?.rate_limits === undefined ? NO_LIMITS : rateLimitsOf(config)
   const router = new Router({
     hs,

@@ -5,11 +5,13 @@ import {
   getRelatingEventsWithRelType,
   getRelatingEventsWithRelTypeAndEventType,
 } from './relations.ts'
+import { search } from './search.ts'
 
-/** What relates to an event, and the threads of a room. */
+/** What relates to an event, the threads of a room, and what is found by words. */
 export const relationRoutes: readonly AnyEndpoint[] = [
   getRelatingEvents,
   getRelatingEventsWithRelType,
   getRelatingEventsWithRelTypeAndEventType,
   getThreadRoots,
+  search,
 ]

@@ -49,6 +49,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
     receiving,
     eduTally,
     federation,
+    search: { behind: () => 12, figures: { documents: 34 } },
   })
   figures.outcome('unreachable')
   figures.sent(3, 4)
@@ -63,6 +64,8 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_http_answers_total\{operation="sync",status="4xx"\} 1$/m)
   assert.match(text, /^causeway_http_answers_total\{operation="unmatched",status="4xx"\} 1$/m)
   assert.match(text, /^causeway_db_writes_total 30$/m)
+  assert.match(text, /^causeway_search_behind 12$/m)
+  assert.match(text, /^causeway_search_documents_total 34$/m)
   assert.match(text, /^causeway_federation_edus_total\{type="m.typing",outcome="taken"\} 3$/m)
   assert.match(text, /^causeway_cache_limit_bytes\{cache="heads"\} 500$/m)
   assert.match(text, /^causeway_federation_outbound_servers\{phase="asleep"\} 1$/m)

@@ -61,6 +61,16 @@ export const METRICS = {
     kind: 'gauge',
     help: 'Writes that wait for the next commit; a rising number means that the disk is too slow',
   },
+  searchDocuments: {
+    name: 'causeway_search_documents_total',
+    kind: 'counter',
+    help: 'Messages, names and topics that were put into the search index',
+  },
+  searchBehind: {
+    name: 'causeway_search_behind',
+    kind: 'gauge',
+    help: 'Events, at most, that the search index does not have yet; falls to 0 while it is being filled after an upgrade',
+  },
   receivedEvents: {
     name: 'causeway_received_events_total',
     kind: 'counter',

@@ -10,6 +10,7 @@ import type { Router } from '../http/router.ts'
 import { countUnsentRooms } from '@causeway/store/tables/outbound.ts'
 import { countWaiting } from '@causeway/store/tables/inbound-pdus.ts'
 import type { Database } from '@causeway/store/db/database.ts'
+import type { SearchIndex } from '../search/search-index.ts'
 import type { RoomFigures } from '../rooms/room-figures.ts'
 import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
 import type { MetricDeclaration, Sample } from './metrics.ts'
@@ -29,6 +30,7 @@ export interface MetricSources {
   readonly eduTally: EduTally
   readonly federation: FederationFigures
   readonly rooms: { readonly figures: RoomFigures }
+  readonly search: Pick<SearchIndex, 'behind' | 'figures'>
 }
 
 /** What is counted of other servers. */
@@ -62,6 +64,8 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerValue(registry, METRICS.dbWrites, () => db.stats.writes)
   registerValue(registry, METRICS.dbRefused, () => db.stats.refused)
   registerValue(registry, METRICS.dbWaiting, () => db.stats.waiting)
+  registerValue(registry, METRICS.searchDocuments, () => sources.search.figures.documents)
+  registerValue(registry, METRICS.searchBehind, () => sources.search.behind())
   registerReceiving(registry, sources.receiving)
   registerMetric(registry, METRICS.edus, () =>
     eduTally.figures().map(({ type, outcome, n }) => ({ labels: { type, outcome }, value: n })),

@@ -1,5 +1,5 @@
 import type { KeyId, ServerName } from '@causeway/matrix/ids/ids.ts'
-import { createLocalBus } from '@causeway/store/bus/local.ts'
+import { createLocalBus, type Bus } from '@causeway/store/bus/local.ts'
 import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/store/db/open.ts'
@@ -10,6 +10,7 @@ import { followLog } from './follow-log.ts'
 export interface TestEngine extends AsyncDisposable {
   readonly engine: RoomEngine
   readonly db: OpenDatabase
+  readonly bus: Bus
 }
 
 /** Test support: rooms over a real database, without a server around them. */
@@ -41,5 +42,5 @@ export async function openTestEngine(
     budget: createMemoryBudget(budget),
   })
   followLog(engine, bus)
-  return { engine, db, [Symbol.asyncDispose]: () => db[Symbol.asyncDispose]() }
+  return { engine, db, bus, [Symbol.asyncDispose]: () => db[Symbol.asyncDispose]() }
 }

@@ -10,7 +10,7 @@ const MAX_TOKEN = 48
 const MAX_TERMS = 32
 
 /** Words, or pieces of text without borders between words; a picture is a word of its own. */
-const WORD = /[\p{L}\p{M}\p{N}]+|\p{Extended_Pictographic}/gu
+export const WORD = /[\p{L}\p{M}\p{N}]+|\p{Extended_Pictographic}/gu
 
 /** Scripts that put no space between words, and Korean, which writes what other languages say by small words at the end of one. */
 const UNSPACED =
@@ -64,16 +64,21 @@ function termsOf(piece: string): SearchTerm[] {
   return letters.slice(0, -1).map((_, at) => ({ token: pair(letters, at), prefix: false }))
 }
 
-/** The words of a folded text, each parted where a script with borders between words meets one without. */
-function* pieces(text: string): Generator<string> {
+/** The words of a text, folded, each parted where a script with borders between words meets one without. */
+export function* pieces(text: string): Generator<string> {
   for (const [word] of foldText(text.slice(0, MAX_TEXT)).matchAll(WORD)) {
-    if (ANY_UNSPACED.test(word)) yield* word.match(PIECE) ?? []
+    if (isUnspaced(word)) yield* word.match(PIECE) ?? []
     else yield word
   }
 }
 
 function unspacedLetters(piece: string): string[] | undefined {
-  return ANY_UNSPACED.test(piece) ? (piece.match(LETTER) ?? []) : undefined
+  return isUnspaced(piece) ? (piece.match(LETTER) ?? []) : undefined
+}
+
+/** Whether a text holds letters of a script that puts no borders between words. */
+export function isUnspaced(text: string): boolean {
+  return ANY_UNSPACED.test(text)
 }
 
 function pair(letters: readonly string[], at: number): string {

@@ -44,3 +44,12 @@ it('a script is split at semicolons that end a statement', () => {
     `INSERT INTO a VALUES (';')`,
   ])
 })
+
+it('a trigger is one statement, with those of its body', () => {
+  const trigger = `CREATE TRIGGER t AFTER INSERT ON a BEGIN\n  INSERT INTO b VALUES ('END');\n  DELETE FROM c;\nEND`
+  assert.deepEqual(splitStatements(`CREATE TABLE a (b);${trigger};\nDROP TABLE x;`), [
+    'CREATE TABLE a (b)',
+    trigger,
+    'DROP TABLE x',
+  ])
+})

@@ -84,6 +84,9 @@ export function toPostgresSql(sql: string): TranslatedSql {
   )
 }
 
+/** Within a trigger a semicolon ends a statement of its body, unless `END` stands before it. */
+const OPEN_TRIGGER = /^\s*CREATE\s+TRIGGER\b(?![\s\S]*\bEND\s*$)/i
+
 /** The statements of a script, without the comments before them. */
 export function splitStatements(script: string): string[] {
   const statements: string[] = []
@@ -92,7 +95,12 @@ export function splitStatements(script: string): string[] {
   const take = (code: string): void => {
     const parts = code.split(';')
     for (const part of parts.slice(0, -1)) {
-      statements.push(current + part)
+      current += part
+      if (OPEN_TRIGGER.test(current)) {
+        current += ';'
+        continue
+      }
+      statements.push(current)
       current = ''
     }
     current += parts.at(-1)

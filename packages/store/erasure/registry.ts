@@ -10,6 +10,7 @@ import { outboundTables } from './outbound-tables.ts'
 import { remoteUserTables } from './remote-user-tables.ts'
 import { reportTables } from './report-tables.ts'
 import type { ErasureList } from './rules.ts'
+import { searchTables } from './search-tables.ts'
 import { userDataTables } from './user-data-tables.ts'
 
 /**
@@ -29,4 +30,5 @@ export const ERASURE: ErasureList = {
   ...outboundTables,
   ...remoteUserTables,
   ...reportTables,
+  ...searchTables,
 }

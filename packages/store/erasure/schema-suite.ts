@@ -2,9 +2,10 @@ import type { Database } from '../db/database.ts'
 import type { Schema } from './find-gaps.ts'
 
 const TABLES = {
-  sqlite: `SELECT t.name AS table_name, c.name AS column_name FROM sqlite_master t
-           JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'
-           ORDER BY t.name, c.cid`,
+  // Full-text indexes and the tables behind them are indexes: triggers keep them as the tables that they are about.
+  sqlite: `SELECT t.name AS table_name, c.name AS column_name FROM pragma_table_list t
+           JOIN pragma_table_info(t.name) c
+           WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite_%' ORDER BY t.name, c.cid`,
   postgres: `SELECT table_name::text AS table_name, column_name::text AS column_name
              FROM information_schema.columns WHERE table_schema = current_schema()
              ORDER BY table_name, ordinal_position`,

@@ -202,6 +202,19 @@ export function listLogEventRows(
   )
 }
 
+/** Events below a number of the second sequence, down to another, in the order in which they came. */
+export function listHistoricalEventRows(
+  db: Database,
+  below: number,
+  downTo: number,
+  limit: number,
+): Promise<EventRow[]> {
+  return db.queryLarge<EventRow>(
+    `SELECT ${COLUMNS} FROM events WHERE nid < ? AND nid >= ? ORDER BY nid DESC LIMIT ?`,
+    [below, downTo, limit],
+  )
+}
+
 /** The redaction that removed an event's content, or undefined. The oldest wins. */
 export async function findRedactionOf(db: Database, eventId: string): Promise<number | undefined> {
   const rows = await db.query<{ event_nid: number }>(

@@ -20,6 +20,7 @@ export const command = defineAdminCommand({
       uploaded_bytes: totals.uploadedBytes,
       open_jobs: totals.openJobs,
       log_position: hs.log.head(),
+      search_behind: hs.search.behind(),
       cache_bytes: hs.budget.figures().reduce((sum, { bytes }) => sum + bytes, 0),
     }
   },
