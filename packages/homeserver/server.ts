@@ -9,7 +9,7 @@ import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/
 import { openLog, type Log } from '@causeway/store/log/log.ts'
 import { createTransactions } from './client/idempotent.ts'
 import { clientRoutes } from './client/routes.ts'
-import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
+import { createFederation, readAuthorities, type FederationNetwork } from './federation/create-federation.ts'
 import { createPolicyPort } from './federation/policy/ask-policy-server.ts'
 import { createRemoteSpaces } from './federation/history/remote-spaces.ts'
 import { createRoomPeers } from './federation/room-peers.ts'
@@ -57,6 +57,10 @@ import { createRegistry } from './appservice/registry.ts'
 import { findAppserviceSession } from './appservice/session.ts'
 import { createOutbound } from './federation/outbound/outbound.ts'
 import { createHomeserverJobs } from './jobs/create-jobs.ts'
+import { createAddressGuard } from './outgoing/address-guard.ts'
+import { createOutgoing } from './outgoing/outgoing.ts'
+import { createSystemResolver } from './outgoing/system-resolver.ts'
+import { createPush, type Push, type PushDeps } from './push/push.ts'
 import { createNotifier } from './sync/notifier.ts'
 import { createStoredFilters } from './sync/create-stored-filters.ts'
 import { createToldMembers } from './sync/told-members.ts'
@@ -127,6 +131,7 @@ export async function startHomeserver(
     .then(() => listen(config, deps, router))
     .catch(async (error: unknown) => {
       await hs.outbound[Symbol.asyncDispose]()
+      await hs.push[Symbol.asyncDispose]()
       await hs.appservices[Symbol.asyncDispose]()
       await db[Symbol.asyncDispose]()
       throw error
@@ -162,6 +167,7 @@ export function routesOf({ federation }: Pick<HomeserverConfig, 'federation'>): 
 /** What reads the log begins, before anything is written to it. */
 export async function startSending(hs: Homeserver): Promise<void> {
   await hs.appservices.start()
+  await hs.push.start()
   if (hs.config.federation.enabled) await hs.outbound.start(hs.federation.client, hs)
 }
 
@@ -174,6 +180,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
 /** Ends what runs, in the order in which one needs the other, and closes the store; no request may come any more. */
 export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise<void> {
   await hs.outbound[Symbol.asyncDispose]()
+  await hs.push[Symbol.asyncDispose]()
   await hs.appservices[Symbol.asyncDispose]()
   await hs.receiving[Symbol.asyncDispose]()
   await hs.remoteDevices[Symbol.asyncDispose]()
@@ -205,6 +212,19 @@ function openHistory(rooms: RoomEngine, peers: RoomPeers, logger: Logger): RoomH
     onFailure: ({ error, ...of }) =>
       logger.info('a server was of no help in filling a gap', { ...of, error }),
   })
+}
+
+/** Push, whose requests to where users say follow the same rules as those to where servers say. */
+async function openPush(
+  deps: Omit<PushDeps, 'outgoing'> & Pick<Homeserver, 'config'>,
+  network: FederationNetwork,
+): Promise<Push> {
+  const { clock, config } = deps
+  const guard = createAddressGuard(config.federation.allow_private_addresses)
+  const authorities = await readAuthorities(config.federation)
+  const resolver = network.resolver ?? createSystemResolver(clock)
+  const outgoing = network.outgoing ?? createOutgoing({ clock, resolver, guard, authorities })
+  return createPush({ ...deps, outgoing })
 }
 
 /** The database, which signs as this server, and the log over it. */
@@ -259,6 +279,7 @@ export async function openHomeserver(
   const volatile = createVolatileStream()
   const notifier = createNotifier({ log, bus, clock, members: rooms.members })
   const pushRules = createPushRules(shared)
+  const unread = createUnread({ ...shared, pushRules })
   const registry = createRegistry(serverName, registrations)
   const feed = createEphemeralFeed({ ...shared, volatile, registry })
   const running = createAppservices(shared, registry, { onEntry: (entry) => feed.onEntry(entry) })
@@ -288,7 +309,8 @@ export async function openHomeserver(
     toldMembers: createToldMembers(budget),
     epochs: { log: log.epoch, boot: random.token(8) },
     pushRules,
-    unread: createUnread({ ...shared, pushRules }),
+    unread,
+    push: await openPush({ ...shared, pushRules, unread }, network),
     keyCounts: createKeyCounts(shared),
     jobs: createHomeserverJobs(shared, () => hs),
     filters: createStoredFilters(shared),
