@@ -34,6 +34,7 @@ import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
 import type { Jobs } from './jobs/runner.ts'
+import type { Push } from './push/push.ts'
 import type { PushRules } from './user-data/push-rules.ts'
 import type { Typing } from './user-data/typing.ts'
 import type { TokenEpochs } from './sync/token.ts'
@@ -67,6 +68,8 @@ export interface Homeserver {
   readonly volatile: VolatileStream
   readonly pushRules: PushRules
   readonly unread: Unread
+  /** What people's push gateways are told. */
+  readonly push: Push
   readonly filters: StoredFilters
   readonly presence: Presence
   readonly typing: Typing

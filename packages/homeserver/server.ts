@@ -9,7 +9,7 @@ import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/
 import { openLog, type Log } from '@causeway/store/log/log.ts'
 import { createTransactions } from './client/idempotent.ts'
 import { clientRoutes } from './client/routes.ts'
-import { createFederation, type FederationNetwork } from './federation/create-federation.ts'
+import { createFederation, readAuthorities, type FederationNetwork } from './federation/create-federation.ts'
 import { createPolicyPort } from './federation/policy/ask-policy-server.ts'
 import { createRemoteSpaces } from './federation/history/remote-spaces.ts'
 import { createRoomPeers } from './federation/room-peers.ts'
@@ -58,6 +58,10 @@ import { findAppserviceSession } from './appservice/session.ts'
 import { createOutbound } from './federation/outbound/outbound.ts'
 import { createHomeserverJobs } from './jobs/create-jobs.ts'
 import { createSearchIndex } from './search/search-index.ts'
+import { createAddressGuard } from './outgoing/address-guard.ts'
+import { createOutgoing } from './outgoing/outgoing.ts'
+import { createSystemResolver } from './outgoing/system-resolver.ts'
+import { createPush, type Push, type PushDeps } from './push/push.ts'
 import { createNotifier } from './sync/notifier.ts'
 import { createStoredFilters } from './sync/create-stored-filters.ts'
 import { createToldMembers } from './sync/told-members.ts'
@@ -130,6 +134,7 @@ export async function startHomeserver(
     .catch(async (error: unknown) => {
       await hs.search[Symbol.asyncDispose]()
       await hs.outbound[Symbol.asyncDispose]()
+      await hs.push[Symbol.asyncDispose]()
       await hs.appservices[Symbol.asyncDispose]()
       await db[Symbol.asyncDispose]()
       throw error
@@ -165,6 +170,7 @@ export function routesOf({ federation }: Pick<HomeserverConfig, 'federation'>): 
 /** What reads the log begins, before anything is written to it. */
 export async function startSending(hs: Homeserver): Promise<void> {
   await hs.appservices.start()
+  await hs.push.start()
   if (hs.config.federation.enabled) await hs.outbound.start(hs.federation.client, hs)
 }
 
@@ -178,6 +184,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
 export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise<void> {
   await hs.search[Symbol.asyncDispose]()
   await hs.outbound[Symbol.asyncDispose]()
+  await hs.push[Symbol.asyncDispose]()
   await hs.appservices[Symbol.asyncDispose]()
   await hs.receiving[Symbol.asyncDispose]()
   await hs.remoteDevices[Symbol.asyncDispose]()
@@ -209,6 +216,19 @@ function openHistory(rooms: RoomEngine, peers: RoomPeers, logger: Logger): RoomH
     onFailure: ({ error, ...of }) =>
       logger.info('a server was of no help in filling a gap', { ...of, error }),
   })
+}
+
+/** Push, whose requests to where users say follow the same rules as those to where servers say. */
+async function openPush(
+  deps: Omit<PushDeps, 'outgoing'> & Pick<Homeserver, 'config'>,
+  network: FederationNetwork,
+): Promise<Push> {
+  const { clock, config } = deps
+  const guard = createAddressGuard(config.federation.allow_private_addresses)
+  const authorities = await readAuthorities(config.federation)
+  const resolver = network.resolver ?? createSystemResolver(clock)
+  const outgoing = network.outgoing ?? createOutgoing({ clock, resolver, guard, authorities })
+  return createPush({ ...deps, outgoing })
 }
 
 /** The database, which signs as this server, and the log over it. */
@@ -263,6 +283,7 @@ export async function openHomeserver(
   const volatile = createVolatileStream()
   const notifier = createNotifier({ log, bus, clock, members: rooms.members })
   const pushRules = createPushRules(shared)
+  const unread = createUnread({ ...shared, pushRules })
   const registry = createRegistry(serverName, registrations)
   const feed = createEphemeralFeed({ ...shared, volatile, registry })
   const running = createAppservices(shared, registry, { onEntry: (entry) => feed.onEntry(entry) })
@@ -293,7 +314,8 @@ export async function openHomeserver(
     toldMembers: createToldMembers(budget),
     epochs: { log: log.epoch, boot: random.token(8) },
     pushRules,
-    unread: createUnread({ ...shared, pushRules }),
+    unread,
+    push: await openPush({ ...shared, pushRules, unread }, network),
     keyCounts: createKeyCounts(shared),
     jobs: createHomeserverJobs(shared, () => hs),
     filters: createStoredFilters(shared),

@@ -1,6 +1,7 @@
 import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { deleteLoginTokens } from '@causeway/store/tables/login-tokens.ts'
+import { deletePushersOfOthers } from '@causeway/store/tables/pushers.ts'
 import { deleteOtherTokens } from '@causeway/store/tables/tokens.ts'
 import { setPasswordHash } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
@@ -28,7 +29,9 @@ export async function changePassword(
       deleteLoginTokens(userId),
       ...steps,
       // Also of a device that logged in with the old password since they were listed.
-      ...(keepDevices ? [] : deleteOtherTokens(userId, except ?? '')),
+      ...(keepDevices
+        ? []
+        : [...deleteOtherTokens(userId, except ?? ''), ...deletePushersOfOthers(userId, except ?? '')]),
     ],
   })
   if (!result.ok) throw notFound(`There is no account ${userId} in use`)

@@ -1,6 +1,7 @@
 import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { Write } from '@causeway/store/db/database.ts'
 import { deleteDevice, listDevices } from '@causeway/store/tables/devices.ts'
+import { deletePushersOfDevice } from '@causeway/store/tables/pushers.ts'
 import { deleteTokens } from '@causeway/store/tables/tokens.ts'
 import { deviceRemoval, forgetDevices as forgetKeys } from '../devices/remove-devices.ts'
 import type { Homeserver } from '../homeserver.ts'
@@ -16,8 +17,12 @@ export async function listDeviceIds(hs: Pick<Deps, 'db'>, userId: UserId): Promi
 export function endDevicesWrite(userId: UserId, deviceIds: readonly DeviceId[]): Write {
   if (deviceIds.length === 0) return { entries: [], steps: [] }
   const { entries, steps } = deviceRemoval(userId, deviceIds)
-  const own = deviceIds.flatMap((id) => [...deleteTokens(userId, id), deleteDevice(userId, id)])
-  return { entries, steps: [...own, ...steps] }
+  const own = deviceIds.flatMap((id) => [
+    ...deleteTokens(userId, id),
+    ...deletePushersOfDevice(userId, id),
+    deleteDevice(userId, id),
+  ])
+  return { entries: [...entries, { kind: 'pushers', position: 0, userId }], steps: [...own, ...steps] }
 }
 
 /** To be called after the commit of `endDevicesWrite`, before anybody is answered. */

@@ -24,7 +24,10 @@ export async function renderContext(
   { access, visible }: SearchResult,
   request: ContextRequest,
 ): Promise<string> {
-  const reader: PageReader = { rooms: hs.rooms, history: { fill: () => Promise.resolve(false) } }
+  const reader: PageReader = {
+    rooms: hs.rooms,
+    history: { mayLack: async () => false, fill: async () => false },
+  }
   const { depth, nid } = visible.event
   const read = async (backwards: boolean, limit: number): Promise<readonly VisibleEvent[]> => {
     if (limit === 0) return []

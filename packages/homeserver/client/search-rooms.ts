@@ -93,7 +93,7 @@ async function predecessorOf(
   { rooms }: Pick<Homeserver, 'rooms'>,
   { room, stateRoot }: RoomAccess,
 ): Promise<RoomId | undefined> {
-  const create = stateRoot === 0 ? undefined : await readStateAt(rooms, room, stateRoot, 'm.room.create', '')
+  const create = await readStateAt(rooms, room, await stateRoot(), 'm.room.create', '')
   const predecessor = create?.stored.content['predecessor'] as { room_id?: unknown } | null | undefined
   const roomId = predecessor?.room_id
   return typeof roomId === 'string' ? parseRoomId(roomId) : undefined

@@ -150,7 +150,7 @@ async function renderStates(
   for (const [roomId, found] of Map.groupBy(results, ({ access }) => access.room.roomId)) {
     const { room, stateRoot } = found[0]!.access
     const senders = new Set<string>(found.map(({ visible }) => visible.event.sender))
-    const entries = await listStateAt(hs.rooms, room, stateRoot)
+    const entries = await listStateAt(hs.rooms, room, await stateRoot())
     const told = entries.filter(
       ({ stored: { type, stateKey } }) =>
         !filter.lazyLoadMembers || type !== 'm.room.member' || senders.has(stateKey ?? ''),

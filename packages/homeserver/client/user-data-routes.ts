@@ -7,6 +7,8 @@ import {
 } from './account-data-endpoints.ts'
 import { defineFilter, getFilter } from './filter-endpoints.ts'
 import { getPresence, setPresence } from './presence-endpoints.ts'
+import { getNotifications } from './notifications.ts'
+import { getPushers, postPusher } from './pusher-endpoints.ts'
 import {
   deletePushRule,
   getPushRule,
@@ -47,4 +49,7 @@ export const userDataRoutes: readonly AnyEndpoint[] = [
   setPushRuleEnabled,
   getPushRuleActions,
   setPushRuleActions,
+  getPushers,
+  postPusher,
+  getNotifications,
 ]

@@ -9,6 +9,7 @@ import { compileEndpoint } from '../http/compile-endpoint.ts'
 import { createRoomFigures } from '../rooms/room-figures.ts'
 import { createReceiveFigures } from '../rooms/receive/figures.ts'
 import { registerSources } from './register-sources.ts'
+import { createPushFigures } from '../push/figures.ts'
 import { RequestTimes } from './request-times.ts'
 
 const endpoint = compileEndpoint(
@@ -38,7 +39,13 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   rooms.noteResolution('!forked:a.example' as RoomId, 1_500)
   const requests = { ok: 5, refused: 1 }
   const federation = { tally: { requests, waiting: 2 }, destinations: { failing: () => 7 } }
+  const push = {
+    figures: createPushFigures(),
+    turns: () => [{ place: 'push.example', phase: 'asleep' as const, ...asleep }],
+  }
+  push.figures.outcome('sent')
   registerSources(registry, {
+    push,
     times,
     budget,
     router: { waiting: new Set() },
@@ -57,6 +64,11 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   times.observe(endpoint, 404, 30_001)
   times.observe(undefined, 404, 1)
   const text = await registry.metrics()
+  assert.match(text, /^causeway_pushers\{failing="false"\} 0$/m)
+  assert.match(text, /^causeway_push_waiting_pushers\{phase="asleep"\} 1$/m)
+  assert.match(text, /^causeway_push_oldest_seconds\{asleep="true"\} 2\.5$/m)
+  assert.match(text, /^causeway_push_gateway_waiting_pushers\{gateway="push\.example"\} 1$/m)
+  assert.match(text, /^causeway_push_attempts_total\{outcome="sent"\} 1$/m)
   assert.match(text, /^causeway_http_request_seconds_bucket\{operation="sync",le="0\.0025"\} 0$/m)
   assert.match(text, /^causeway_http_request_seconds_bucket\{operation="sync",le="0\.005"\} 1$/m)
   assert.match(text, /^causeway_http_request_seconds_bucket\{operation="sync",le="\+Inf"\} 2$/m)

@@ -156,6 +156,36 @@ export const METRICS = {
     kind: 'counter',
     help: 'Events that another server answered it did not accept',
   },
+  pushers: {
+    name: 'causeway_pushers',
+    kind: 'gauge',
+    help: 'Pushers that people have set, and of these the ones whose gateway did not take what it was last sent',
+  },
+  pushTurns: {
+    name: 'causeway_push_waiting_pushers',
+    kind: 'gauge',
+    help: 'Pushers that something is to be sent to: waiting for their turn, sending, asleep until the next attempt',
+  },
+  pushOldest: {
+    name: 'causeway_push_oldest_seconds',
+    kind: 'gauge',
+    help: 'How long something has waited for a push gateway; those that are asleep apart, since they may be gone for good',
+  },
+  pushGatewayWaiting: {
+    name: 'causeway_push_gateway_waiting_pushers',
+    kind: 'gauge',
+    help: 'Pushers asleep since their gateway did not take something: the ten gateways with the most, all others as "others"',
+  },
+  pushAttempts: {
+    name: 'causeway_push_attempts_total',
+    kind: 'counter',
+    help: 'Attempts at notifications by outcome: sent, rejected (the pusher was deleted), refused, malformed, unreachable, given_up (the gateway called it wrong), fault (ours)',
+  },
+  pushDropped: {
+    name: 'causeway_push_dropped_total',
+    kind: 'counter',
+    help: 'Pushers for which what waited was dropped, since their gateway took nothing for a day',
+  },
   edus: {
     name: 'causeway_federation_edus_total',
     kind: 'counter',

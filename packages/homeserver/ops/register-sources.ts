@@ -11,6 +11,8 @@ import { countUnsentRooms } from '@causeway/store/tables/outbound.ts'
 import { countWaiting } from '@causeway/store/tables/inbound-pdus.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import type { SearchIndex } from '../search/search-index.ts'
+import type { Push } from '../push/push.ts'
+import { countPushers } from '@causeway/store/tables/pushers.ts'
 import type { RoomFigures } from '../rooms/room-figures.ts'
 import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
 import type { MetricDeclaration, Sample } from './metrics.ts'
@@ -26,6 +28,7 @@ export interface MetricSources {
   readonly db: { readonly stats: CommitStats } & Pick<Database, 'query' | 'queryLarge'>
   readonly receiving: { readonly figures: ReceiveFigures; readonly inbox: Pick<Inbox, 'active'> }
   readonly outbound: Pick<Outbound, 'figures' | 'states'>
+  readonly push: Pick<Push, 'figures' | 'turns'>
   readonly clock: Pick<Clock, 'now'>
   readonly eduTally: EduTally
   readonly federation: FederationFigures
@@ -73,6 +76,7 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerFederation(registry, federation)
   registerCaches(registry, budget)
   registerOutbound(registry, sources)
+  registerPush(registry, sources)
   registerRooms(registry, sources)
   registerDestinations(registry, sources)
 }
@@ -85,23 +89,56 @@ function registerOutbound(registry: Registry, { outbound, clock }: MetricSources
     const counts = Map.groupBy(outbound.states(), ({ phase }) => phase)
     return PHASES.map((phase) => ({ labels: { phase }, value: counts.get(phase)?.length ?? 0 }))
   })
-  registerMetric(registry, METRICS.outboundOldest, () => {
-    const oldest = new Map<boolean, number>()
-    for (const { phase, since } of outbound.states()) {
-      const isAsleep = phase === 'asleep'
-      oldest.set(isAsleep, Math.min(oldest.get(isAsleep) ?? Infinity, since))
-    }
-    return [false, true].map((isAsleep) => ({
-      labels: { asleep: String(isAsleep) },
-      value: oldest.has(isAsleep) ? Math.max(0, clock.now() - oldest.get(isAsleep)!) / 1000 : 0,
-    }))
-  })
+  registerMetric(registry, METRICS.outboundOldest, () => oldestOf(outbound.states(), clock.now()))
   registerMetric(registry, METRICS.outboundTransactions, () =>
     [...figures.outcomes].map(([outcome, value]) => ({ labels: { outcome }, value })),
   )
   registerValue(registry, METRICS.outboundPdus, () => figures.counts.pdus)
   registerValue(registry, METRICS.outboundEdus, () => figures.counts.edus)
   registerValue(registry, METRICS.outboundRefused, () => figures.counts.refused)
+}
+
+/** How long something has waited for a receiver, those that are asleep apart. */
+function oldestOf(
+  states: readonly { readonly phase: ServerState['phase']; readonly since: number }[],
+  now: number,
+): Sample[] {
+  const oldest = new Map<boolean, number>()
+  for (const { phase, since } of states) {
+    const isAsleep = phase === 'asleep'
+    oldest.set(isAsleep, Math.min(oldest.get(isAsleep) ?? Infinity, since))
+  }
+  return [false, true].map((isAsleep) => ({
+    labels: { asleep: String(isAsleep) },
+    value: oldest.has(isAsleep) ? Math.max(0, now - oldest.get(isAsleep)!) / 1000 : 0,
+  }))
+}
+
+function registerPush(registry: Registry, { push, clock, db }: MetricSources): void {
+  registerMetric(registry, METRICS.pushers, async () => {
+    const { pushers, failing } = await countPushers(db)
+    return [
+      { labels: { failing: 'false' }, value: pushers - failing },
+      { labels: { failing: 'true' }, value: failing },
+    ]
+  })
+  registerMetric(registry, METRICS.pushTurns, () => {
+    const counts = Map.groupBy(push.turns(), ({ phase }) => phase)
+    return PHASES.map((phase) => ({ labels: { phase }, value: counts.get(phase)?.length ?? 0 }))
+  })
+  registerMetric(registry, METRICS.pushOldest, () => oldestOf(push.turns(), clock.now()))
+  registerMetric(registry, METRICS.pushGatewayWaiting, () => {
+    const asleep = push.turns().filter(({ phase }) => phase === 'asleep')
+    const all = [...Map.groupBy(asleep, ({ place }) => place)]
+      .map(([place, turns]) => [place, turns.length] as const)
+      .sort((a, b) => b[1] - a[1])
+    const others = all.slice(NAMED).reduce((sum, [, count]) => sum + count, 0)
+    return namedAndOthers('gateway', all.slice(0, NAMED), others)
+  })
+  registerMetric(registry, METRICS.pushAttempts, () =>
+    [...push.figures.outcomes].map(([outcome, value]) => ({ labels: { outcome }, value })),
+  )
+  registerValue(registry, METRICS.pushDropped, () => push.figures.counts.dropped)
 }
 
 /** Rooms or servers that a metric names; the labels of one metric never are more than these and `OTHERS`. */

@@ -7,6 +7,7 @@ import { federationRoomTables } from './federation-tables.ts'
 import { mediaTables } from './media-tables.ts'
 import { federationTables } from './network-tables.ts'
 import { outboundTables } from './outbound-tables.ts'
+import { pushTables } from './push-tables.ts'
 import { remoteUserTables } from './remote-user-tables.ts'
 import { reportTables } from './report-tables.ts'
 import type { ErasureList } from './rules.ts'
@@ -28,6 +29,7 @@ export const ERASURE: ErasureList = {
   ...federationRoomTables,
   ...federationTables,
   ...outboundTables,
+  ...pushTables,
   ...remoteUserTables,
   ...reportTables,
   ...searchTables,

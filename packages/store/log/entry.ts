@@ -13,6 +13,7 @@ export type LogEntry =
   | ToDeviceEntry
   | DeviceListEntry
   | PushRulesEntry
+  | PushersEntry
   | ProfileEntry
   | RoomWholeEntry
   | PurgeEntry
@@ -133,6 +134,13 @@ export interface DeviceListEntry {
 
 export interface PushRulesEntry {
   readonly kind: 'push_rules'
+  position: number
+  readonly userId: UserId
+}
+
+/** A user's pushers changed: set, deleted, ended with a session. */
+export interface PushersEntry {
+  readonly kind: 'pushers'
   position: number
   readonly userId: UserId
 }

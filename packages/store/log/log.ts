@@ -41,6 +41,7 @@ const KINDS: readonly EntryKind[] = [
   'to_device',
   'device_list',
   'push_rules',
+  'pushers',
   'profile',
   'room_whole',
   'purge',

@@ -169,3 +169,45 @@ export function insertMention(mention: {
 export function deleteMentions(roomNid: number, eventNid: number): Step {
   return { sql: 'DELETE FROM mentions WHERE room_nid = ? AND event_nid = ?', params: [roomNid, eventNid] }
 }
+
+/** Which events of a room are looked at for one user: see `CountMode` of the homeserver. */
+export interface CandidateRange {
+  readonly roomNid: number
+  readonly userId: string
+  readonly mode: 'default' | 'mentions' | 'evaluate'
+  /** Exclusive, both. */
+  readonly after: number
+  readonly before: number
+  readonly newestFirst: boolean
+  readonly limit: number
+}
+
+/** Numbers of events of a room that a user may have to be told of, from the indexes alone. */
+export async function listCandidates(db: Database, range: CandidateRange): Promise<number[]> {
+  const { roomNid, userId, mode, after, before, newestFirst, limit } = range
+  const order = newestFirst ? 'DESC' : 'ASC'
+  const events = `SELECT nid FROM events e WHERE room_nid = ? AND nid > ? AND nid < ?
+    AND ${mode === 'evaluate' ? '(e.flags & 7) = 0' : COUNTED} ORDER BY nid ${order} LIMIT ?`
+  const mentions = `SELECT event_nid AS nid FROM mentions WHERE room_nid = ? AND event_nid > ? AND event_nid < ?
+    AND (user_id = ? OR user_id = '') ORDER BY event_nid ${order} LIMIT ?`
+  const place = [roomNid, after, before]
+  const [plain, mentioned] = await Promise.all([
+    mode === 'mentions' ? [] : db.query<{ nid: number }>(events, [...place, limit]),
+    mode === 'evaluate' ? [] : db.query<{ nid: number }>(mentions, [...place, userId, limit]),
+  ])
+  const nids = [...new Set([...plain, ...mentioned].map(({ nid }) => nid))]
+  return nids.sort((a, b) => (newestFirst ? b - a : a - b)).slice(0, limit)
+}
+
+/** When the user last came into some rooms: numbers of events, by room. */
+export async function listComings(
+  db: Database,
+  userId: string,
+  roomNids: readonly number[],
+): Promise<Map<number, number>> {
+  const rows = await db.query<{ room_nid: number; event_nid: number }>(
+    "SELECT room_nid, event_nid FROM sent_positions WHERE user_id = ? AND thread_id = '' AND room_nid IN (?int[])",
+    [userId, roomNids],
+  )
+  return new Map(rows.map(({ room_nid: roomNid, event_nid: nid }) => [roomNid, nid]))
+}

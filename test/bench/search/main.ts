@@ -83,7 +83,7 @@ async function fillRooms(db: Database, models: readonly EventRow[]): Promise<voi
         json: Buffer.from(json),
         depth: nid,
       }
-      return { into: EVENTS, values: columns.map((name) => row[name]!) }
+      return { into: EVENTS, values: columns.map((name) => row[name as keyof typeof row]) }
     })
     await db.commit({ entries: [], steps })
   }

@@ -22,7 +22,7 @@ import type { RoomEngine } from '../../rooms/engine.ts'
 import { isShown } from '../../rooms/read-events.ts'
 import { readOutboundEntries } from './read-entries.ts'
 import type { RoomTargets, ServerSet } from './room-targets.ts'
-import type { UnsentRooms } from './unsent-rooms.ts'
+import type { UnsentRooms } from '../../outgoing/unsent-rooms.ts'
 
 export interface DispatchDeps {
   readonly serverName: ServerName
@@ -33,7 +33,7 @@ export interface DispatchDeps {
   readonly logger: Logger
   readonly rooms: RoomEngine
   readonly targets: RoomTargets
-  readonly unsent: UnsentRooms
+  readonly unsent: UnsentRooms<ServerName>
   /** Told which servers have something to be sent, once that is durable. */
   readonly wake: (server: ServerName) => void
   /** Told of receipts, after the events before them. */

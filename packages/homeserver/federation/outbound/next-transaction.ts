@@ -15,7 +15,7 @@ import type { Dispatcher } from './dispatch.ts'
 import { collectRoomEvents, MAX_PDUS, takeRoomEvents, type RoomEvents } from './room-events.ts'
 import type { RoomTargets } from './room-targets.ts'
 import type { ServerSets } from './server-sets.ts'
-import type { UnsentRooms } from './unsent-rooms.ts'
+import type { UnsentRooms } from '../../outgoing/unsent-rooms.ts'
 import type { VolatileEdus } from './volatile-edus.ts'
 
 export interface NextDeps {
@@ -26,7 +26,7 @@ export interface NextDeps {
   readonly rooms: RoomEngine
   readonly targets: RoomTargets
   readonly sets: ServerSets
-  readonly unsent: UnsentRooms
+  readonly unsent: UnsentRooms<ServerName>
   readonly volatile: VolatileEdus
   readonly dispatcher: Pick<Dispatcher, 'settled' | 'roomSent'>
 }

@@ -20,7 +20,7 @@ import { createOutboundFigures, type OutboundFigures } from './figures.ts'
 import { createRoomTargets } from './room-targets.ts'
 import { createSender, type Sender, type ServerState } from './sender.ts'
 import { createServerSets } from './server-sets.ts'
-import { createUnsentRooms } from './unsent-rooms.ts'
+import { createUnsentRooms } from '../../outgoing/unsent-rooms.ts'
 import { createVolatileEdus } from './volatile-edus.ts'
 import { createVolatileFeed } from './volatile-feed.ts'
 
@@ -97,7 +97,7 @@ class RunningOutbound implements Outbound {
   constructor(deps: OutboundDeps) {
     this.#deps = deps
     this.#targets = createRoomTargets(deps)
-    this.#unsent = createUnsentRooms(deps.budget)
+    this.#unsent = createUnsentRooms<ServerName>(deps.budget, 'unsent_rooms')
     this.#edus = createVolatileEdus(deps.budget, (userId) =>
       presenceContent(this.#sources?.presence.of(userId), deps.clock.now()),
     )

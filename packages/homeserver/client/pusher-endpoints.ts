@@ -1,0 +1,116 @@
+// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3pushers
+import { Type, type Static } from 'typebox'
+import { invalidParam, missingParam } from '@causeway/matrix/errors/matrix-error.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { listPushersOfUser, type PusherRow, type PusherSetting } from '@causeway/store/tables/pushers.ts'
+import { defineEndpoint, type Session } from '../http/endpoint.ts'
+import { jsonObject } from '../http/schemas.ts'
+import { NOTIFY_PATH } from '../push/deliver.ts'
+import { removePusher, setPusher } from '../push/set-pusher.ts'
+import { v3 } from './paths.ts'
+
+function toWire(row: PusherRow): JsonObject {
+  return {
+    pushkey: row.pushkey,
+    kind: row.kind,
+    app_id: row.app_id,
+    app_display_name: row.app_display_name,
+    device_display_name: row.device_display_name,
+    ...(row.profile_tag === '' ? {} : { profile_tag: row.profile_tag }),
+    lang: row.lang,
+    data: JSON.parse(row.data) as JsonObject,
+  }
+}
+
+export const getPushers = defineEndpoint({
+  operation: 'getPushers',
+  method: 'GET',
+  ...v3('/pushers'),
+  auth: 'user',
+  run: async ({ db }, { session }) => ({
+    pushers: (await listPushersOfUser(db, session.userId)).map(toWire),
+  }),
+})
+
+const nameText = Type.Optional(Type.String({ maxLength: 255 }))
+
+/** What is missing is told by the standard errcode for it, so nothing is required here. */
+const pusherBody = Type.Object({
+  kind: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  app_id: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  pushkey: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
+  app_display_name: nameText,
+  device_display_name: nameText,
+  profile_tag: nameText,
+  lang: nameText,
+  data: Type.Optional(jsonObject),
+  append: Type.Optional(Type.Boolean()),
+})
+type PusherBody = Static<typeof pusherBody>
+
+const MAX_PUSHKEY_BYTES = 512
+const MAX_URL = 2_000
+/** What a client may have its gateway told with every notification, in bytes of JSON. */
+const MAX_DATA_BYTES = 8_192
+
+export const postPusher = defineEndpoint({
+  operation: 'postPusher',
+  method: 'POST',
+  ...v3('/pushers/set'),
+  auth: 'user',
+  rateLimit: 'profile',
+  body: pusherBody,
+  run: async (hs, { session, body }) => {
+    const { kind } = body
+    if (kind === undefined) throw missingParam('kind must be "http", or null to delete the pusher')
+    const [appId, pushkey] = [required(body, 'app_id'), required(body, 'pushkey')]
+    if (Buffer.byteLength(pushkey) > MAX_PUSHKEY_BYTES)
+      throw invalidParam(`pushkey may have at most ${MAX_PUSHKEY_BYTES} bytes`)
+    if (kind === null) await removePusher(hs, session.userId, { appId, pushkey })
+    else await setPusher(hs, settingOf(session, body, kind, hs.clock.now()), body.append ?? false)
+    return {}
+  },
+})
+
+function settingOf(
+  { userId, deviceId }: Session,
+  body: PusherBody,
+  kind: string,
+  now: number,
+): PusherSetting {
+  if (kind !== 'http') throw invalidParam(`This server has pushers of the kind "http", and none of "${kind}"`)
+  const data = required(body, 'data')
+  const text = JSON.stringify(data)
+  if (Buffer.byteLength(text) > MAX_DATA_BYTES)
+    throw invalidParam(`data may have at most ${MAX_DATA_BYTES} bytes`)
+  return {
+    user_id: userId,
+    app_id: required(body, 'app_id'),
+    pushkey: required(body, 'pushkey'),
+    device_id: deviceId ?? '',
+    kind,
+    app_display_name: required(body, 'app_display_name'),
+    device_display_name: required(body, 'device_display_name'),
+    profile_tag: body.profile_tag ?? '',
+    lang: required(body, 'lang'),
+    data: text,
+    gateway: gatewayOf(data),
+    set_ts: now,
+  }
+}
+
+function required<K extends keyof PusherBody>(body: PusherBody, name: K): NonNullable<PusherBody[K]> {
+  const value = body[name]
+  if (value === undefined || value === null) throw missingParam(`A pusher needs ${name}`)
+  return value
+}
+
+/** Host and port of the gateway. */
+function gatewayOf({ url: text }: JsonObject): string {
+  if (text === undefined) throw missingParam('A pusher needs data.url, the address of its push gateway')
+  const url =
+    typeof text === 'string' && text.length <= MAX_URL && URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol !== 'https:' || url.pathname !== NOTIFY_PATH || url.username + url.password !== '')
+    throw invalidParam(`data.url must be an address such as https://push.example.org${NOTIFY_PATH}`)
+  return url.host
+}

@@ -1,0 +1,32 @@
+import { deleteRows, keep, type ErasureList } from './rules.ts'
+
+/** Who is notified where, and of what they still have to be. */
+export const pushTables: ErasureList = {
+  pushers: {
+    columns: {
+      nid: 'none',
+      user_id: 'user_id',
+      app_id: 'content',
+      pushkey: 'content',
+      device_id: 'none',
+      kind: 'none',
+      app_display_name: 'content',
+      device_display_name: 'content',
+      profile_tag: 'content',
+      lang: 'content',
+      data: 'content',
+      gateway: 'content',
+      set_ts: 'none',
+      since: 'none',
+      position: 'none',
+      badge: 'none',
+      failing_since: 'none',
+    },
+    erase: { user_id: deleteRows('user_id', 'nid') },
+  },
+  push_rooms: {
+    columns: { pusher_nid: 'none', room_nid: 'room_nid', from_nid: 'event_nid', revision: 'none' },
+    purge: deleteRows('room_nid', 'pusher_nid'),
+    redact: { from_nid: keep('from where on the room is looked through; what was redacted is not sent') },
+  },
+}
