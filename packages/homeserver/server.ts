@@ -42,7 +42,7 @@ import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import { createSystemResolver } from './outgoing/system-resolver.ts'
 import { forgetPreviews } from './previews/forget-previews.ts'
-import { createPreviews } from './previews/previews.ts'
+import { createPreviews, type Previews } from './previews/previews.ts'
 import { createPresence } from './presence/create-presence.ts'
 import { createRoomEngine, type RoomEngine, type StateReset } from './rooms/engine.ts'
 import { createReceiveFigures, type ReceiveFigures } from './rooms/receive/figures.ts'
@@ -228,6 +228,15 @@ function openHistory(rooms: RoomEngine, peers: RoomPeers, logger: Logger): RoomH
   })
 }
 
+/** Names are resolved, and authorities trusted, as for other servers. */
+async function openPreviews(
+  { config, ...shared }: Pick<Homeserver, 'config' | 'clock' | 'budget'>,
+  { resolver = createSystemResolver(shared.clock) }: FederationNetwork,
+): Promise<Previews> {
+  const authorities = await readAuthorities(config.federation)
+  return createPreviews({ ...shared, config: config.url_previews, resolver, authorities })
+}
+
 /** The database, which signs as this server, and the log over it. */
 function openStore(
   config: HomeserverConfig,
@@ -301,12 +310,7 @@ export async function openHomeserver(
     history: openHistory(rooms, peers, logger),
     signer,
     media: createMediaState(signer, clock, budget),
-    previews: createPreviews({
-      ...shared,
-      config: config.url_previews,
-      resolver: network.resolver ?? createSystemResolver(clock),
-      authorities: await readAuthorities(config.federation),
-    }),
+    previews: await openPreviews(shared, network),
     publicRooms: createPublicRooms(shared),
     blobs: await openDiskBlobs(config.media.path, random),
     notifier,
