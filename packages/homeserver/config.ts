@@ -4,6 +4,7 @@ import { DEFAULT_ROOM_VERSION, SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/
 import type { RateLimitName } from './http/endpoint.ts'
 import type { RateLimit, RateLimits } from './http/rate-limit.ts'
 import { bytes, dataPath, secret } from './ops/config-options.ts'
+import { findPreviewConflicts, previewOptions } from './preview-options.ts'
 import { federationOptions, findFederationConflicts, oldSigningKeys } from './federation-options.ts'
 
 const text = (standard: string, description: string): ReturnType<typeof Type.String> =>
@@ -177,6 +178,7 @@ const rateLimits = Type.Object(
     registration: limit(0.05, 10, 'Registering, per address.'),
     profile: limit(0.5, 20, 'Changing name or picture, per person: it is sent to every room.'),
     media: limit(5, 100, 'Uploads and downloads, per person.'),
+    preview: limit(0.5, 60, 'Previews of pages, per person.'),
     keys: limit(10, 200, 'Encryption keys, per person.'),
     read: limit(50, 500, 'Everything that only reads, per person.'),
     report: limit(0.1, 20, 'Reporting events, rooms and people to the operators, per person.'),
@@ -291,6 +293,7 @@ export const homeserverConfigSchema = Type.Object({
     description: 'Registration files of application services.',
   }),
   federation: federationOptions,
+  url_previews: previewOptions,
   rate_limits: rateLimits,
   memory,
   log,
@@ -312,6 +315,7 @@ const LIMIT_NAMES: Readonly<Record<RateLimitName, keyof HomeserverConfig['rate_l
   registration: 'registration',
   profile: 'profile',
   media: 'media',
+  preview: 'preview',
   keys: 'keys',
   read: 'read',
   report: 'report',
@@ -374,6 +378,7 @@ export function checkHomeserverConfig(config: HomeserverConfig): ConfigConflict[
     conflicts.push({ path: ['turn', 'shared_secret'], message: 'is needed where there are uris' })
   }
   conflicts.push(...findFederationConflicts(config.federation, config.old_signing_keys))
+  conflicts.push(...findPreviewConflicts(config.url_previews))
   const budget = config.memory.budget
   if (budget < 16 * 1024 * 1024) {
     conflicts.push({

@@ -8,6 +8,7 @@ import type { Database } from '@causeway/store/db/database.ts'
 import type { Log } from '@causeway/store/log/log.ts'
 import type { Transactions } from './client/idempotent.ts'
 import type { HomeserverConfig } from './config.ts'
+import type { Previews } from './previews/previews.ts'
 import type { PublicRooms } from './directory/public-rooms.ts'
 import type { MediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
@@ -56,6 +57,8 @@ export interface Homeserver {
   readonly random: Random
   readonly signer: Signer
   readonly media: MediaState
+  /** What pages say of themselves. */
+  readonly previews: Previews
   readonly publicRooms: PublicRooms
   readonly rooms: RoomEngine
   readonly history: RoomHistory

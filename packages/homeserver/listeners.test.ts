@@ -35,6 +35,7 @@ const NAMES = [
   'registration',
   'profile',
   'media',
+  'preview',
   'keys',
 ]
 const limits = Object.fromEntries(

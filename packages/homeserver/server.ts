@@ -9,6 +9,7 @@ import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/
 import { openLog, type Log } from '@causeway/store/log/log.ts'
 import { createTransactions } from './client/idempotent.ts'
 import { clientRoutes } from './client/routes.ts'
+import { previewRoutes } from './client/url-preview.ts'
 import { createFederation, readAuthorities, type FederationNetwork } from './federation/create-federation.ts'
 import { createPolicyPort } from './federation/policy/ask-policy-server.ts'
 import { createRemoteSpaces } from './federation/history/remote-spaces.ts'
@@ -39,6 +40,9 @@ import { createPublicRooms } from './directory/public-rooms.ts'
 import { forgetUnusedMedia } from './media/remote/forget-remote-media.ts'
 import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
+import { createSystemResolver } from './outgoing/system-resolver.ts'
+import { forgetPreviews } from './previews/forget-previews.ts'
+import { createPreviews, type Previews } from './previews/previews.ts'
 import { createPresence } from './presence/create-presence.ts'
 import { createRoomEngine, type RoomEngine, type StateReset } from './rooms/engine.ts'
 import { createReceiveFigures, type ReceiveFigures } from './rooms/receive/figures.ts'
@@ -140,7 +144,13 @@ export async function startHomeserver(
       throw error
     })
   const housekeeping = startHousekeeping(
-    [forgetOldTransactions(hs), forgetOpenIdTokens(hs), forgetReceivedIds(hs), forgetUnusedMedia(hs)],
+    [
+      forgetOldTransactions(hs),
+      forgetOpenIdTokens(hs),
+      forgetReceivedIds(hs),
+      forgetUnusedMedia(hs),
+      forgetPreviews(hs),
+    ],
     deps,
   )
   const certificates = watchCertificates(config, listeners, deps)
@@ -162,9 +172,17 @@ export async function startHomeserver(
   }
 }
 
-/** Without federation its operations are not there, and nothing tells others where this server is. */
-export function routesOf({ federation }: Pick<HomeserverConfig, 'federation'>): readonly AnyEndpoint[] {
-  return federation.enabled ? [...clientRoutes, ...federationRoutes] : clientRoutes
+/**
+ * Without federation its operations are not there, and nothing tells others where this server is; the same goes for
+ * previews.
+ */
+export function routesOf(
+  config: Pick<HomeserverConfig, 'federation' | 'url_previews'>,
+): readonly AnyEndpoint[] {
+  const offered = config.url_previews.enabled
+    ? clientRoutes
+    : clientRoutes.filter((one) => !previewRoutes.includes(one))
+  return config.federation.enabled ? [...offered, ...federationRoutes] : offered
 }
 
 /** What reads the log begins, before anything is written to it. */
@@ -176,6 +194,8 @@ export async function startSending(hs: Homeserver): Promise<void> {
 
 async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: OpenDatabase): Promise<void> {
   router.stop()
+  // Whoever waits for a page that drips would hold up the end.
+  await hs.previews[Symbol.asyncDispose]()
   await listeners.stop()
   await closeHomeserver(hs, db)
 }
@@ -183,6 +203,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
 /** Ends what runs, in the order in which one needs the other, and closes the store; no request may come any more. */
 export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise<void> {
   await hs.search[Symbol.asyncDispose]()
+  await hs.previews[Symbol.asyncDispose]()
   await hs.outbound[Symbol.asyncDispose]()
   await hs.push[Symbol.asyncDispose]()
   await hs.appservices[Symbol.asyncDispose]()
@@ -229,6 +250,15 @@ async function openPush(
   const resolver = network.resolver ?? createSystemResolver(clock)
   const outgoing = network.outgoing ?? createOutgoing({ clock, resolver, guard, authorities })
   return createPush({ ...deps, outgoing })
+}
+
+/** Names are resolved, and authorities trusted, as for other servers. */
+async function openPreviews(
+  { config, ...shared }: Pick<Homeserver, 'config' | 'clock' | 'budget'>,
+  { resolver = createSystemResolver(shared.clock) }: FederationNetwork,
+): Promise<Previews> {
+  const authorities = await readAuthorities(config.federation)
+  return createPreviews({ ...shared, config: config.url_previews, resolver, authorities })
 }
 
 /** The database, which signs as this server, and the log over it. */
@@ -306,6 +336,7 @@ export async function openHomeserver(
     search: createSearchIndex(shared),
     signer,
     media: createMediaState(signer, clock, budget),
+    previews: await openPreviews(shared, network),
     publicRooms: createPublicRooms(shared),
     blobs: await openDiskBlobs(config.media.path, random),
     notifier,

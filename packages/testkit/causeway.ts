@@ -85,6 +85,7 @@ function configText(folder: string, port: number, options: CausewayOptions): str
     'registration',
     'profile',
     'media',
+    'preview',
     'keys',
     'read',
     'admin',

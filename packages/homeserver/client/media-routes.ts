@@ -11,6 +11,7 @@ import {
 } from './media-download.ts'
 import { createContent, uploadContent, uploadContentToMXC } from './media-upload.ts'
 import { getPublicMedia } from './public-media.ts'
+import { previewRoutes } from './url-preview.ts'
 
 /** Files: sending and fetching them. */
 export const mediaRoutes: readonly AnyEndpoint[] = [
@@ -26,4 +27,5 @@ export const mediaRoutes: readonly AnyEndpoint[] = [
   getContentThumbnail,
   getConfig,
   getPublicMedia,
+  ...previewRoutes,
 ]

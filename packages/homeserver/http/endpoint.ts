@@ -39,6 +39,7 @@ export type RateLimitName =
   | 'registration'
   | 'profile'
   | 'media'
+  | 'preview'
   | 'keys'
   | 'read'
   | 'report'

@@ -12,6 +12,7 @@ const LIMITS: RateLimits = {
   registration: OFF,
   profile: OFF,
   media: OFF,
+  preview: OFF,
   keys: OFF,
   read: OFF,
   admin: OFF,

@@ -151,6 +151,7 @@ const LIMITS: RateLimits = {
   registration: LIMIT,
   profile: LIMIT,
   media: LIMIT,
+  preview: LIMIT,
   keys: LIMIT,
   read: LIMIT,
   admin: LIMIT,

@@ -53,6 +53,35 @@ export function looksLikeImage(head: Uint8Array): boolean {
   )
 }
 
+/** What is told of a picture, as people see it: turned upright. */
+export interface ImageFacts {
+  readonly width: number
+  readonly height: number
+  readonly contentType: string
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  jpeg: 'image/jpeg',
+  png: 'image/png',
+  webp: 'image/webp',
+  gif: 'image/gif',
+  heif: 'image/avif',
+}
+
+/** Reads the header of a picture (see `looksLikeImage`); undefined for what is none, or none that browsers show. */
+export async function readImageFacts(bytes: Uint8Array): Promise<ImageFacts | undefined> {
+  const sharp = await loadSharp()
+  try {
+    const { format, compression, autoOrient } = await sharp(bytes, { limitInputPixels: false }).metadata()
+    const contentType = format === 'heif' && compression !== 'av1' ? undefined : TYPES[format]
+    return contentType === undefined
+      ? undefined
+      : { width: autoOrient.width, height: autoOrient.height, contentType }
+  } catch {
+    return undefined
+  }
+}
+
 function cannot(cause?: unknown): MatrixError {
   return new MatrixError('M_UNKNOWN', 'No thumbnail can be made of this content', { status: 400, cause })
 }

@@ -1,4 +1,5 @@
-import { Agent, type AgentOptions } from 'node:https'
+import { Agent as PlainAgent } from 'node:http'
+import { Agent } from 'node:https'
 import type { Duplex } from 'node:stream'
 
 /** How long a connection that nobody uses is kept. */
@@ -14,19 +15,28 @@ interface Poolable {
   reuseSocket(socket: Duplex, request: unknown): void
 }
 
+const OPTIONS = {
+  keepAlive: true,
+  timeout: IDLE_MS,
+  maxSockets: MAX_PER_HOST,
+  maxFreeSockets: 4,
+  scheduling: 'lifo',
+} as const
+
 /**
  * An agent that keeps connections open for the next request, bounded over all hosts together: Node's own bounds
  * count per host, and there are as many hosts as strangers have names.
  */
-export function createPool(options: AgentOptions = {}): Agent {
-  const agent = new Agent({
-    keepAlive: true,
-    timeout: IDLE_MS,
-    maxSockets: MAX_PER_HOST,
-    maxFreeSockets: 4,
-    scheduling: 'lifo',
-    ...options,
-  })
+export function createPool(): Agent {
+  return boundIdle(new Agent(OPTIONS))
+}
+
+/** The same without TLS. */
+export function createPlainPool(): PlainAgent {
+  return boundIdle(new PlainAgent(OPTIONS))
+}
+
+function boundIdle<A extends PlainAgent>(agent: A): A {
   const pool = agent as unknown as Poolable
   const idle = new Set<Duplex>()
   const watched = new WeakSet<Duplex>()

@@ -1,21 +1,23 @@
-import { request as sendRequest, type Agent } from 'node:https'
-import type { ClientRequest, IncomingMessage } from 'node:http'
-import { isIP, type LookupFunction } from 'node:net'
+import { request as sendPlain, type ClientRequest, type IncomingMessage } from 'node:http'
+import { request as sendSecure } from 'node:https'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { createSecureContext, getCACertificates } from 'node:tls'
 import type { Clock, Timer } from '@causeway/store/clock/clock.ts'
 import type { AddressGuard } from './address-guard.ts'
-import { createPool } from './connection-pool.ts'
+import { createPlainPool, createPool } from './connection-pool.ts'
 import type { Resolver } from './resolver.ts'
 
-/** A request over HTTPS to a place that somebody else has named. */
+/** A request to a place that somebody else has named: over HTTPS, unless it says otherwise. */
 export interface OutgoingRequest {
   /** Where to connect: a host name, or an IP address without brackets. */
   readonly host: string
   readonly port: number
   /** What the certificate must be for: a host name, or an IP address without brackets. */
   readonly tlsName: string
+  /** `true`: HTTP without TLS; `tlsName` has no meaning then. */
+  readonly plain?: boolean
   /** `false` takes any certificate. */
   readonly verifyTls?: boolean
   readonly method: string
@@ -66,20 +68,26 @@ export interface OutgoingDeps {
   readonly guard: AddressGuard
   /** Certificate authorities (PEM) that are trusted beside the well-known ones. */
   readonly authorities?: readonly string[]
+  /** The option that allows private addresses, for the operator who reads a refusal. */
+  readonly option?: string
 }
 
-function refused(host: string): AddressRefused {
+function refused(
+  { option = 'federation.allow_private_addresses' }: OutgoingDeps,
+  host: string,
+): AddressRefused {
   return new AddressRefused(
-    `${host} is at a private address, which this server does not connect to (federation.allow_private_addresses)`,
+    `${host} is at a private address, which this server does not connect to (${option})`,
   )
 }
 
 /** The addresses of a host that may be connected to. @throws AddressRefused, Error when it has none */
-async function findAddresses({ resolver, guard }: OutgoingDeps, host: string): Promise<string[]> {
+async function findAddresses(deps: OutgoingDeps, host: string): Promise<string[]> {
+  const { resolver, guard } = deps
   const found = await resolver.addresses(host)
   if (found.length === 0) throw new Error(`${host} has no address in the domain name system`)
   const allowed = found.filter((address) => guard.allows(address))
-  if (allowed.length === 0) throw refused(host)
+  if (allowed.length === 0) throw refused(deps, host)
   return allowed
 }
 
@@ -105,11 +113,11 @@ function trust(authorities: readonly string[]): { secureContext?: ReturnType<typ
 
 /** Calls `onSlow` when the connection does not stand in time; a connection that is used again stands already. */
 function limitConnecting(outgoing: ClientRequest, clock: Clock, onSlow: () => void): void {
-  outgoing.once('socket', (socket: TLSSocket) => {
+  outgoing.once('socket', (socket: Socket | TLSSocket) => {
     if (!socket.connecting) return
     const timer = clock.setTimeout(onSlow, CONNECT_MS, { unref: true })
     const end = (): void => timer.cancel()
-    socket.once('secureConnect', end).once('close', end)
+    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', end).once('close', end)
   })
 }
 
@@ -142,28 +150,37 @@ const wasStale = (outgoing: ClientRequest, error: NodeJS.ErrnoException): boolea
 
 export function createOutgoing(deps: OutgoingDeps): Outgoing {
   const { clock, guard, authorities = [] } = deps
-  const agent: Agent = createPool()
+  const agent = createPool()
+  const plainAgent = createPlainPool()
   const lookup = createLookup(deps)
   const trusted = trust(authorities)
 
+  const open = (request: OutgoingRequest, signal: AbortSignal): ClientRequest => {
+    const { host, port, tlsName, verifyTls, method, path, headers, body, plain = false } = request
+    const options = {
+      lookup,
+      ...SEVERAL_ADDRESSES,
+      host,
+      port,
+      method,
+      path,
+      headers: body === undefined ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
+      signal,
+    }
+    if (plain) return sendPlain({ ...options, agent: plainAgent })
+    return sendSecure({
+      ...options,
+      ...trusted,
+      agent,
+      // A certificate for an address is asked for without a name (RFC 6066), and checked against `host`.
+      servername: isIP(tlsName) === 0 ? tlsName : '',
+      rejectUnauthorized: verifyTls ?? true,
+    })
+  }
+
   const attempt = (request: OutgoingRequest, deadline: ReturnType<typeof createDeadline>) =>
     new Promise<IncomingMessage>((resolve, reject) => {
-      const { host, port, tlsName, verifyTls, method, path, headers, body } = request
-      const outgoing = sendRequest({
-        ...trusted,
-        agent,
-        lookup,
-        ...SEVERAL_ADDRESSES,
-        host,
-        port,
-        // A certificate for an address is asked for without a name (RFC 6066), and checked against `host`.
-        servername: isIP(tlsName) === 0 ? tlsName : '',
-        rejectUnauthorized: verifyTls ?? true,
-        method,
-        path,
-        headers: body === undefined ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
-        signal: deadline.signal,
-      })
+      const outgoing = open(request, deadline.signal)
       const slow = (): void =>
         deadline.abort(new OutgoingTimeout(`no connection within ${CONNECT_MS / 1000} s`))
       limitConnecting(outgoing, clock, slow)
@@ -172,12 +189,12 @@ export function createOutgoing(deps: OutgoingDeps): Outgoing {
         if (wasStale(outgoing, error)) resolve(attempt(request, deadline))
         else reject(error)
       })
-      outgoing.end(body)
+      outgoing.end(request.body)
     })
 
   return {
     async send(request) {
-      if (isIP(request.host) !== 0 && !guard.allows(request.host)) throw refused(request.host)
+      if (isIP(request.host) !== 0 && !guard.allows(request.host)) throw refused(deps, request.host)
       const deadline = createDeadline(clock, request)
       try {
         const response = await attempt(request, deadline)
@@ -188,6 +205,9 @@ export function createOutgoing(deps: OutgoingDeps): Outgoing {
         throw deadline.signal.aborted ? deadline.signal.reason : error
       }
     },
-    [Symbol.dispose]: () => agent.destroy(),
+    [Symbol.dispose]: () => {
+      agent.destroy()
+      plainAgent.destroy()
+    },
   }
 }

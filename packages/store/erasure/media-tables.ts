@@ -1,4 +1,4 @@
-import { keep, rewrite, type ErasureList } from './rules.ts'
+import { each, keep, rewrite, type ErasureList } from './rules.ts'
 
 /** Uploads. What only a purged room showed is left to the collector of media. */
 export const mediaTables: ErasureList = {
@@ -22,4 +22,13 @@ export const mediaTables: ErasureList = {
   media_thumbnails: {
     columns: { source_hash: 'none', variant: 'none', hash: 'none', size: 'none', content_type: 'none' },
   },
+  url_previews: {
+    columns: { url: 'content', language: 'none', expires_ts: 'none', body: 'content', media_id: 'none' },
+    erase: each(
+      ['url', 'body'],
+      keep('what a public page said; nothing tells who asked, and it goes within a day'),
+    ),
+    redact: each(['url', 'body'], keep('the same page may be linked elsewhere; it goes within a day')),
+  },
+  url_preview_images: { columns: { media_id: 'none', forget_ts: 'none' } },
 }

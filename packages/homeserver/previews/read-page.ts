@@ -1,0 +1,82 @@
+import { pipeline, type Readable } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import type { Clock } from '@causeway/store/clock/clock.ts'
+import type { OutgoingAnswer } from '../outgoing/outgoing.ts'
+import { createPageReader, type PageFacts } from './page-facts.ts'
+import { SNIFFED_BYTES, sniffEncoding } from './page-charset.ts'
+
+/** So much of a page is read, decompressed; what stands behind it is not missed by anybody. */
+const MAX_PAGE_BYTES = 1024 * 1024
+/** So much is parsed before others get their turn: one to two milliseconds of work. */
+const SLICE_BYTES = 8 * 1024
+
+/** What `readPage` can undo; sent as Accept-Encoding. */
+export const ACCEPTED_ENCODINGS = 'gzip, deflate, br'
+
+/** The answer is packed in a way that nobody asked for. */
+export class UnknownEncoding extends Error {
+  override readonly name = 'UnknownEncoding'
+}
+
+/** The body as it was before it was compressed; destroying it lets go of the connection. @throws UnknownEncoding */
+export function unpack({ body, headers }: OutgoingAnswer): Readable {
+  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase()
+  if (encoding === 'identity' || encoding === '') return body
+  const unpacker =
+    encoding === 'gzip' || encoding === 'x-gzip'
+      ? createGunzip()
+      : encoding === 'deflate'
+        ? createInflate()
+        : encoding === 'br'
+          ? createBrotliDecompress()
+          : undefined
+  if (unpacker === undefined) {
+    body.destroy()
+    throw new UnknownEncoding(`The answer is packed as ${encoding.slice(0, 40)}`)
+  }
+  // A failure of either destroys both; who reads `unpacker` is told.
+  pipeline(body, unpacker, () => undefined)
+  return unpacker
+}
+
+/** Pieces of at most `SLICE_BYTES`, the first of them large enough to tell the encoding; `MAX_PAGE_BYTES` in all. */
+async function* sliced(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let head: Uint8Array[] | undefined = []
+  let held = 0
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (head !== undefined) {
+      head.push(chunk)
+      held += chunk.length
+      if (held < SNIFFED_BYTES) continue
+    }
+    const ready: Uint8Array = head === undefined ? chunk : Buffer.concat(head)
+    head = undefined
+    for (let at = 0; at < ready.length; at += SLICE_BYTES) yield ready.subarray(at, at + SLICE_BYTES)
+    if (size >= MAX_PAGE_BYTES) return
+  }
+  if (head !== undefined && held > 0) yield Buffer.concat(head)
+}
+
+/**
+ * What a page says of itself. Read is at most 1 MiB, and no more than is needed; a page that breaks off or drips
+ * until its time is over has said what it has said. @throws the error of a body of which nothing came
+ */
+export async function readPage(answer: OutgoingAnswer, clock: Pick<Clock, 'defer'>): Promise<PageFacts> {
+  const body = unpack(answer)
+  const reader = createPageReader()
+  let decoder: TextDecoder | undefined
+  try {
+    for await (const slice of sliced(body)) {
+      decoder ??= new TextDecoder(sniffEncoding(slice, answer.headers['content-type']))
+      if (!reader.write(decoder.decode(slice, { stream: true }))) break
+      await new Promise<void>((resolve) => clock.defer(resolve))
+    }
+  } catch (error) {
+    if (decoder === undefined) throw error
+  } finally {
+    body.destroy()
+  }
+  return reader.end()
+}
