@@ -35,6 +35,7 @@ import type { Sessions } from './accounts/sessions.ts'
 import type { Jobs } from './jobs/runner.ts'
 import type { PushRules } from './user-data/push-rules.ts'
 import type { Typing } from './user-data/typing.ts'
+import type { UserDirectory } from './user-directory/user-directory.ts'
 import type { TokenEpochs } from './sync/token.ts'
 
 /**
@@ -84,6 +85,8 @@ export interface Homeserver {
   /** Into rooms of other servers, and out of them. */
   readonly joining: Joining
   readonly keyCounts: KeyCounts
+  /** Who is found by whom. */
+  readonly userDirectory: UserDirectory
   /** Work that takes many writes. */
   readonly jobs: Jobs
   /** Told to clients inside their sync tokens. */

@@ -39,6 +39,7 @@ import { createPublicRooms } from './directory/public-rooms.ts'
 import { forgetUnusedMedia } from './media/remote/forget-remote-media.ts'
 import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
+import { createUserDirectory } from './user-directory/user-directory.ts'
 import { createPresence } from './presence/create-presence.ts'
 import { createRoomEngine, type RoomEngine, type StateReset } from './rooms/engine.ts'
 import { createReceiveFigures, type ReceiveFigures } from './rooms/receive/figures.ts'
@@ -128,6 +129,7 @@ export async function startHomeserver(
     .catch(async (error: unknown) => {
       await hs.outbound[Symbol.asyncDispose]()
       await hs.appservices[Symbol.asyncDispose]()
+      await hs.userDirectory[Symbol.asyncDispose]()
       await db[Symbol.asyncDispose]()
       throw error
     })
@@ -161,6 +163,7 @@ export function routesOf({ federation }: Pick<HomeserverConfig, 'federation'>): 
 
 /** What reads the log begins, before anything is written to it. */
 export async function startSending(hs: Homeserver): Promise<void> {
+  await hs.userDirectory.start()
   await hs.appservices.start()
   if (hs.config.federation.enabled) await hs.outbound.start(hs.federation.client, hs)
 }
@@ -181,6 +184,7 @@ export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise
   await hs.federation[Symbol.asyncDispose]()
   await hs.jobs[Symbol.asyncDispose]()
   await hs.accounts[Symbol.asyncDispose]()
+  await hs.userDirectory[Symbol.asyncDispose]()
   await hs.sessions[Symbol.asyncDispose]()
   await hs.rooms.queue.idle()
   await hs.blobs[Symbol.asyncDispose]()
@@ -254,7 +258,8 @@ export async function openHomeserver(
   const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget, policy, onStateReset })
   // First of all listeners: whoever is woken after it finds the memberships up to date.
   followLog(rooms, bus)
-  const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms }
+  const userDirectory = createUserDirectory({ rooms, bus, logger, serverName, hidden: new Set() })
+  const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms, userDirectory }
   const proxies = createTrustedProxies(config.trusted_proxies)
   const volatile = createVolatileStream()
   const notifier = createNotifier({ log, bus, clock, members: rooms.members })

@@ -11,6 +11,7 @@ import { countUnsentRooms } from '@causeway/store/tables/outbound.ts'
 import { countWaiting } from '@causeway/store/tables/inbound-pdus.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import type { RoomFigures } from '../rooms/room-figures.ts'
+import type { UserDirectory } from '../user-directory/user-directory.ts'
 import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
 import type { MetricDeclaration, Sample } from './metrics.ts'
 import type { ReceiveFigures } from '../rooms/receive/figures.ts'
@@ -29,6 +30,7 @@ export interface MetricSources {
   readonly eduTally: EduTally
   readonly federation: FederationFigures
   readonly rooms: { readonly figures: RoomFigures }
+  readonly userDirectory: Pick<UserDirectory, 'behind' | 'roomsToWalk'>
 }
 
 /** What is counted of other servers. */
@@ -71,6 +73,12 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerOutbound(registry, sources)
   registerRooms(registry, sources)
   registerDestinations(registry, sources)
+  registerUserDirectory(registry, sources)
+}
+
+function registerUserDirectory(registry: Registry, { userDirectory }: MetricSources): void {
+  registerMetric(registry, METRICS.directoryBehind, () => [{ value: userDirectory.behind() }])
+  registerMetric(registry, METRICS.directoryRooms, async () => [{ value: await userDirectory.roomsToWalk() }])
 }
 
 const PHASES: readonly ServerState['phase'][] = ['waiting', 'sending', 'asleep']
