@@ -29,6 +29,7 @@ import type { Receiving } from './federation/receiving/receiving.ts'
 import type { Outbound } from './federation/outbound/outbound.ts'
 import type { RemoteSpaces } from './federation/history/remote-spaces.ts'
 import type { Joining } from './federation/joining/joining.ts'
+import type { ServerNotices } from './server-notices/server-notices.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
@@ -85,6 +86,7 @@ export interface Homeserver {
   /** Into rooms of other servers, and out of them. */
   readonly joining: Joining
   readonly keyCounts: KeyCounts
+  readonly serverNotices: ServerNotices
   /** Who is found by whom. */
   readonly userDirectory: UserDirectory
   /** Work that takes many writes. */

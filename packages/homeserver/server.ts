@@ -39,6 +39,7 @@ import { createPublicRooms } from './directory/public-rooms.ts'
 import { forgetUnusedMedia } from './media/remote/forget-remote-media.ts'
 import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
+import { createServerNotices } from './server-notices/server-notices.ts'
 import { createUserDirectory } from './user-directory/user-directory.ts'
 import { createPresence } from './presence/create-presence.ts'
 import { createRoomEngine, type RoomEngine, type StateReset } from './rooms/engine.ts'
@@ -258,7 +259,9 @@ export async function openHomeserver(
   const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget, policy, onStateReset })
   // First of all listeners: whoever is woken after it finds the memberships up to date.
   followLog(rooms, bus)
-  const userDirectory = createUserDirectory({ rooms, bus, logger, serverName, hidden: new Set() })
+  const serverNotices = createServerNotices(config, serverName)
+  const hidden = new Set([serverNotices.userId])
+  const userDirectory = createUserDirectory({ rooms, bus, logger, serverName, hidden })
   const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms, userDirectory }
   const proxies = createTrustedProxies(config.trusted_proxies)
   const volatile = createVolatileStream()
@@ -295,6 +298,7 @@ export async function openHomeserver(
     pushRules,
     unread: createUnread({ ...shared, pushRules }),
     keyCounts: createKeyCounts(shared),
+    serverNotices,
     jobs: createHomeserverJobs(shared, () => hs),
     filters: createStoredFilters(shared),
     presence: createPresence({ ...shared, volatile, notifier: watched }),

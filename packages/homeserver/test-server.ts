@@ -72,6 +72,7 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
     rate_limits: { server_keys: { per_second: 0, burst: 1 } },
     federation: { key_servers: [] },
     support: {},
+    server_notices: {},
     turn: {},
     old_signing_keys: {},
     memory: { budget: 64 * 1024 * 1024 },
