@@ -142,6 +142,21 @@ const support = Type.Object(
   { description: 'How people reach the operators: served as /.well-known/matrix/support.' },
 )
 
+const serverNotices = Type.Object(
+  {
+    localpart: text(
+      '_server',
+      'The local part of the account that notices come from. Nobody can log in to it.',
+    ),
+    display_name: text('Server notices', 'Its name.'),
+    avatar_url: Type.Optional(
+      Type.String({ pattern: '^mxc://', description: 'Its picture, and that of the rooms: uploaded media.' }),
+    ),
+    room_name: text('Server notices', 'The name of the rooms in which people read them.'),
+  },
+  { description: 'What the server itself tells its users: see `causeway admin notice send`.' },
+)
+
 const turn = Type.Object(
   {
     uris: Type.Array(Type.String({ pattern: '^turns?:' }), {
@@ -287,6 +302,7 @@ export const homeserverConfigSchema = Type.Object({
   ),
   old_signing_keys: oldSigningKeys,
   support,
+  server_notices: serverNotices,
   turn,
   appservices: Type.Array(Type.String({ 'x-path': 'config' }), {
     default: [],

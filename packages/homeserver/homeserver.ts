@@ -31,6 +31,7 @@ import type { Receiving } from './federation/receiving/receiving.ts'
 import type { Outbound } from './federation/outbound/outbound.ts'
 import type { RemoteSpaces } from './federation/history/remote-spaces.ts'
 import type { Joining } from './federation/joining/joining.ts'
+import type { ServerNotices } from './server-notices/server-notices.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
@@ -38,6 +39,7 @@ import type { Jobs } from './jobs/runner.ts'
 import type { Push } from './push/push.ts'
 import type { PushRules } from './user-data/push-rules.ts'
 import type { Typing } from './user-data/typing.ts'
+import type { UserDirectory } from './user-directory/user-directory.ts'
 import type { TokenEpochs } from './sync/token.ts'
 
 /**
@@ -93,6 +95,9 @@ export interface Homeserver {
   /** Into rooms of other servers, and out of them. */
   readonly joining: Joining
   readonly keyCounts: KeyCounts
+  readonly serverNotices: ServerNotices
+  /** Who is found by whom. */
+  readonly userDirectory: UserDirectory
   /** Work that takes many writes. */
   readonly jobs: Jobs
   /** Told to clients inside their sync tokens. */

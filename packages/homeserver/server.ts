@@ -43,6 +43,8 @@ import type { Logger } from './ops/log.ts'
 import { createSystemResolver } from './outgoing/system-resolver.ts'
 import { forgetPreviews } from './previews/forget-previews.ts'
 import { createPreviews, type Previews } from './previews/previews.ts'
+import { createServerNotices } from './server-notices/server-notices.ts'
+import { createUserDirectory } from './user-directory/user-directory.ts'
 import { createPresence } from './presence/create-presence.ts'
 import { createRoomEngine, type RoomEngine, type StateReset } from './rooms/engine.ts'
 import { createReceiveFigures, type ReceiveFigures } from './rooms/receive/figures.ts'
@@ -64,7 +66,6 @@ import { createHomeserverJobs } from './jobs/create-jobs.ts'
 import { createSearchIndex } from './search/search-index.ts'
 import { createAddressGuard } from './outgoing/address-guard.ts'
 import { createOutgoing } from './outgoing/outgoing.ts'
-import { createSystemResolver } from './outgoing/system-resolver.ts'
 import { createPush, type Push, type PushDeps } from './push/push.ts'
 import { createNotifier } from './sync/notifier.ts'
 import { createStoredFilters } from './sync/create-stored-filters.ts'
@@ -133,14 +134,9 @@ export async function startHomeserver(
     ...(deps.observe === undefined ? {} : { observe: deps.observe }),
   })
   const listeners = await startSending(hs)
-    .then(() => hs.search.start())
     .then(() => listen(config, deps, router))
     .catch(async (error: unknown) => {
-      await hs.search[Symbol.asyncDispose]()
-      await hs.outbound[Symbol.asyncDispose]()
-      await hs.push[Symbol.asyncDispose]()
-      await hs.appservices[Symbol.asyncDispose]()
-      await db[Symbol.asyncDispose]()
+      await closeHomeserver(hs, db)
       throw error
     })
   const housekeeping = startHousekeeping(
@@ -187,6 +183,8 @@ export function routesOf(
 
 /** What reads the log begins, before anything is written to it. */
 export async function startSending(hs: Homeserver): Promise<void> {
+  await hs.search.start()
+  await hs.userDirectory.start()
   await hs.appservices.start()
   await hs.push.start()
   if (hs.config.federation.enabled) await hs.outbound.start(hs.federation.client, hs)
@@ -213,6 +211,7 @@ export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise
   await hs.federation[Symbol.asyncDispose]()
   await hs.jobs[Symbol.asyncDispose]()
   await hs.accounts[Symbol.asyncDispose]()
+  await hs.userDirectory[Symbol.asyncDispose]()
   await hs.sessions[Symbol.asyncDispose]()
   await hs.rooms.queue.idle()
   await hs.blobs[Symbol.asyncDispose]()
@@ -308,7 +307,10 @@ export async function openHomeserver(
   const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget, policy, onStateReset })
   // First of all listeners: whoever is woken after it finds the memberships up to date.
   followLog(rooms, bus)
-  const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms }
+  const serverNotices = createServerNotices(config, serverName)
+  const hidden = new Set([serverNotices.userId])
+  const userDirectory = createUserDirectory({ rooms, bus, logger, serverName, hidden })
+  const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms, userDirectory }
   const proxies = createTrustedProxies(config.trusted_proxies)
   const volatile = createVolatileStream()
   const notifier = createNotifier({ log, bus, clock, members: rooms.members })
@@ -348,6 +350,7 @@ export async function openHomeserver(
     unread,
     push: await openPush({ ...shared, pushRules, unread }, network),
     keyCounts: createKeyCounts(shared),
+    serverNotices,
     jobs: createHomeserverJobs(shared, () => hs),
     filters: createStoredFilters(shared),
     presence: createPresence({ ...shared, volatile, notifier: watched }),

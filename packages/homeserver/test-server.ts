@@ -73,6 +73,7 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
     federation: { key_servers: [] },
     url_previews: {},
     support: {},
+    server_notices: {},
     turn: {},
     old_signing_keys: {},
     memory: { budget: 64 * 1024 * 1024 },
@@ -133,7 +134,6 @@ export async function openTestServer(
     ...(options.network === undefined ? {} : { network: options.network }),
   })
   await startSending(hs)
-  await hs.search.start()
   const limits = options.config?.rate_limits === undefined ? NO_LIMITS : rateLimitsOf(config)
   const router = new Router({
     hs,

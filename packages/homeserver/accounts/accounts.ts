@@ -20,7 +20,7 @@ export interface Accounts extends AsyncDisposable {
   readonly jobs: UserJobs
 }
 
-type Deps = Pick<Homeserver, 'db' | 'clock' | 'random' | 'config' | 'rooms' | 'logger'>
+type Deps = Pick<Homeserver, 'db' | 'clock' | 'random' | 'config' | 'rooms' | 'logger' | 'userDirectory'>
 
 /** Made once; takes up the work in rooms that a stop interrupted. */
 export function createAccounts(deps: Deps, hooks: AccountHooks = {}): Accounts {

@@ -19,7 +19,7 @@ import { chooseUserId } from './usernames.ts'
  * Throws `M_INVALID_USERNAME`, `M_EXCLUSIVE`, `M_USER_IN_USE` and `M_WEAK_PASSWORD`.
  */
 export async function createUser(
-  hs: Pick<Homeserver, 'db' | 'clock' | 'random' | 'serverName' | 'accounts'>,
+  hs: Pick<Homeserver, 'db' | 'clock' | 'random' | 'serverName' | 'accounts' | 'serverNotices'>,
   account: { readonly username: string; readonly password: string; readonly isAdmin?: boolean },
 ): Promise<UserId> {
   const userId = await chooseUserId(hs, account.username)

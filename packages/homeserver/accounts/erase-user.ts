@@ -1,5 +1,6 @@
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { Database } from '@causeway/store/db/database.ts'
+import { eraseDirectoryWords } from '@causeway/store/tables/user-directory.ts'
 import { blankUser, ERASE_STAGES, erasePortion } from '@causeway/store/erasure/statements.ts'
 
 /** Rows that go in one write: others wait no longer than for that. */
@@ -10,6 +11,8 @@ const PORTION = 500
  * interruption: what is gone costs nothing.
  */
 export async function eraseUserRows(db: Database, userId: UserId, signal: AbortSignal): Promise<void> {
+  // Before the names that they hang on.
+  await db.commit({ entries: [], steps: eraseDirectoryWords(userId) })
   for (const stage of ERASE_STAGES) {
     let removed = PORTION
     while (removed === PORTION) {

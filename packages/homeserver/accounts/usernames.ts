@@ -4,7 +4,7 @@ import { formatUserId, parseUserId, serverNameOf } from '@causeway/matrix/ids/us
 import { findUser, type UserRecord } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
 
-type Deps = Pick<Homeserver, 'db' | 'serverName' | 'accounts'>
+type Deps = Pick<Homeserver, 'db' | 'serverName' | 'accounts' | 'serverNotices'>
 
 /**
  * The id a new account would have. Capitals are taken for small letters.
@@ -20,6 +20,7 @@ export async function chooseUserId(hs: Deps, username: string, appserviceId?: st
     )
   }
   requireNamespace(hs, userId, appserviceId)
+  if (userId === hs.serverNotices.userId) throw userInUse()
   if ((await findUser(hs.db, userId)) !== undefined) throw userInUse()
   return userId
 }

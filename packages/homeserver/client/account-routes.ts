@@ -21,6 +21,7 @@ import { checkUsernameAvailability, registrationTokenValidity } from './register
 import { showRegistrationPage, submitRegistrationPage } from './register-page.ts'
 import { register } from './register.ts'
 import { getRegisterNonce, registerBySharedSecret } from './shared-secret-register.ts'
+import { sendServerNotice, sendServerNoticeOnce } from './send-server-notice.ts'
 import { getVersions } from './versions.ts'
 import { getTurnServer } from './turn-server.ts'
 import { getWellKnown } from './well-known-client.ts'
@@ -64,6 +65,8 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   setAdminLockUser,
   getRegisterNonce,
   registerBySharedSecret,
+  sendServerNotice,
+  sendServerNoticeOnce,
   showRegistrationPage,
   submitRegistrationPage,
 ]

@@ -6,6 +6,7 @@ import type { Homeserver } from '../homeserver.ts'
 import { readMemberProfiles } from '../profile/member-profile.ts'
 import { memberContent } from '../rooms/member-content.ts'
 import { changeMembership, type MembershipAction } from '../rooms/membership.ts'
+import { requireRejectable } from '../server-notices/require-rejectable.ts'
 import { carryOver } from '../user-data/carry-over.ts'
 import { serversOf, standingOf } from './room-servers.ts'
 
@@ -106,6 +107,7 @@ async function knock(hs: Homeserver, input: Change, signal?: AbortSignal): Promi
 
 async function leave(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
   const { roomId, sender } = input
+  await requireRejectable(hs, sender, roomId)
   const { room, isHere } = await standingOf(hs, roomId)
   if (isHere || room === undefined) return changeHere(hs, input)
   const membership = (await hs.rooms.members.roomsOf(sender)).byId.get(roomId)?.membership

@@ -2,8 +2,9 @@ import type { AnyEndpoint } from '../http/endpoint.ts'
 import { deleteRoomAlias, getLocalAliases, getRoomIdByAlias, setRoomAlias } from './aliases.ts'
 import { getRoomVisibilityOnDirectory, setRoomVisibilityOnDirectory } from './directory-visibility.ts'
 import { getPublicRooms, queryPublicRooms } from './public-rooms.ts'
+import { searchUserDirectory } from './user-directory.ts'
 
-/** Rooms by name: aliases and the public directory. */
+/** Rooms by name: aliases and the public directory. People by name. */
 export const directoryRoutes: readonly AnyEndpoint[] = [
   setRoomAlias,
   getRoomIdByAlias,
@@ -13,4 +14,5 @@ export const directoryRoutes: readonly AnyEndpoint[] = [
   setRoomVisibilityOnDirectory,
   getPublicRooms,
   queryPublicRooms,
+  searchUserDirectory,
 ]

@@ -5,6 +5,7 @@ import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { sendState } from '../rooms/send-state.ts'
+import { requireRejectable } from '../server-notices/require-rejectable.ts'
 import { carryOverAll } from '../user-data/carry-over.ts'
 import { appserviceTimestamp, timestampQuery } from './appservice-timestamp.ts'
 import { v3 } from './paths.ts'
@@ -42,6 +43,8 @@ export const setRoomStateWithKey = defineEndpoint({
       // The invited user's server has to sign it first.
       return { event_id: await hs.joining.invite({ roomId, sender, target, content: body }, signal) }
     }
+    if (type === 'm.room.member' && stateKey === sender && body['membership'] === 'leave')
+      await requireRejectable(hs, sender, roomId)
     const more = appserviceTimestamp(session, query)
     const eventId = await sendState(hs, { roomId, type, stateKey, sender, content: body, ...more })
     // A room that is replaced step by step, by a client: whoever is in the new one already was there first.

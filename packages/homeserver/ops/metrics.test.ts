@@ -46,6 +46,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   push.figures.outcome('sent')
   registerSources(registry, {
     push,
+    userDirectory: { behind: () => 3, roomsToWalk: async () => 2 },
     times,
     budget,
     router: { waiting: new Set() },
@@ -93,6 +94,8 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_federation_outbound_pdus_total 3$/m)
   assert.match(text, /^causeway_federation_requests_total\{outcome="refused"\} 1$/m)
   assert.match(text, /^causeway_federation_failing_destinations 7$/m)
+  assert.match(text, /^causeway_user_directory_behind 3$/m)
+  assert.match(text, /^causeway_user_directory_rooms_waiting 2$/m)
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m)
   assert.match(text, /^process_resident_memory_bytes /m)
 })

@@ -45,6 +45,16 @@ export const METRICS = {
     kind: 'gauge',
     help: 'Servers that did not answer when they were last asked; see `causeway admin federation destination list`',
   },
+  directoryBehind: {
+    name: 'causeway_user_directory_behind',
+    kind: 'gauge',
+    help: 'Entries of the log that the user directory has still to read',
+  },
+  directoryRooms: {
+    name: 'causeway_user_directory_rooms_waiting',
+    kind: 'gauge',
+    help: 'Rooms whose members the user directory has still to look at: many after an update, few at other times',
+  },
   dbBatches: {
     name: 'causeway_db_batches_total',
     kind: 'counter',

@@ -14,6 +14,7 @@ import type { SearchIndex } from '../search/search-index.ts'
 import type { Push } from '../push/push.ts'
 import { countPushers } from '@causeway/store/tables/pushers.ts'
 import type { RoomFigures } from '../rooms/room-figures.ts'
+import type { UserDirectory } from '../user-directory/user-directory.ts'
 import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
 import type { MetricDeclaration, Sample } from './metrics.ts'
 import type { ReceiveFigures } from '../rooms/receive/figures.ts'
@@ -34,6 +35,7 @@ export interface MetricSources {
   readonly federation: FederationFigures
   readonly rooms: { readonly figures: RoomFigures }
   readonly search: Pick<SearchIndex, 'behind' | 'figures'>
+  readonly userDirectory: Pick<UserDirectory, 'behind' | 'roomsToWalk'>
 }
 
 /** What is counted of other servers. */
@@ -79,6 +81,12 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerPush(registry, sources)
   registerRooms(registry, sources)
   registerDestinations(registry, sources)
+  registerUserDirectory(registry, sources)
+}
+
+function registerUserDirectory(registry: Registry, { userDirectory }: MetricSources): void {
+  registerMetric(registry, METRICS.directoryBehind, () => [{ value: userDirectory.behind() }])
+  registerMetric(registry, METRICS.directoryRooms, async () => [{ value: await userDirectory.roomsToWalk() }])
 }
 
 const PHASES: readonly ServerState['phase'][] = ['waiting', 'sending', 'asleep']

@@ -20,7 +20,11 @@ export interface RoomWork {
 /** Keys of a membership that belong to the event and not to the membership. */
 const ONCE = new Set(['reason', 'third_party_invite', 'is_direct', 'join_authorised_via_users_server'])
 
-export async function roomWorkFor(hs: Deps, userId: UserId, job: UserJobName): Promise<RoomWork> {
+export async function roomWorkFor(
+  hs: Deps,
+  userId: UserId,
+  job: Exclude<UserJobName, 'directory'>,
+): Promise<RoomWork> {
   const { byId, joined } = await hs.rooms.members.roomsOf(userId)
   if (job === 'leave') {
     const present = [...byId.values()].filter(({ membership }) =>

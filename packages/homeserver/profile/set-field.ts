@@ -31,13 +31,14 @@ export async function setField(hs: Deps, userId: UserId, change: FieldChange): P
     value === undefined
       ? [deleteProfileField(userId, field)]
       : [requireProfileFits(userId, field, value, MAX_PROFILE_BYTES), setProfileField(userId, field, value)]
-  const tellRooms = change.propagate && isShownField(field)
-  if (tellRooms) steps.push(putUserJob(userId, field, hs.random.token(8)))
+  const isShown = isShownField(field)
+  if (isShown) steps.push(putUserJob(userId, 'directory', hs.random.token(8)))
+  if (isShown && change.propagate) steps.push(putUserJob(userId, field, hs.random.token(8)))
   const result = await hs.db.commit({ entries: [], steps })
   if (!result.ok) {
     throw new MatrixError('M_PROFILE_TOO_LARGE', 'With this the profile would be larger than 64 KiB')
   }
-  if (tellRooms) hs.accounts.jobs.wake(userId)
+  if (isShown) hs.accounts.jobs.wake(userId)
 }
 
 function shownValue(field: 'displayname' | 'avatar_url', value: JsonValue | undefined): string | undefined {

@@ -11,7 +11,8 @@ import type { Homeserver } from '../homeserver.ts'
 import { roomWorkFor, type RoomWork } from './room-work.ts'
 
 /**
- * Work in every room of a user: to show a new name or picture there, or to leave. What is to be done stands in a
+ * What follows from a change of a user: the user directory shows the new profile, and in every room there is a
+ * new name or picture to show, or they leave. What is to be done stands in a
  * table, written together with the change itself; here it is done, a few rooms at a time and in order per user,
  * and taken up again after a restart. Each room is looked at anew, so that nothing is done twice.
  */
@@ -24,7 +25,7 @@ export interface UserJobs extends AsyncDisposable {
   idle(): Promise<void>
 }
 
-type Deps = Pick<Homeserver, 'db' | 'clock' | 'rooms' | 'logger'>
+type Deps = Pick<Homeserver, 'db' | 'clock' | 'rooms' | 'logger' | 'userDirectory'>
 
 /** Rooms of one user that are written to at the same time; their writes share commits. */
 const ROOMS_AT_ONCE = 8
@@ -87,8 +88,9 @@ class Runner implements UserJobs {
   }
 
   async #do(userId: UserId, job: UserJob): Promise<void> {
-    const { db } = this.#deps
-    await this.#inRooms(userId, await roomWorkFor(this.#deps, userId, job.job))
+    const { db, userDirectory } = this.#deps
+    if (job.job === 'directory') await userDirectory.profileChanged(userId)
+    else await this.#inRooms(userId, await roomWorkFor(this.#deps, userId, job.job))
     if (this.#stop.signal.aborted) return
     await db.commit({ entries: [], steps: [deleteUserJob(userId, job)] })
   }

@@ -2,6 +2,7 @@ import { accountTables } from './account-tables.ts'
 import { appserviceTables } from './appservice-tables.ts'
 import { bridgeTables } from './bridge-tables.ts'
 import { coreTables } from './core-tables.ts'
+import { directoryTables } from './directory-tables.ts'
 import { encryptionTables } from './encryption-tables.ts'
 import { federationRoomTables } from './federation-tables.ts'
 import { mediaTables } from './media-tables.ts'
@@ -33,4 +34,5 @@ export const ERASURE: ErasureList = {
   ...remoteUserTables,
   ...reportTables,
   ...searchTables,
+  ...directoryTables,
 }

@@ -236,6 +236,15 @@ export async function findRedactions(
   return new Map(rows.map((row) => [row.redacts, Number(row.event_nid)]))
 }
 
+/** Ids of the events that these redactions name, by the redactions' numbers. */
+export async function listRedacted(db: Database, redactions: readonly number[]): Promise<string[]> {
+  const rows = await db.query<{ redacts: string }>(
+    'SELECT redacts FROM redactions WHERE event_nid IN (?int[])',
+    [redactions],
+  )
+  return rows.map((row) => row.redacts)
+}
+
 /** How an idempotent request was answered: with the id of an event, or with a text. */
 export interface ClientTransactionRow extends Row {
   /** NULL: not by an event, or by one that is there no more (its room was purged). */

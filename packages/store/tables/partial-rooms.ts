@@ -41,6 +41,19 @@ export function listPartialRooms(db: Database): Promise<PartialRoomRow[]> {
   return db.query<PartialRoomRow>(`SELECT ${COLUMNS} FROM partial_rooms ORDER BY started_ts`, [])
 }
 
+/** Rooms whose members have all come between two positions: above `after`, up to `upTo`. */
+export async function listRoomsWhole(
+  db: Database,
+  after: number,
+  upTo: number,
+): Promise<{ readonly roomNid: number; readonly roomId: string; readonly position: number }[]> {
+  const rows = await db.query<{ room_nid: number; room_id: string; whole_at: number }>(
+    'SELECT room_nid, room_id, whole_at FROM partial_rooms WHERE whole_at > ? AND whole_at <= ?',
+    [after, upTo],
+  )
+  return rows.map((row) => ({ roomNid: row.room_nid, roomId: row.room_id, position: row.whole_at }))
+}
+
 /** All members are here, since this position. @param overturned events are judged otherwise than they had been */
 export function notePartialRoomWhole(roomNid: number, position: WriteValue, overturned: boolean): Statement {
   return {

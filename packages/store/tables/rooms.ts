@@ -67,6 +67,22 @@ export function listMembershipsOfUser(
   )
 }
 
+/** A room, if any, that `joinedId` is in and that `userId` has or had anything to do with. */
+export async function findRoomOfBoth(
+  db: Database,
+  userId: string,
+  joinedId: string,
+): Promise<string | undefined> {
+  const rows = await db.query<{ room_id: string }>(
+    `SELECT r.room_id FROM memberships m
+     JOIN memberships j ON j.user_id = ? AND j.room_nid = m.room_nid AND j.membership = 'join'
+     JOIN rooms r ON r.nid = m.room_nid AND substr(r.room_id, 1, 1) = '!'
+     WHERE m.user_id = ? ORDER BY m.room_nid LIMIT 1`,
+    [joinedId, userId],
+  )
+  return rows[0]?.room_id
+}
+
 /** Users of ours with a membership in a room. */
 export async function listLocalMembers(db: Database, roomNid: number, membership: string): Promise<string[]> {
   const rows = await db.queryLarge<{ user_id: string }>(

@@ -1,7 +1,10 @@
 import type { Database, Statement, Step, TableShape } from '../db/database.ts'
 
-/** `displayname`, `avatar_url`: show the new value in every room. `leave`: leave every room. */
-export type UserJobName = 'displayname' | 'avatar_url' | 'leave'
+/**
+ * `directory`: show the new profile to those who look for somebody. `displayname`, `avatar_url`: show the new value
+ * in every room. `leave`: leave every room.
+ */
+export type UserJobName = 'directory' | 'displayname' | 'avatar_url' | 'leave'
 
 export const USER_JOBS: TableShape = {
   name: 'user_jobs',
@@ -26,7 +29,9 @@ export function putUserJob(userId: string, job: UserJobName, version: string): S
 
 /** What is left to be done for a user. */
 export async function listUserJobs(db: Database, userId: string): Promise<UserJob[]> {
-  const sql = 'SELECT job, version FROM user_jobs WHERE user_id = ? ORDER BY job'
+  // What is done at once comes before what is done in every room.
+  const sql = `SELECT job, version FROM user_jobs WHERE user_id = ?
+    ORDER BY CASE job WHEN 'directory' THEN 0 ELSE 1 END, job`
   const rows = await db.query<{ job: string; version: string }>(sql, [userId])
   return rows.map(({ job, version }) => ({ job: job as UserJobName, version }))
 }
