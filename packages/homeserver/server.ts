@@ -1,97 +1,26 @@
-import { mkdir } from 'node:fs/promises'
-import path from 'node:path'
-import type { ServerName } from '@causeway/matrix/ids/ids.ts'
-import type { Clock, Random } from '@causeway/store/clock/clock.ts'
-import { openDiskBlobs } from '@causeway/store/blobs/disk.ts'
-import { createLocalBus, type Bus } from '@causeway/store/bus/local.ts'
-import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
-import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/store/db/open.ts'
-import { openLog, type Log } from '@causeway/store/log/log.ts'
-import { createTransactions } from './client/idempotent.ts'
+import { type OpenDatabase } from '@causeway/store/db/open.ts'
 import { clientRoutes } from './client/routes.ts'
 import { previewRoutes } from './client/url-preview.ts'
-import { createFederation, readAuthorities, type FederationNetwork } from './federation/create-federation.ts'
-import { createPolicyPort } from './federation/policy/ask-policy-server.ts'
-import { createRemoteSpaces } from './federation/history/remote-spaces.ts'
-import { createRoomPeers } from './federation/room-peers.ts'
-import { createJoining } from './federation/joining/joining.ts'
-import { createReceiving } from './federation/receiving/receiving.ts'
-import { createRemoteParts } from './federation/create-remote-parts.ts'
-import { createOwnKeys } from './federation/keys/own-keys.ts'
 import { federationRoutes } from './federation/routes.ts'
-import { rateLimitOf, rateLimitsOf, type HomeserverConfig } from './config.ts'
-import { createSigner, takeSigningKeys, type SigningKey } from './crypto/signing-key.ts'
-import { createKeyCounts } from './devices/create-key-counts.ts'
+import { rateLimitsOf, type HomeserverConfig } from './config.ts'
 import type { Homeserver } from './homeserver.ts'
-import { clientIp, createTrustedProxies } from './http/client-ip.ts'
+import { createTrustedProxies } from './http/client-ip.ts'
 import { watchCertificates, type CertificateWatch } from './http/certificate-files.ts'
 import { readListenAddresses } from './http/listen-addresses.ts'
 import { startListeners, type Listeners } from './http/listen.ts'
 import type { AnyEndpoint } from './http/endpoint.ts'
 import { RateLimiter } from './http/rate-limit.ts'
-import { Router, type RouterDeps } from './http/router.ts'
+import { Router } from './http/router.ts'
 import {
   forgetOldTransactions,
   forgetOpenIdTokens,
   forgetReceivedIds,
   startHousekeeping,
 } from './ops/housekeeping.ts'
-import { createPublicRooms } from './directory/public-rooms.ts'
 import { forgetUnusedMedia } from './media/remote/forget-remote-media.ts'
-import { createMediaState } from './media/media-state.ts'
-import type { Logger } from './ops/log.ts'
-import { createSystemResolver } from './outgoing/system-resolver.ts'
 import { forgetPreviews } from './previews/forget-previews.ts'
-import { createPreviews, type Previews } from './previews/previews.ts'
-import { createServerNotices } from './server-notices/server-notices.ts'
-import { createUserDirectory } from './user-directory/user-directory.ts'
-import { createPresence } from './presence/create-presence.ts'
-import { createRoomEngine, type RoomEngine, type StateReset } from './rooms/engine.ts'
-import { createReceiveFigures, type ReceiveFigures } from './rooms/receive/figures.ts'
-import type { RoomHistory } from './rooms/history/room-history.ts'
-import type { RoomPeers } from './rooms/peers/room-peers.ts'
-import { createRoomHistory } from './rooms/history/create-room-history.ts'
-import { followLog } from './rooms/follow-log.ts'
-import { createAccounts } from './accounts/accounts.ts'
-import { createSessions } from './accounts/sessions.ts'
-import { createAppservices } from './appservice/appservices.ts'
-import { checkUserClaim } from './appservice/claims.ts'
-import { createEphemeralFeed } from './appservice/ephemeral-feed.ts'
-import { loadRegistrations } from './appservice/load-registrations.ts'
-import type { AppserviceRegistration } from './appservice/registration.ts'
-import { createRegistry } from './appservice/registry.ts'
-import { findAppserviceSession } from './appservice/session.ts'
-import { createOutbound } from './federation/outbound/outbound.ts'
-import { createHomeserverJobs } from './jobs/create-jobs.ts'
-import { createSearchIndex } from './search/search-index.ts'
-import { createAddressGuard } from './outgoing/address-guard.ts'
-import { createOutgoing } from './outgoing/outgoing.ts'
-import { createPush, type Push, type PushDeps } from './push/push.ts'
-import { createNotifier } from './sync/notifier.ts'
-import { createStoredFilters } from './sync/create-stored-filters.ts'
-import { createToldMembers } from './sync/told-members.ts'
-import { createVolatileStream } from './sync/volatile.ts'
-import { createPushRules } from './user-data/push-rules.ts'
-import { createTyping } from './user-data/typing.ts'
-import { createUnread } from './unread/create-unread.ts'
+import { openHomeserver, type HomeserverDeps } from './open-homeserver.ts'
 
-export interface HomeserverDeps {
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  /** Called once per answer: for measurements. */
-  readonly observe?: RouterDeps['observe']
-  /** The database takes no more writes: the process has to end and start anew. */
-  readonly onFailure?: (error: Error) => void
-  /** Registrations of appservices that live in this process, beside those of the configuration. */
-  readonly appservices?: readonly AppserviceRegistration[]
-  /** Parts of the network that a test or a simulation replaces. */
-  readonly network?: FederationNetwork
-  /** In place of the database of the configuration: one in this thread, for simulations. */
-  readonly database?: DatabaseConfig
-}
-
-/** A homeserver that answers requests. */
 export interface RunningHomeserver {
   readonly hs: Homeserver
   readonly db: OpenDatabase
@@ -103,14 +32,6 @@ export interface RunningHomeserver {
   readonly certificates: CertificateWatch
   /** Stops accepting, answers long polls empty, finishes what is under way within 10 s, closes the store. */
   stop(): Promise<void>
-}
-
-/** Entries of the log kept in memory; what is older is read from the tables. */
-const RING = { maxEntries: 50_000, maxBytes: 16 * 1024 * 1024 }
-
-export function databaseConfigOf({ database }: HomeserverConfig): DatabaseConfig {
-  if (database.url === undefined) return { kind: 'sqlite', path: database.path }
-  return { kind: 'postgres', url: database.url, poolSize: database.pool_size }
 }
 
 /** Opens the store, builds the shared record, and starts to listen. Throws with a sentence for the operator. */
@@ -228,149 +149,4 @@ async function listen(
     handle: (request, response, { resources }) => router.handle(request, response, resources),
     clock,
   })
-}
-
-function openHistory(rooms: RoomEngine, peers: RoomPeers, logger: Logger): RoomHistory {
-  return createRoomHistory(rooms, {
-    peers,
-    onFailure: ({ error, ...of }) =>
-      logger.info('a server was of no help in filling a gap', { ...of, error }),
-  })
-}
-
-/** Push, whose requests to where users say follow the same rules as those to where servers say. */
-async function openPush(
-  deps: Omit<PushDeps, 'outgoing'> & Pick<Homeserver, 'config'>,
-  network: FederationNetwork,
-): Promise<Push> {
-  const { clock, config } = deps
-  const guard = createAddressGuard(config.federation.allow_private_addresses)
-  const authorities = await readAuthorities(config.federation)
-  const resolver = network.resolver ?? createSystemResolver(clock)
-  const outgoing = network.outgoing ?? createOutgoing({ clock, resolver, guard, authorities })
-  return createPush({ ...deps, outgoing })
-}
-
-/** Names are resolved, and authorities trusted, as for other servers. */
-async function openPreviews(
-  { config, ...shared }: Pick<Homeserver, 'config' | 'clock' | 'budget'>,
-  { resolver = createSystemResolver(shared.clock) }: FederationNetwork,
-): Promise<Previews> {
-  const authorities = await readAuthorities(config.federation)
-  return createPreviews({ ...shared, config: config.url_previews, resolver, authorities })
-}
-
-/** The database, which signs as this server, and the log over it. */
-function openStore(
-  config: HomeserverConfig,
-  { serverName, key, bus }: { serverName: ServerName; key: SigningKey; bus: Bus },
-  { clock, random, logger, onFailure, database = databaseConfigOf(config) }: HomeserverDeps,
-): Promise<{ db: OpenDatabase; log: Log }> {
-  const signer = { serverName, keyId: key.keyId, privateKey: key.seed }
-  const more = { clock, random, signer, log: logger, onFailure }
-  return openLog((onCommit) => openDatabase(database, { ...more, onCommit }), {
-    bus,
-    ring: RING,
-    maxChangedKeys: 50_000,
-  })
-}
-
-/** A state reset is counted, and told to the operator. */
-function watchResets(received: ReceiveFigures, logger: Logger): (reset: StateReset) => void {
-  return (reset) => {
-    received.stateResets++
-    logger.warn('the state of a room was resolved to what no branch of it had: see the room doctor', {
-      ...reset,
-    })
-  }
-}
-
-/** The store and the shared record, without a listener: what tests and offline tools need. */
-export async function openHomeserver(
-  config: HomeserverConfig,
-  deps: HomeserverDeps,
-): Promise<{ hs: Homeserver; db: OpenDatabase }> {
-  const { clock, random, logger, appservices, network = {} } = deps
-  const serverName = config.server_name as ServerName
-  await mkdir(config.data_dir, { recursive: true, mode: 0o700 })
-  await mkdir(path.dirname(config.signing_key), { recursive: true, mode: 0o700 })
-  const registrations = await loadRegistrations(config.appservices, appservices ?? [], serverName)
-  const keyFile = await takeSigningKeys(config.signing_key, random, clock.now())
-  const key = keyFile.keys[0]
-  const bus = createLocalBus((error) => logger.error('a listener of the log failed', { error }))
-  const { db, log } = await openStore(config, { serverName, key, bus }, deps)
-  const budget = createMemoryBudget(config.memory.budget)
-  const received = createReceiveFigures()
-  const onStateReset = watchResets(received, logger)
-  const signer = createSigner(serverName, key)
-  const policy = createPolicyPort(signer, () => hs.federation.client)
-  const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget, policy, onStateReset })
-  // First of all listeners: whoever is woken after it finds the memberships up to date.
-  followLog(rooms, bus)
-  const serverNotices = createServerNotices(config, serverName)
-  const hidden = new Set([serverNotices.userId])
-  const userDirectory = createUserDirectory({ rooms, bus, logger, serverName, hidden })
-  const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms, userDirectory }
-  const proxies = createTrustedProxies(config.trusted_proxies)
-  const volatile = createVolatileStream()
-  const notifier = createNotifier({ log, bus, clock, members: rooms.members })
-  const pushRules = createPushRules(shared)
-  const unread = createUnread({ ...shared, pushRules })
-  const registry = createRegistry(serverName, registrations)
-  const feed = createEphemeralFeed({ ...shared, volatile, registry })
-  const running = createAppservices(shared, registry, { onEntry: (entry) => feed.onEntry(entry) })
-  const outbound = createOutbound({ ...shared, volatile })
-  const watched = outbound.watch(feed.watch(notifier))
-  const ownKeys = createOwnKeys(serverName, keyFile, config.old_signing_keys, clock)
-  const federation = await createFederation({
-    ...shared,
-    config: config.federation,
-    keyFetches: rateLimitOf(config, 'serverKeys'),
-    signer,
-    ownKeys,
-    network,
-    onHeardFrom: (server) => outbound.heardFrom(server),
-  })
-  const peers = createRoomPeers(federation.client, federation.keyring, network.verify)
-  const hs: Homeserver = {
-    ...shared,
-    history: openHistory(rooms, peers, logger),
-    search: createSearchIndex(shared),
-    signer,
-    media: createMediaState(signer, clock, budget),
-    previews: await openPreviews(shared, network),
-    publicRooms: createPublicRooms(shared),
-    blobs: await openDiskBlobs(config.media.path, random),
-    notifier,
-    volatile,
-    transactions: createTransactions({ db, clock }, 20_000),
-    toldMembers: createToldMembers(budget),
-    epochs: { log: log.epoch, boot: random.token(8) },
-    pushRules,
-    unread,
-    push: await openPush({ ...shared, pushRules, unread }, network),
-    keyCounts: createKeyCounts(shared),
-    serverNotices,
-    jobs: createHomeserverJobs(shared, () => hs),
-    filters: createStoredFilters(shared),
-    presence: createPresence({ ...shared, volatile, notifier: watched }),
-    typing: createTyping({ clock, volatile, notifier: watched }),
-    appservices: running,
-    federation,
-    receiving: createReceiving(shared, peers, received),
-    outbound,
-    ...createRemoteParts(shared, federation.client),
-    remoteSpaces: createRemoteSpaces({ ...shared, client: federation.client }),
-    joining: createJoining({ ...shared, signer, federation: { client: federation.client, peers } }),
-    sessions: createSessions(shared, {
-      ipOf: (request) => clientIp(request, proxies),
-      findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),
-      onForget: (userId) => running.forgetUser(userId),
-    }),
-    accounts: createAccounts(shared, {
-      checkUserClaim: (userId, appserviceId) => checkUserClaim(registry, userId, appserviceId),
-    }),
-  }
-  feed.open(hs)
-  return { hs, db }
 }

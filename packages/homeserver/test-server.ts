@@ -16,7 +16,8 @@ import { RateLimiter, type RateLimits } from './http/rate-limit.ts'
 import { Router } from './http/router.ts'
 import type { Homeserver } from './homeserver.ts'
 import { createLogger, silentLogger } from './ops/log.ts'
-import { closeHomeserver, openHomeserver, startSending } from './server.ts'
+import { openHomeserver } from './open-homeserver.ts'
+import { closeHomeserver, startSending } from './server.ts'
 
 // Test support: a whole server without a listener, on every database.
 

@@ -1,6 +1,6 @@
 import type { HomeserverConfig } from '@causeway/homeserver/config.ts'
 import { loadSigningKey } from '@causeway/homeserver/crypto/signing-key.ts'
-import { databaseConfigOf } from '@causeway/homeserver/server.ts'
+import { databaseConfigOf } from '@causeway/homeserver/open-homeserver.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { openDatabase } from '@causeway/store/db/open.ts'
 
