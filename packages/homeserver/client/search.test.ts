@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 import { findServerDrivers } from '../test-server.ts'
 import { openTestPeople, type TestPeople } from './test-people.ts'
 
@@ -38,7 +39,7 @@ async function find(
 ): Promise<string[]> {
   const found = await search(people, who, { search_term: words, order_by: 'recent', ...more })
   return found.results.map(({ result: { content } }) =>
-    String(content.body ?? content['name'] ?? content['topic']),
+    textOf(content.body ?? content['name'] ?? content['topic']),
   )
 }
 
