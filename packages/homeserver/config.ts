@@ -64,10 +64,14 @@ const database = Type.Object(
         'Address of a PostgreSQL database, such as postgres://user:password@host/causeway. Replaces SQLite.',
       ),
     ),
-    pool_size: count(4, 'PostgreSQL connections for reading; there is one more for writing.', {
-      minimum: 1,
-      maximum: 200,
-    }),
+    pool_size: count(
+      4,
+      'PostgreSQL connections for reading at most, opened when they are needed; there is one more for writing.',
+      {
+        minimum: 1,
+        maximum: 200,
+      },
+    ),
   },
   { description: 'Where everything except media is kept. It cannot be exchanged later without a migration.' },
 )

@@ -10,6 +10,7 @@ import { createLogSink, type LogSink } from '@causeway/homeserver/ops/log-sink.t
 import { createLogger, type Logger } from '@causeway/homeserver/ops/log.ts'
 import { RequestTimes } from '@causeway/homeserver/ops/request-times.ts'
 import { startHomeserver, type RunningHomeserver } from '@causeway/homeserver/server.ts'
+import { collectGarbage } from '@causeway/store/cache/collect-garbage.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { loadAllCommands } from '../bridges/load-commands.ts'
 import type { Terminal } from '../command.ts'
@@ -128,7 +129,10 @@ export async function runServer(terminal: Terminal, settings: Settings): Promise
     await using _admin = await startAdminListener(options)
     announce(terminal, settings, server, await ensureFirstAdminLink(server.hs))
     readCertificatesOnSignal(settings, server)
-    settleMemorySoon(systemClock)
+    settleMemorySoon(systemClock, () => {
+      collectGarbage()
+      server.db.settleMemory()
+    })
     log.info('ready', { urls: server.urls, server_name: settings.config.server_name, node: process.version })
     const reason = await stopping.reason
     if (reason instanceof Error) log.error('stopping: the database failed', { error: reason })

@@ -15,8 +15,8 @@ it('collects once, in the first quiet period after the start', () => {
   let collected = 0
   settleMemorySoon(
     clock,
-    () => shares.shift()!,
     () => collected++,
+    () => shares.shift()!,
   )
   for (const expected of [0, 0, 1]) {
     timers.shift()!()

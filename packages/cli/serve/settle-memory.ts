@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import { systemLoopMeter } from '@causeway/store/clock/system.ts'
 
@@ -8,24 +6,15 @@ const PERIOD_MS = 2_000
 /** A server whose event loop was busy for more of a period than this has somebody to answer. */
 const BUSY = 0.1
 
-type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void
-
-function collect(): void {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as Collect
-  gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })
-  setFlagsFromString('--no-expose-gc')
-}
-
 /**
- * Collects garbage once, in the first quiet moment after the start. Loading the program leaves two thirds of the heap
+ * Calls `settle` once, in the first quiet moment after the start: for collecting garbage. Loading the program leaves two thirds of the heap
  * behind as garbage, and V8 gives it back to the system only when it grows; a server that then idles would keep it
  * for ever. It stops everything for some 50 ms and drops compiled code, so it waits while people are being served.
  */
 export function settleMemorySoon(
   clock: Pick<Clock, 'setTimeout'>,
+  settle: () => void,
   busyShare: () => number = systemLoopMeter(),
-  settle: () => void = collect,
 ): void {
   const look = (): void => {
     if (busyShare() <= BUSY) settle()

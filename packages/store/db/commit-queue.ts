@@ -84,6 +84,10 @@ export class CommitQueue {
     this.#options.onFailure?.(error)
   }
 
+  settleMemory(): void {
+    this.#options.writer.settleMemory?.()
+  }
+
   /** Takes nothing more and resolves when everything taken was answered. */
   async close(): Promise<void> {
     this.#closing = true

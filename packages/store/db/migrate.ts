@@ -139,7 +139,7 @@ async function applyMigration(
   ]
   try {
     // Sent together: a migration costs two round trips. After one that fails the others of its transaction fail too.
-    await Promise.all(statements.map(async (statement) => connection.run(statement)))
+    await Promise.all(statements.map((statement) => Promise.resolve(connection.run(statement))))
     await connection.run('COMMIT')
   } catch (error) {
     await connection.run('ROLLBACK')

@@ -47,6 +47,8 @@ export interface OpenDatabase extends Database {
   readonly stats: CommitStats
   /** The epoch of this database: changes when a backup is restored. */
   readonly epoch: string
+  /** The writer's thread collects its garbage: what its start has left behind. */
+  settleMemory(): void
 }
 
 /**

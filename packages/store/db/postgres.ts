@@ -106,6 +106,10 @@ class PostgresDatabase implements OpenDatabase {
     return this.#queue.stats
   }
 
+  settleMemory(): void {
+    this.#queue.settleMemory()
+  }
+
   query<R extends Row>(sql: string, params: readonly ReadParam[]): Promise<R[]> {
     return this.#reader.query(sql, params) as Promise<R[]>
   }

@@ -98,6 +98,10 @@ class SqliteDatabase implements OpenDatabase {
     return this.#queue.stats
   }
 
+  settleMemory(): void {
+    this.#queue.settleMemory()
+  }
+
   async query<R extends Row>(sql: string, params: readonly ReadParam[]): Promise<R[]> {
     return this.#reader.query(sql, params) as R[]
   }

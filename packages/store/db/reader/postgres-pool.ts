@@ -2,8 +2,8 @@ import postgres from 'postgres'
 import type { Clock, Timer } from '../../clock/clock.ts'
 import type { postgresTypes } from '../postgres-types.ts'
 
-/** How long a read waits for one of the connections that are open before another is opened, which takes longer. */
-const PATIENCE_MS = 5
+/** A read waits for one of the open connections about as long as it took to open the first, within these bounds. */
+const PATIENCE_MS = { least: 5, most: 100 }
 /** Reads asked for in one turn of the event loop that go together, in one message to the server. */
 const TOGETHER = 3
 /** After how many seconds a connection that was opened for a burst is closed again. */
@@ -21,7 +21,7 @@ export interface PoolOptions {
   readonly connection: postgres.Options<typeof postgresTypes>
   /** How many connections at most. */
   readonly size: number
-  readonly clock: Pick<Clock, 'setTimeout'>
+  readonly clock: Pick<Clock, 'setTimeout' | 'monotonic'>
 }
 
 /**
@@ -32,9 +32,10 @@ export interface PoolOptions {
  */
 export class PostgresPool {
   readonly #slots: readonly Slot[]
-  readonly #clock: Pick<Clock, 'setTimeout'>
+  readonly #clock: Pick<Clock, 'setTimeout' | 'monotonic'>
   readonly #waiting: ((slot: Slot) => void)[] = []
-  #patience: Timer | undefined
+  #timer: Timer | undefined
+  #patienceMs = PATIENCE_MS.least
   /** What was idle in this turn of the event loop. */
   #filling: Slot | undefined
 
@@ -46,6 +47,14 @@ export class PostgresPool {
   /** How many connections are open. */
   get size(): number {
     return this.#slots.filter(({ isOpen }) => isOpen).length
+  }
+
+  /** Opens the first connection. @throws when the server cannot be reached */
+  async connect(): Promise<void> {
+    const begun = this.#clock.monotonic()
+    await this.use((sql) => sql.unsafe('SELECT 1').execute())
+    const took = this.#clock.monotonic() - begun
+    this.#patienceMs = Math.min(Math.max(took, PATIENCE_MS.least), PATIENCE_MS.most)
   }
 
   /** Runs one read. */
@@ -62,6 +71,7 @@ export class PostgresPool {
 
   async #run<T>(chosen: Slot | undefined, read: (sql: postgres.Sql) => Promise<T>): Promise<T> {
     const slot = chosen ?? (await this.#wait())
+    slot.isOpen = true
     try {
       return await read(slot.sql)
     } finally {
@@ -95,19 +105,19 @@ export class PostgresPool {
   }
 
   #watch(): void {
-    this.#patience ??= this.#clock.setTimeout(() => this.#grow(), PATIENCE_MS, { unref: true })
+    this.#timer ??= this.#clock.setTimeout(() => this.#grow(), this.#patienceMs, { unref: true })
   }
 
   /** For the read that has waited longest. */
   #grow(): void {
-    this.#patience = undefined
+    this.#timer = undefined
     const closed = this.#slots.find(({ isOpen }) => !isOpen)
     this.#waiting.shift()?.(take(closed ?? leastBusy(this.#slots)))
     if (this.#waiting.length > 0) this.#watch()
   }
 
   async close(): Promise<void> {
-    this.#patience?.cancel()
+    this.#timer?.cancel()
     for (const resolve of this.#waiting.splice(0)) resolve(take(this.#slots[0]!))
     await Promise.all(this.#slots.map(({ sql }) => sql.end({ timeout: 5 })))
   }
@@ -122,9 +132,7 @@ function createSlot(url: string, connection: postgres.Options<typeof postgresTyp
   return slot
 }
 
-/** A connection opens with its first read. */
 function take(slot: Slot): Slot {
-  slot.isOpen = true
   slot.reads++
   return slot
 }

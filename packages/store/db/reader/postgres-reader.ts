@@ -54,7 +54,7 @@ export class PostgresReader {
   readonly #prepared = new Map<string, Prepared>()
   readonly #gather = new Gather<Read, Row[]>((group) => this.#answer(group))
 
-  constructor(url: string, size: number, clock: Pick<Clock, 'setTimeout'>) {
+  constructor(url: string, size: number, clock: Pick<Clock, 'setTimeout' | 'monotonic'>) {
     const common = postgresOptions('causeway-reader')
     // One plan a statement, by its indexes alone. Planned for its values and without fresh statistics, a page of a room
     // reads and sorts all of the room; and to plan a merged read again costs more than to run it.
@@ -64,7 +64,7 @@ export class PostgresReader {
 
   /** Connects, so that the first read need not; should that fail, the first read says so. */
   connect(): void {
-    void this.#pool.use((sql) => sql.unsafe('SELECT 1').execute()).catch(() => undefined)
+    void this.#pool.connect().catch(() => undefined)
   }
 
   async query(sql: string, params: readonly ReadParam[]): Promise<Row[]> {

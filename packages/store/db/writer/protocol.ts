@@ -67,4 +67,6 @@ export type BatchReply = BatchDone | BatchFailed
 export interface Writer {
   apply(message: BatchMessage): Promise<BatchReply> | BatchReply
   close(): Promise<void> | void
+  /** Of a writer that has a thread of its own: this collects its garbage. */
+  settleMemory?(): void
 }

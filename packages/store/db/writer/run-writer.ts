@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads'
+import { collectGarbage } from '../../cache/collect-garbage.ts'
 import { messageOf } from './outcome.ts'
 import type { Writer } from './protocol.ts'
 import type { FromWriter, ToWriter } from './writer-thread.ts'
@@ -16,6 +17,7 @@ export async function runWriter(open: () => Writer | Promise<Writer>): Promise<v
   }
   port.on('message', (message: ToWriter) => {
     if ('close' in message) void Promise.resolve(writer.close()).finally(() => port.close())
+    else if ('settleMemory' in message) collectGarbage()
     else void answer(writer, message.batch, send)
   })
   send({ opened: true })

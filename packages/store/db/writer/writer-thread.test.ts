@@ -29,6 +29,7 @@ it('the death of the writer thread rejects every commit that waits, and every la
     writer,
     onFailure: (error) => failures.push(error.message),
   }))
+  queue.settleMemory()
   assert.equal((await queue.commit({ entries: [entry()], steps: [] })).ok, true)
   // A thread ends only between statements: long enough to be caught in one, short enough to wait for.
   const slow = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000000) SELECT COUNT(*) FROM n`

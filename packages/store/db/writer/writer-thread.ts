@@ -7,7 +7,10 @@ export type FromWriter =
   | { readonly opened: true }
   | { readonly openFailed: string }
   | { readonly reply: BatchReply }
-export type ToWriter = { readonly batch: BatchMessage } | { readonly close: true }
+export type ToWriter =
+  | { readonly batch: BatchMessage }
+  | { readonly close: true }
+  | { readonly settleMemory: true }
 
 interface Pending {
   readonly resolve: (reply: BatchReply) => void
@@ -67,6 +70,10 @@ export class WriterThread implements Writer {
       this.#pending = { resolve, reject }
       this.#worker.postMessage({ batch } satisfies ToWriter, [batch.bytes.buffer as ArrayBuffer])
     })
+  }
+
+  settleMemory(): void {
+    this.#worker.postMessage({ settleMemory: true } satisfies ToWriter)
   }
 
   async close(): Promise<void> {
