@@ -83,7 +83,8 @@ async function askForMissing(world: World): Promise<Promise<unknown>[]> {
 }
 
 /** What our people ask of the enemy; a fault that is its own is told as such. */
-function askAsClient({ evil, alice, mallory, judge }: World): Promise<unknown>[] {
+function askAsClient(world: World): Promise<unknown>[] {
+  const { evil, alice, mallory } = world
   const room = encodeURIComponent(`!slow:${evil.name}`)
   const requests = [
     ['POST', `/_matrix/client/v3/join/${room}?via=${evil.name}`],
@@ -94,7 +95,7 @@ function askAsClient({ evil, alice, mallory, judge }: World): Promise<unknown>[]
     ['GET', `/_matrix/client/v1/media/download/${evil.name}/slow`],
   ] as const
   return requests.map(async ([method, path]) => {
-    judge(
+    world.judge(
       `${method} ${path} dripping`,
       await alice.call(method, path, method === 'POST' ? {} : undefined),
       true,
