@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
 import { it } from 'node:test'
 import { systemClock } from '@causeway/store/clock/system.ts'
 import { leadToPrivatePlaces, startCanary } from './federation/addresses.ts'
@@ -11,15 +12,20 @@ import {
   sendTwistedEdus,
   sendTwistedEvents,
 } from './federation/transactions.ts'
+import { dripEverything } from './federation/slow.ts'
 import { openWorld, readEverything, talkHonestly, type World } from './federation/world.ts'
 
-// A seed repeats what is sent: CAUSEWAY_FUZZ_SEED=7 CAUSEWAY_FUZZ_SCALE=10 npm test -- test/fuzz/federation.test.ts
-const SEED = Number(process.env['CAUSEWAY_FUZZ_SEED'] ?? 1)
+// A seed repeats what is sent: FUZZ_SEED=7 FUZZ_SCALE=10 npm test -- test/fuzz/federation.test.ts
+const SEED = Number(process.env['FUZZ_SEED'] ?? randomInt(1, 2 ** 31))
 /** How much of what chance makes up is sent. */
-const SCALE = Number(process.env['CAUSEWAY_FUZZ_SCALE'] ?? 1)
+const SCALE = Number(process.env['FUZZ_SCALE'] ?? 1)
 /** What may remain in memory from a round of attacks once there was one: caches that fill up to their bounds. */
 const MAX_GROWTH_BYTES = 24 * 1024 * 1024
 const MAX_GROWTH_HANDLES = 100
+/** While the enemy drips: its connections, ours to it, and a timer for each. */
+const MAX_DRIPPING_HANDLES = 400
+/** An honest message waits for nobody who drips: each of them is given up after half a minute at the earliest. */
+const MAX_DELAY_MS = 25_000
 
 /** A few of each kind: the first must not hide the others. */
 function sample(faults: readonly string[]): string[] {
@@ -39,16 +45,17 @@ it(
   { timeout: 600_000 },
   async (t) => {
     const now = (): number => systemClock.monotonic()
+    t.diagnostic(`FUZZ_SEED=${SEED} FUZZ_SCALE=${SCALE}`)
     await using world = await openWorld()
     await using canary = await startCanary()
     const phases: Record<string, (seed: number) => Promise<void>> = {
-      events: (seed) => sendTwistedEvents(world, seed, 150 * SCALE),
+      events: (seed) => sendTwistedEvents(world, seed, Math.ceil(150 * SCALE)),
       tricks: () => sendKnownTricks(world),
-      edus: (seed) => sendTwistedEdus(world, seed, 150 * SCALE),
-      memberships: (seed) => sendBadMemberships(world, seed, 40 * SCALE),
-      histories: (seed) => answerBadly(world, seed, 16 * SCALE),
-      joins: (seed) => joinBadRooms(world, seed, 12 * SCALE),
-      backfills: (seed) => backfillBadly(world, seed, 12 * SCALE),
+      edus: (seed) => sendTwistedEdus(world, seed, Math.ceil(150 * SCALE)),
+      memberships: (seed) => sendBadMemberships(world, seed, Math.ceil(40 * SCALE)),
+      histories: (seed) => answerBadly(world, seed, Math.ceil(16 * SCALE)),
+      joins: (seed) => joinBadRooms(world, seed, Math.ceil(12 * SCALE)),
+      backfills: (seed) => backfillBadly(world, seed, Math.ceil(12 * SCALE)),
       keys: (seed) => signWithBadKeys(world, seed),
     }
     const attack = async (round: number): Promise<void> => {
@@ -66,7 +73,17 @@ it(
     const before = await world.ours.measure()
     await attack(1)
     const after = await world.ours.measure()
+    const dripping = await dripEverything(world, async () => {
+      const slowest = await talkHonestly(world, 'while it drips', now)
+      return { slowest, ...(await world.ours.measure()) }
+    })
+    const dripped = await world.ours.measure()
     const slowest = await talkHonestly(world, 'still here', now)
+    t.diagnostic(
+      `while it drips an honest message takes ${Math.round(dripping.slowest)} ms at most; ` +
+        `${dripping.handles - after.handles} handles and ${((dripping.bytes - after.bytes) / 1e6).toFixed(1)} MB more then, ` +
+        `${dripped.handles - after.handles} and ${((dripped.bytes - after.bytes) / 1e6).toFixed(1)} MB more afterwards`,
+    )
     const lines = linesOf(world)
     const growth = after.bytes - before.bytes
     t.diagnostic(
@@ -81,5 +98,9 @@ it(
     assert.ok(told >= world.failures, `${world.failures} answers from 500 on, and ${told} reasons in the log`)
     assert.ok(growth < MAX_GROWTH_BYTES, `it holds ${growth} bytes more`)
     assert.ok(after.handles - before.handles < MAX_GROWTH_HANDLES, `it holds ${after.handles} handles`)
+    assert.ok(dripping.slowest < MAX_DELAY_MS, `a message took ${dripping.slowest} ms while it dripped`)
+    assert.ok(dripping.handles - after.handles < MAX_DRIPPING_HANDLES, `it holds ${dripping.handles} handles`)
+    assert.ok(dripped.handles - after.handles < MAX_GROWTH_HANDLES, `it keeps ${dripped.handles} handles`)
+    assert.ok(dripped.bytes - after.bytes < MAX_GROWTH_BYTES, `it keeps ${dripped.bytes} bytes`)
   },
 )

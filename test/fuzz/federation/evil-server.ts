@@ -58,6 +58,8 @@ export interface EvilServer extends AsyncDisposable {
 export interface SendMore {
   readonly origin?: Signer
   readonly headers?: Record<string, string>
+  /** Breaks the connection off. */
+  readonly signal?: AbortSignal
   /** Writes the body by itself. */
   readonly write?: (write: (chunk: string) => void, end: () => void) => void
 }
@@ -176,6 +178,7 @@ function send(
         ca: authority.certificate,
         method,
         path: uri,
+        ...(more.signal === undefined ? {} : { signal: more.signal }),
         headers: {
           host: to.name,
           authorization,

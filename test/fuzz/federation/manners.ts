@@ -30,17 +30,20 @@ export function redirect(location: string): EvilAnswer {
   return { raw: (response) => void response.writeHead(302, { location }).end() }
 }
 
-/** Never says anything, until the one who asks gives up. */
-export const silence: EvilAnswer = { raw: () => undefined }
-
-/** A byte now and then, and never the end. */
-export function drip(start: string, everyMs: number): EvilAnswer {
+/** A byte now and then, and never the end, but that the connection breaks off on the signal. */
+export function drip(start: string, everyMs: number, stop: AbortSignal): EvilAnswer {
   return {
     raw: (response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
       response.write(start)
       const timer = setInterval(() => response.write(' '), everyMs)
-      response.once('close', () => clearInterval(timer))
+      const breakOff = (): void => void response.destroy()
+      stop.addEventListener('abort', breakOff, { once: true })
+      response.once('close', () => {
+        clearInterval(timer)
+        stop.removeEventListener('abort', breakOff)
+      })
+      if (stop.aborted) breakOff()
     },
   }
 }

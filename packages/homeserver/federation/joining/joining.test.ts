@@ -95,16 +95,22 @@ async function carryNewest(from: FederatedServer, to: FederatedServer, roomId: s
   assert.deepEqual(await sendNewest(from, to, roomId), [{}])
 }
 
-/** The same, whatever is made of it: the answers for its events. */
-async function sendNewest(from: FederatedServer, to: FederatedServer, roomId: string): Promise<JsonObject[]> {
-  const [row] = await from.hs.db.query<{ json: string | Uint8Array }>(
-    `SELECT e.json FROM events e JOIN rooms r ON r.nid = e.room_nid WHERE r.room_id = ? ORDER BY e.nid DESC LIMIT 1`,
-    [roomId],
+/** The same, whatever is made of it: the answers for its events. @param before events that came after it */
+async function sendNewest(
+  from: FederatedServer,
+  to: FederatedServer,
+  roomId: string,
+  before = 0,
+): Promise<JsonObject[]> {
+  const [row] = await from.hs.db.query<{ nid: number; json: string | Uint8Array }>(
+    `SELECT e.nid, e.json FROM events e JOIN rooms r ON r.nid = e.room_nid
+     WHERE r.room_id = ? ORDER BY e.nid DESC LIMIT 1 OFFSET ?`,
+    [roomId, before],
   )
   const pdu = JSON.parse(Buffer.from(row!.json as string).toString()) as JsonObject
   const answer = await from.hs.federation.client.request(to.name, {
     method: 'PUT',
-    path: `/_matrix/federation/v1/send/${segment(roomId)}-carried`,
+    path: `/_matrix/federation/v1/send/${segment(roomId)}-${row!.nid}`,
     body: { origin: from.name, origin_server_ts: from.hs.clock.now(), pdus: [pdu] },
   })
   return Object.values(answer['pdus'] as JsonObject) as JsonObject[]
@@ -255,6 +261,47 @@ describe('memberships across servers', () => {
     const invited = await makeRoom(one, alice, { preset: 'private_chat' })
     const path = `/knock/${segment(invited)}?via=${one.name}`
     assert.match(await refused(two, bob, 'POST', path, {}), /403 M_FORBIDDEN/)
+  })
+
+  it('turn a knock down: the user, in whose server nobody is in the room, learns of it and may knock again', async () => {
+    const knocking = { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }
+    const roomId = await makeRoom(one, alice, { preset: 'private_chat', initial_state: [knocking] })
+    const knock = `/knock/${segment(roomId)}?via=${one.name}`
+    for (const how of ['kick', 'ban']) {
+      const { next_batch: since } = await sync(two, bob)
+      await ok(two, bob, 'POST', knock, {})
+      const knocked = await sync(two, bob, since)
+      assert.ok(knocked.rooms?.knock?.[roomId] !== undefined)
+      await ok(one, alice, 'POST', `/rooms/${segment(roomId)}/${how}`, { user_id: bob.userId, reason: 'no' })
+      const [answer] = await sendNewest(one, two, roomId)
+      assert.deepEqual(answer, {})
+      const left = (await sync(two, bob, knocked.next_batch)).rooms?.leave?.[roomId] as {
+        timeline: { events: { sender: string; state_key: string; content: JsonObject }[] }
+      }
+      assert.deepEqual(
+        left.timeline.events.map(({ sender, state_key: key, content }) => [
+          sender,
+          key,
+          content['membership'],
+        ]),
+        [[alice.userId, bob.userId, how === 'ban' ? 'ban' : 'leave']],
+      )
+      assert.equal((await sync(two, bob)).rooms?.knock?.[roomId], undefined)
+    }
+    assert.match(await refused(two, bob, 'POST', knock, {}), /403 M_FORBIDDEN/)
+  })
+
+  it('a knock is ended by nobody who does not know of it', async () => {
+    const knocking = { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }
+    const roomId = await makeRoom(one, alice, { preset: 'private_chat', initial_state: [knocking] })
+    await ok(two, bob, 'POST', `/knock/${segment(roomId)}?via=${one.name}`, {})
+    await ok(one, alice, 'POST', `/rooms/${segment(roomId)}/kick`, { user_id: bob.userId })
+    // The knock after the one that was turned down: what ended the first does not end the second.
+    await ok(two, bob, 'POST', `/knock/${segment(roomId)}?via=${one.name}`, { reason: 'again' })
+    const { next_batch: since } = await sync(two, bob)
+    assert.deepEqual(await sendNewest(one, two, roomId, 1), [{ error: 'This server is not in the room' }])
+    assert.equal((await sync(two, bob, since)).rooms?.leave?.[roomId], undefined)
+    assert.ok((await sync(two, bob)).rooms?.knock?.[roomId] !== undefined)
   })
 
   it('restricted: membership of the other room lets the user in, and nothing else does', async () => {

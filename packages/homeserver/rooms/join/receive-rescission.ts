@@ -11,8 +11,10 @@ import { storeOutOfBand } from './out-of-band.ts'
 const MAX_RESCISSIONS = 10
 
 /**
- * Of events of a room that we are not in, takes those by which somebody takes back an invitation of a user of ours, and
- * tells the user. Only whoever invited may: who else has the power to, we cannot know without the room's state.
+ * Of events of a room that we are not in, takes those by which somebody takes back an invitation of a user of ours, or
+ * turns their knock down, and tells the user. Only whoever invited may take that back: who else has the power to, we
+ * cannot know without the room's state, nor may we ask for it. Nor do we know who may answer a knock: there everybody is
+ * believed who names it, which nobody outside the room can; the worst that comes of a lie is that the user knocks again.
  * Resolves with the ids of what was taken.
  */
 export async function receiveRescissions(
@@ -42,13 +44,14 @@ function mayRescind({ serverName }: RoomEngine, pdu: unknown): boolean {
   return target.endsWith(`:${serverName}`)
 }
 
-/** Whether it ends an invitation that stands, by the word of who spoke it, who knows of it. */
+/** Whether it ends an invitation that stands, by the word of who spoke it, or a knock; it has to know of either. */
 async function rescinds(engine: RoomEngine, room: RoomInfo, { event }: VerifiedPdu): Promise<boolean> {
   const { sender, state_key: target, content } = event.pdu
   if (content['membership'] !== 'leave' && content['membership'] !== 'ban') return false
   if (serverNameOf(target as UserId) !== engine.serverName) return false
   const standing = (await engine.members.roomsOf(target as UserId)).byId.get(room.roomId)
-  if (standing?.membership !== 'invite') return false
-  const invite = (await findEventsByNid(engine, [standing.eventNid])).get(standing.eventNid)
-  return invite?.sender === sender && event.authEventIds.includes(invite.eventId)
+  if (standing?.membership !== 'invite' && standing?.membership !== 'knock') return false
+  const ended = (await findEventsByNid(engine, [standing.eventNid])).get(standing.eventNid)
+  if (ended === undefined || !event.authEventIds.includes(ended.eventId)) return false
+  return standing.membership === 'knock' || ended.sender === sender
 }

@@ -49,7 +49,7 @@ export async function receivePdus(
   )
 }
 
-/** Of a room that we are not in we take nothing but what ends an invitation. */
+/** Of a room that we are not in we take nothing but what ends an invitation or a knock. */
 async function receiveFromOutside(
   { engine, peers }: ReceiveDeps,
   room: RoomInfo | undefined,

@@ -184,7 +184,8 @@ for (const driver of await findTestDrivers()) {
       const bodies = (await scene.bodies()).slice(31)
       assert.equal(bodies.at(-1), 'joins all')
       const expected = [...short, first, second].map(({ pdu }) => pdu.content['body'])
-      assert.deepEqual(bodies.toSorted(), expected.toSorted())
+      assert.equal(bodies.length, expected.length)
+      assert.deepEqual(new Set(bodies), new Set(expected))
     })
 
     it('what brings a waiting event nearer to its place is gone on with at once, though not for ever', async () => {
