@@ -37,8 +37,8 @@ async function find(
   more: JsonObject = {},
 ): Promise<string[]> {
   const found = await search(people, who, { search_term: words, order_by: 'recent', ...more })
-  return found.results.map(({ result: { content } }) =>
-    String(content.body ?? content['name'] ?? content['topic']),
+  return found.results.map(
+    ({ result: { content } }) => (content.body ?? content['name'] ?? content['topic']) as string,
   )
 }
 
@@ -292,7 +292,7 @@ for (const driver of await findServerDrivers()) {
       const older = await people.call(
         'alice',
         'GET',
-        at(roomId, `messages?dir=b&limit=1&from=${String(only!.context!['start'])}`),
+        at(roomId, `messages?dir=b&limit=1&from=${only!.context!['start'] as string}`),
       )
       assert.equal(
         ((older['chunk'] as JsonObject[])[0]!['content'] as JsonObject)['displayname'],
