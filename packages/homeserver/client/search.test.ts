@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import { textOf } from '@causeway/testkit/text-of.ts'
 import { findServerDrivers } from '../test-server.ts'
 import { openTestPeople, type TestPeople } from './test-people.ts'
 
@@ -38,8 +37,8 @@ async function find(
   more: JsonObject = {},
 ): Promise<string[]> {
   const found = await search(people, who, { search_term: words, order_by: 'recent', ...more })
-  return found.results.map(({ result: { content } }) =>
-    textOf(content.body ?? content['name'] ?? content['topic']),
+  return found.results.map(
+    ({ result: { content } }) => (content.body ?? content['name'] ?? content['topic']) as string,
   )
 }
 
@@ -293,7 +292,7 @@ for (const driver of await findServerDrivers()) {
       const older = await people.call(
         'alice',
         'GET',
-        at(roomId, `messages?dir=b&limit=1&from=${String(only!.context!['start'])}`),
+        at(roomId, `messages?dir=b&limit=1&from=${only!.context!['start'] as string}`),
       )
       assert.equal(
         ((older['chunk'] as JsonObject[])[0]!['content'] as JsonObject)['displayname'],
