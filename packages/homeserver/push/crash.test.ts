@@ -18,8 +18,7 @@ type Moment = { readonly at: 'arrival' | 'answer' | 'send'; readonly count: numb
 const MOMENTS: readonly Moment[] = [
   { at: 'arrival', count: 1 },
   { at: 'answer', count: 2 },
-  { at: 'answer', count: 5 },
-  { at: 'send', count: 5 },
+  { at: 'send', count: 4 },
 ]
 
 /** Runs the server until the moment, or until everything was told; answers the ids of what was sent. */

@@ -59,9 +59,8 @@ for (const driver of await findServerDrivers()) {
       await using scene = await openScene(driver, { name: 'Mission Control', room_alias_name: 'control' })
       const { alice, bob, roomId, gateway } = scene
       await setPusher(bob, gateway.url, 'key', { custom: { a: 1 } })
-      await alice.call('PUT', `/profile/${encodeURIComponent(alice.userId)}/displayname`, {
-        displayname: 'Tom',
-      })
+      const named = `/rooms/${encodeURIComponent(roomId)}/state/m.room.member/${encodeURIComponent(alice.userId)}`
+      await alice.call('PUT', named, { membership: 'join', displayname: 'Tom' })
       const before = Math.floor(scene.clock.now() / 1000)
       const eventId = await alice.say(roomId, 'hello')
       await scene.settled()
@@ -311,7 +310,7 @@ for (const driver of await findServerDrivers()) {
       const { alice, bob, roomId, gateway } = scene
       await using dead = await startTestGateway(authority)
       dead.answer = () => 'silence'
-      for (let n = 0; n < 20; n++) {
+      for (let n = 0; n < 17; n++) {
         const other = await scene.register(`other${n}`)
         await other.call('POST', `/join/${encodeURIComponent(roomId)}`, {})
         await setPusher(other, dead.url, `dead ${n}`)
