@@ -8,6 +8,7 @@ import { createMediaProxy } from './core/appservice/media-proxy.ts'
 import { createAppservicePort } from './core/appservice/port.ts'
 import { createHttpTransport } from './core/appservice/transport.ts'
 import type { Hub } from './core/hub.ts'
+import { answerLookup } from './core/lookups.ts'
 import type { HubLog } from './core/hub-context.ts'
 import { startBridges } from './start-bridges.ts'
 import type { BridgesDeps } from './start-bridges.ts'
@@ -63,6 +64,7 @@ export async function startStandalone(options: StandaloneOptions, deps: Standalo
     ...options.listen,
     hsToken,
     handleTransaction: (txnId, events) => hub.handleTransaction(txnId, events),
+    answerLookup: (lookup) => answerLookup(hub.context, lookup),
     handleOther: createMediaProxy({ baseUrl, asToken, key, clock, fetch }),
     onFault: (error) => log.error('a request to the bridges failed', { error }),
   })

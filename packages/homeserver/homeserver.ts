@@ -32,6 +32,7 @@ import type { Outbound } from './federation/outbound/outbound.ts'
 import type { RemoteSpaces } from './federation/history/remote-spaces.ts'
 import type { Joining } from './federation/joining/joining.ts'
 import type { ServerNotices } from './server-notices/server-notices.ts'
+import type { ThirdParty } from './third-party/third-party.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Appservices } from './appservice/appservices.ts'
 import type { Sessions } from './accounts/sessions.ts'
@@ -96,6 +97,8 @@ export interface Homeserver {
   readonly joining: Joining
   readonly keyCounts: KeyCounts
   readonly serverNotices: ServerNotices
+  /** What is known of other networks. */
+  readonly thirdParty: ThirdParty
   /** Who is found by whom. */
   readonly userDirectory: UserDirectory
   /** Work that takes many writes. */

@@ -27,6 +27,7 @@ import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import { createSystemResolver } from './outgoing/system-resolver.ts'
 import { createPreviews, type Previews } from './previews/previews.ts'
+import { createThirdParty } from './third-party/third-party.ts'
 import { createServerNotices } from './server-notices/server-notices.ts'
 import { createUserDirectory } from './user-directory/user-directory.ts'
 import { createPresence } from './presence/create-presence.ts'
@@ -231,6 +232,7 @@ export async function openHomeserver(
     presence: createPresence({ ...shared, volatile, notifier: watched }),
     typing: createTyping({ clock, volatile, notifier: watched }),
     appservices: running,
+    thirdParty: createThirdParty({ ...shared, appservices: running }),
     federation,
     receiving: createReceiving(shared, peers, received),
     outbound,

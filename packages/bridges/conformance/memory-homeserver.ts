@@ -88,6 +88,10 @@ export class MemoryHomeserver {
       findState: async (roomId, type, key) => stateOf(roomId, type, key)?.content,
       findCreator: async (roomId) => stateOf(roomId, 'm.room.create', '')?.sender,
       findEvent: async (_roomId, eventId) => this.events.find((event) => event.event_id === eventId),
+      findRoomByAlias: async (alias) =>
+        this.events.findLast(
+          ({ type, content }) => type === 'm.room.canonical_alias' && content['alias'] === alias,
+        )?.room_id,
       join: async (as = this.botUserId, roomId) => this.#enter(roomId, as),
       leave: async (as = this.botUserId, roomId) => this.#exit(roomId, as),
       setMembership: async (_as, act, { roomId, userId }) =>

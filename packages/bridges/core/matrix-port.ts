@@ -68,6 +68,8 @@ export interface MatrixPort {
   findState(roomId: string, type: string, stateKey: string): Promise<JsonObject | undefined>
   /** Who made a room: the sender of its `m.room.create`. */
   findCreator(roomId: string): Promise<string | undefined>
+  /** The room behind an alias. */
+  findRoomByAlias(alias: string): Promise<string | undefined>
   findEvent(roomId: string, eventId: string): Promise<MatrixEvent | undefined>
   join(as: string | undefined, roomIdOrAlias: string): Promise<void>
   leave(as: string | undefined, roomId: string, reason: string): Promise<void>

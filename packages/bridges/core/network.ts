@@ -194,6 +194,20 @@ export type OpenResult =
   | { readonly kind: 'waiting'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string }
 
+/**
+ * How a network calls its places and people, beside `network`, its server.
+ * https://spec.matrix.org/v1.19/application-service-api/#third-party-networks
+ */
+export interface Lookups {
+  /** The field for a channel, `channel`; and for a person, `nickname`. */
+  readonly channelField: string
+  readonly personField: string
+  /** What may stand in each of them, and an example. */
+  readonly fieldTypes: Readonly<Record<string, { readonly regexp: string; readonly placeholder: string }>>
+  /** The comparable and lasting id of a person by what people call them. */
+  personId(server: string, name: string): string
+}
+
 /** A chat network. Made by its factory from its configuration; the hub starts and stops it. */
 export interface Network {
   readonly name: NetworkName
@@ -222,6 +236,8 @@ export interface Network {
   rename(server: string, userId: string, name: string): Promise<void>
   /** Absent: people cannot choose a name of their own. Returns why not, where the wish cannot be. */
   setNick?(server: string, userId: string, nick: string): Promise<string | undefined>
+  /** By which words people look up channels and people. Absent: they cannot. */
+  readonly lookups?: Lookups
   /** One line on how a channel is doing, for people. */
   describe(portal: Portal): string
 }

@@ -108,7 +108,9 @@ export async function prepareHub(
     irc: { servers: irc },
   }
   const url = `http://127.0.0.1:${port}`
-  const ids = { serverName, botLocalpart: name, ghostPrefix: bridges.ghost_prefix }
+  // The spare hub is away most of the time: nobody waits for what it might know.
+  const protocols = name === 'bridge' ? ['irc'] : []
+  const ids = { serverName, botLocalpart: name, ghostPrefix: bridges.ghost_prefix, protocols }
   return {
     registration: { ...buildRegistration({ url, asToken, hsToken, ...ids }), id: name } as BridgeRegistration,
     options: {

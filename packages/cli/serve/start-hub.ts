@@ -3,6 +3,7 @@ import type { JsonValue } from '@causeway/matrix/events/pdu.ts'
 import { createAppservicePort } from '@causeway/bridges/core/appservice/port.ts'
 import { buildRegistration } from '@causeway/bridges/core/appservice/registration.ts'
 import type { BridgeRegistration } from '@causeway/bridges/core/appservice/registration.ts'
+import { answerLookup } from '@causeway/bridges/core/lookups.ts'
 import type { Hub } from '@causeway/bridges/core/hub.ts'
 import type { BridgesConfig } from '@causeway/bridges/config.ts'
 import { startBridges } from '@causeway/bridges/start-bridges.ts'
@@ -22,6 +23,7 @@ export function registrationOf({ config, bridges }: Settings): BridgeRegistratio
     serverName: config.server_name,
     botLocalpart: bridges.bot,
     ghostPrefix: bridges.ghost_prefix,
+    protocols: Object.keys(bridges.irc.servers).length === 0 ? [] : ['irc'],
   })
 }
 
@@ -59,7 +61,10 @@ export async function startHub(bridges: BridgesConfig, deps: HubDeps): Promise<H
     // As for links to files: no event is such a text, so that nobody ever sees this signature.
     const secret = hs.signer.sign('causeway: secret of the bridges')
     const hub = await startBridges(bridges, { db: hs.db, port, clock, random, log, secret })
-    door.receive({ deliver: (txnId, { events }) => hub.handleTransaction(txnId, events) })
+    door.receive({
+      deliver: (txnId, { events }) => hub.handleTransaction(txnId, events),
+      thirdParty: (question) => answerLookup(hub.context, question),
+    })
     return hub
   } catch (error) {
     log.error('the bridges could not start; the homeserver goes on without them', { error })

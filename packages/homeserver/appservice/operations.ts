@@ -14,12 +14,23 @@ export const QUERY_USER: AppserviceOperation = { method: 'GET', path: '/users/{u
 export const QUERY_ALIAS: AppserviceOperation = { method: 'GET', path: '/rooms/{roomAlias}' }
 export const PING: AppserviceOperation = { method: 'POST', path: '/ping' }
 
+export const GET_PROTOCOL: AppserviceOperation = { method: 'GET', path: '/thirdparty/protocol/{protocol}' }
+export const FIND_USERS: AppserviceOperation = { method: 'GET', path: '/thirdparty/user/{protocol}' }
+export const FIND_LOCATIONS: AppserviceOperation = { method: 'GET', path: '/thirdparty/location/{protocol}' }
+export const FIND_BY_USER: AppserviceOperation = { method: 'GET', path: '/thirdparty/user' }
+export const FIND_BY_ALIAS: AppserviceOperation = { method: 'GET', path: '/thirdparty/location' }
+
 /** Every operation that we ask for. */
 export const APPSERVICE_OPERATIONS: readonly AppserviceOperation[] = [
   SEND_TRANSACTION,
   QUERY_USER,
   QUERY_ALIAS,
   PING,
+  GET_PROTOCOL,
+  FIND_USERS,
+  FIND_LOCATIONS,
+  FIND_BY_USER,
+  FIND_BY_ALIAS,
 ]
 
 /** The path with its one parameter filled in. */

@@ -2,8 +2,14 @@ import type { JsonValue } from '@causeway/matrix/events/pdu.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import { answered, type Answered } from '../ops/answered.ts'
 import type { OutgoingResponse, SendHttp } from './http-send.ts'
+import type { AnswerThirdParty, ThirdPartyQuestion } from '../third-party/question.ts'
 import {
   APPSERVICE_PREFIX,
+  FIND_BY_ALIAS,
+  FIND_BY_USER,
+  FIND_LOCATIONS,
+  FIND_USERS,
+  GET_PROTOCOL,
   PING,
   QUERY_ALIAS,
   QUERY_USER,
@@ -35,9 +41,11 @@ export interface AppserviceClient {
   /** Whether the appservice knows the alias (and has made it). */
   queryAlias(alias: string): Promise<boolean>
   ping(transactionId: string | undefined): Promise<void>
+  /** What the appservice says of its networks. Rejects when that is no answer. */
+  readonly thirdParty: AnswerThirdParty
 }
 
-const TIMEOUTS = { transaction: 60_000, query: 20_000, ping: 30_000 }
+const TIMEOUTS = { transaction: 60_000, query: 20_000, ping: 30_000, thirdParty: 10_000 }
 /** How long the older paths are used before the newer ones are tried again. */
 const LEGACY_MS = 60 * 60_000
 
@@ -64,6 +72,22 @@ function note({ method, path }: AppserviceOperation, answer: OutgoingResponse): 
   if (answered.hasSubscribers)
     answered.publish({ method, path: APPSERVICE_PREFIX + path, status: answer.status } satisfies Answered)
   return answer
+}
+
+/** How a question about other networks is asked: the operation, what stands in its path, and the query. */
+function asRequest(question: ThirdPartyQuestion): {
+  readonly operation: AppserviceOperation
+  readonly parameter: string
+  readonly query: Readonly<Record<string, string>>
+} {
+  if ('userId' in question)
+    return { operation: FIND_BY_USER, parameter: '', query: { userid: question.userId } }
+  if ('alias' in question)
+    return { operation: FIND_BY_ALIAS, parameter: '', query: { alias: question.alias } }
+  const parameter = question.protocol
+  if (question.about === 'protocol') return { operation: GET_PROTOCOL, parameter, query: {} }
+  const operation = question.about === 'user' ? FIND_USERS : FIND_LOCATIONS
+  return { operation, parameter, query: question.fields }
 }
 
 /** @param url the registration's, without a slash at the end */
@@ -125,6 +149,15 @@ export function createAppserviceClient(
       const path = APPSERVICE_PREFIX + PING.path
       const answer = note(PING, await request(PING.method, path, TIMEOUTS.ping, body))
       if (answer.status < 200 || answer.status > 299) throw new AppserviceRefused(answer)
+    },
+    async thirdParty(question) {
+      const { operation, parameter, query: asked } = asRequest(question)
+      const search = new URLSearchParams(asked).toString()
+      const path = `${APPSERVICE_PREFIX}${pathWith(operation, parameter)}${search === '' ? '' : `?${search}`}`
+      const answer = note(operation, await request(operation.method, path, TIMEOUTS.thirdParty))
+      if (answer.status === 404) return undefined
+      if (answer.status !== 200) throw new AppserviceRefused(answer)
+      return JSON.parse(answer.text) as JsonValue
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { AnswerThirdParty } from '../third-party/question.ts'
 import type { AppserviceClient } from './outbound.ts'
 
 /** What a transaction holds. https://spec.matrix.org/v1.19/application-service-api/#put_matrixappv1transactionstxnid */
@@ -15,6 +16,8 @@ export interface InProcessReceiver {
   queryUser?(userId: string): Promise<boolean>
   /** Makes a room that somebody wants to enter by its alias, if it stands for anything. */
   queryAlias?(alias: string): Promise<boolean>
+  /** What it knows of its networks. */
+  readonly thirdParty?: AnswerThirdParty
 }
 
 /** The receivers of appservices of this process, which may be attached at any time after the start. */
@@ -67,6 +70,7 @@ export function createReceivers(): Receivers {
         queryUser: async (userId) => (await slot.receiver?.queryUser?.(userId)) ?? false,
         queryAlias: async (alias) => (await slot.receiver?.queryAlias?.(alias)) ?? false,
         ping: async () => undefined,
+        thirdParty: async (question) => slot.receiver?.thirdParty?.(question),
       }
     },
   }

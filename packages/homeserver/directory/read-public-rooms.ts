@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox'
 import { invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { RawJson } from '../http/endpoint.ts'
+import { INSTANCE_SEPARATOR } from '../third-party/read-answers.ts'
 import { findPage, type DirectoryQuery } from './page.ts'
 
 /** What somebody asks of a directory, ours or another server's. */
@@ -37,7 +38,8 @@ export function questionOf(body: Static<typeof publicRoomsBody>): DirectoryQuest
   return {
     term: body.filter?.generic_search_term ?? undefined,
     roomTypes: body.filter?.room_types ?? undefined,
-    networkId: all ? undefined : (instance ?? ''),
+    // Application services list rooms by protocol: an instance shows those of its protocol.
+    networkId: all ? undefined : (instance ?? '').split(INSTANCE_SEPARATOR)[0]!,
     limit: body.limit,
     since: body.since,
   }

@@ -1,6 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { JsonValue } from '@causeway/matrix/events/pdu.ts'
+import type { Lookup } from '../lookups.ts'
+import { parseLookup } from './parse-lookup.ts'
 
 export interface ListenerOptions {
   readonly host: string
@@ -8,6 +11,8 @@ export interface ListenerOptions {
   readonly hsToken: string
   /** Resolves once the transaction is stored. */
   readonly handleTransaction: (txnId: string, events: readonly unknown[]) => Promise<void>
+  /** What is known of the networks; undefined: nothing. */
+  readonly answerLookup: (lookup: Lookup) => Promise<JsonValue | undefined>
   /** Answers what is not the homeserver's: links to files. False = not its path either. */
   readonly handleOther?: (path: string, response: ServerResponse) => Promise<boolean>
   readonly onFault: (error: unknown) => void
@@ -23,7 +28,11 @@ export interface AppserviceListener {
 const MAX_BODY = 16 * 1024 * 1024
 const TRANSACTION = /^(?:\/_matrix\/app\/v1)?\/transactions\/([^/]{1,255})$/
 
-function answer(response: ServerResponse, status: number, body: Record<string, unknown>): void {
+function answer(
+  response: ServerResponse,
+  status: number,
+  body: Readonly<Record<string, unknown>> | JsonValue,
+): void {
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(JSON.stringify(body))
 }
@@ -88,8 +97,11 @@ async function handle(
     answer(response, 403, { errcode: 'M_FORBIDDEN', error: 'That is not the token of our registration.' })
     return
   }
+  const lookup = request.method === 'GET' ? parseLookup(url) : undefined
+  const known = lookup === undefined ? undefined : await options.answerLookup(lookup)
   const txnId = TRANSACTION.exec(url.pathname)?.[1]
   if (txnId !== undefined && request.method === 'PUT') await putTransaction(options, txnId, request, response)
+  else if (known !== undefined) answer(response, 200, known)
   else if (url.pathname === '/_matrix/app/v1/ping' && request.method === 'POST') answer(response, 200, {})
   // Users and rooms are made when somebody on the other side needs them, never because somebody asks for them.
   else answer(response, 404, { errcode: 'M_NOT_FOUND', error: 'No such user, room or path.' })

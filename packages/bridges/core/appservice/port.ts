@@ -83,7 +83,9 @@ function membershipCalls(
   }
 }
 
-function stateCalls(call: Call): Pick<MatrixPort, 'setState' | 'findState' | 'findCreator' | 'findEvent'> {
+function stateCalls(
+  call: Call,
+): Pick<MatrixPort, 'setState' | 'findState' | 'findCreator' | 'findEvent' | 'findRoomByAlias'> {
   return {
     setState: async (as, { roomId, type, stateKey, content }) =>
       eventIdOf(
@@ -98,6 +100,11 @@ function stateCalls(call: Call): Pick<MatrixPort, 'setState' | 'findState' | 'fi
       const path = `${room(roomId)}/state/m.room.create/`
       const { sender } = (await orAbsent(call('GET', path, { query: { format: 'event' } }))) ?? {}
       return typeof sender === 'string' ? sender : undefined
+    },
+    findRoomByAlias: async (alias) => {
+      const path = `/_matrix/client/v3/directory/room/${part(alias)}`
+      const { room_id: roomId } = (await orAbsent(call('GET', path, {}))) ?? {}
+      return typeof roomId === 'string' ? roomId : undefined
     },
     findEvent: async (roomId, eventId) =>
       (await orAbsent(call('GET', `${room(roomId)}/event/${part(eventId)}`, {}))) as MatrixEvent | undefined,

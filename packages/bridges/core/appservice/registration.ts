@@ -7,6 +7,8 @@ export interface BridgeRegistration {
   readonly hs_token: string
   readonly sender_localpart: string
   readonly rate_limited: false
+  /** Networks that people may look up and whose rooms may be listed. */
+  readonly protocols: readonly string[]
   readonly namespaces: {
     readonly users: readonly { readonly exclusive: boolean; readonly regex: string }[]
     readonly aliases: readonly []
@@ -26,8 +28,9 @@ export function buildRegistration(options: {
   readonly serverName: string
   readonly botLocalpart: string
   readonly ghostPrefix: string
+  readonly protocols: readonly string[]
 }): BridgeRegistration {
-  const { url, asToken, hsToken, serverName, botLocalpart, ghostPrefix } = options
+  const { url, asToken, hsToken, serverName, botLocalpart, ghostPrefix, protocols } = options
   const regex = `@${escapeRegex(ghostPrefix)}.*:${escapeRegex(serverName)}`
   return {
     id: 'causeway-bridges',
@@ -36,6 +39,7 @@ export function buildRegistration(options: {
     hs_token: hsToken,
     sender_localpart: botLocalpart,
     rate_limited: false,
+    protocols,
     namespaces: { users: [{ exclusive: true, regex }], aliases: [], rooms: [] },
   }
 }

@@ -56,6 +56,16 @@ export function createIrcNetwork(deps: IrcNetworkDeps): Network {
     part: async (portal, userId, reason) => servers.get(portal.server)?.part(portal, userId, reason),
     rename: async (server, userId, name) => servers.get(server)?.rename(userId, name),
     setNick: async (server, userId, nick) => of(server).setNick(userId, nick),
+    lookups: {
+      channelField: 'channel',
+      personField: 'nickname',
+      fieldTypes: {
+        network: { regexp: '[a-z0-9.-]+', placeholder: 'libera' },
+        channel: { regexp: '[#&+!][^\\s,]+', placeholder: '#channel' },
+        nickname: { regexp: '[^\\s,!@:#&]+', placeholder: 'nick' },
+      },
+      personId: (server, name) => of(server).personId(name),
+    },
     describe: (portal) => servers.get(portal.server)?.describe(portal) ?? 'its server is not set up here',
   }
 }

@@ -223,6 +223,11 @@ export class IrcServer {
     else if (this.#observed !== undefined) observeEvent(this.#observed, event)
   }
 
+  /** The form under which a nick is the same person. */
+  personId(nick: string): string {
+    return this.#people.fold(nick)
+  }
+
   #onNames(channel: string): void {
     const entry = this.#entries.get(channelKey(channel))
     if (entry === undefined) return
