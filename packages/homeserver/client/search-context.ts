@@ -42,7 +42,7 @@ export async function renderContext(
     const ignored = await hs.rooms.ignored.of(session.userId)
     return page.events.filter(({ event }) => event.stateKey !== undefined || !ignored.includes(event.sender))
   }
-  const [before, after] = [await read(true, request.before), await read(false, request.after)]
+  const [before, after] = await Promise.all([read(true, request.before), read(false, request.after)])
   const render = async (events: readonly VisibleEvent[]): Promise<string> =>
     (await renderEvents(hs.rooms, access.room, session, events)).join(',')
   const [first, last] = [before.at(-1)?.event ?? visible.event, after.at(-1)?.event ?? visible.event]

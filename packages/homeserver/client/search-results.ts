@@ -157,16 +157,18 @@ async function chooseVisible(
   rooms: SearchedRooms,
   { found, words, isRanked }: { found: readonly StoredEvent[]; words: SoughtWords; isRanked: boolean },
 ): Promise<SearchResult[]> {
-  const results: SearchResult[] = []
-  for (const [roomNid, events] of Map.groupBy(found, (event) => event.roomNid)) {
-    const access = await rooms.accessTo(roomNid)
-    if (access === undefined) continue
+  const byRoom = [...Map.groupBy(found, (event) => event.roomNid)]
+  // Side by side: what has to be read for one room is read together with that of the others.
+  const results = byRoom.map(async ([roomNid, events]): Promise<SearchResult[]> => {
+    const access = await rooms.find(roomNid)
+    if (access === undefined) return []
     const readable = events.filter((event) => event.nid <= access.upTo)
-    for (const visible of await filterVisible(hs.rooms, access.room, session.userId, readable)) {
-      const text = searchableText(visible.event)?.text
-      if (text === undefined || !words.matches(text)) continue
-      results.push({ visible, access, text, nid: visible.event.nid, rank: isRanked ? words.rank(text) : 0 })
-    }
-  }
-  return results
+    const visible = await filterVisible(hs.rooms, access.room, session.userId, readable)
+    return visible.flatMap((one) => {
+      const text = searchableText(one.event)?.text
+      if (text === undefined || !words.matches(text)) return []
+      return [{ visible: one, access, text, nid: one.event.nid, rank: isRanked ? words.rank(text) : 0 }]
+    })
+  })
+  return (await Promise.all(results)).flat()
 }

@@ -16,7 +16,7 @@ const MAX_UPGRADES = 20
 export interface SearchedRooms {
   readonly roomNids: readonly number[]
   /** What the user may read of one of them; undefined: nothing. */
-  accessTo(roomNid: number): Promise<RoomAccess | undefined>
+  find(roomNid: number): Promise<RoomAccess | undefined>
 }
 
 /**
@@ -29,30 +29,27 @@ export async function searchedRooms(
   filter: EventFilter,
   named: readonly string[] | undefined,
 ): Promise<SearchedRooms> {
-  const accesses = new Map<number, Promise<RoomAccess | undefined>>()
-  const ids = new Map<number, RoomId>()
-  if (named === undefined) {
-    for (const { roomId, roomNid, forgotten } of (
-      await hs.rooms.members.roomsOf(session.userId)
-    ).byId.values()) {
-      if (!forgotten && filter.passesRoom(roomId)) ids.set(roomNid, roomId)
-    }
-  } else {
-    for (const access of await namedRooms(hs, session, filter, named)) {
-      ids.set(access.room.roomNid, access.room.roomId)
-      accesses.set(access.room.roomNid, Promise.resolve(access))
-    }
+  if (named !== undefined) {
+    const rooms = new Map(
+      (await namedRooms(hs, session, filter, named)).map((one) => [one.room.roomNid, one]),
+    )
+    return { roomNids: [...rooms.keys()], find: (roomNid) => Promise.resolve(rooms.get(roomNid)) }
   }
-  return {
-    roomNids: [...ids.keys()],
-    accessTo(roomNid) {
-      const roomId = ids.get(roomNid)
-      if (roomId === undefined) return Promise.resolve(undefined)
-      const known = accesses.get(roomNid) ?? findAccess(hs, session, roomId)
-      accesses.set(roomNid, known)
-      return known
-    },
+  const { byId } = await hs.rooms.members.roomsOf(session.userId)
+  const own = new Map(
+    [...byId.values()]
+      .filter(({ roomId, forgotten }) => !forgotten && filter.passesRoom(roomId))
+      .map((room) => [room.roomNid, room]),
+  )
+  const found = new Map<number, Promise<RoomAccess | undefined>>()
+  const find = (roomNid: number): Promise<RoomAccess | undefined> => {
+    const standing = own.get(roomNid)
+    if (standing === undefined) return Promise.resolve(undefined)
+    const known = found.get(roomNid) ?? findAccess(hs, session, standing.roomId)
+    found.set(roomNid, known)
+    return known
   }
+  return { roomNids: [...own.keys()], find }
 }
 
 async function namedRooms(
@@ -93,7 +90,8 @@ async function predecessorOf(
   { rooms }: Pick<Homeserver, 'rooms'>,
   { room, stateRoot }: RoomAccess,
 ): Promise<RoomId | undefined> {
-  const create = await readStateAt(rooms, room, await stateRoot(), 'm.room.create', '')
+  const root = await stateRoot()
+  const create = root === 0 ? undefined : await readStateAt(rooms, room, root, 'm.room.create', '')
   const predecessor = create?.stored.content['predecessor'] as { room_id?: unknown } | null | undefined
   const roomId = predecessor?.room_id
   return typeof roomId === 'string' ? parseRoomId(roomId) : undefined

@@ -99,20 +99,20 @@ async function renderResults(
   { event_context: context }: Criteria,
   results: readonly SearchResult[],
 ): Promise<string[]> {
-  const rendered: string[] = []
-  for (const result of results) {
-    const [event] = await renderEvents(hs.rooms, result.access.room, session, [result.visible])
-    const around =
-      context === undefined
-        ? ''
-        : `,"context":${await renderContext(hs, session, result, {
-            before: Math.min(context.before_limit ?? DEFAULT_CONTEXT, MAX_CONTEXT),
-            after: Math.min(context.after_limit ?? DEFAULT_CONTEXT, MAX_CONTEXT),
-            withProfiles: context.include_profile === true,
-          })}`
-    rendered.push(`{"rank":${result.rank},"result":${event}${around}}`)
-  }
-  return rendered
+  const around = async (result: SearchResult): Promise<string> =>
+    context === undefined
+      ? ''
+      : `,"context":${await renderContext(hs, session, result, {
+          before: Math.min(context.before_limit ?? DEFAULT_CONTEXT, MAX_CONTEXT),
+          after: Math.min(context.after_limit ?? DEFAULT_CONTEXT, MAX_CONTEXT),
+          withProfiles: context.include_profile === true,
+        })}`
+  return Promise.all(
+    results.map(async (result) => {
+      const [event] = await renderEvents(hs.rooms, result.access.room, session, [result.visible])
+      return `{"rank":${result.rank},"result":${event}${await around(result)}}`
+    }),
+  )
 }
 
 function highlightsOf({ results, words }: ResultPage): string[] {

@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util'
 import { clientRoutes } from '@causeway/homeserver/client/routes.ts'
 import { findServerDrivers, type TestServer } from '@causeway/homeserver/test-server.ts'
-import type { Database, SqlValue } from '@causeway/store/db/database.ts'
+import type { Database, SqlValue, WriteValue } from '@causeway/store/db/database.ts'
 import { EVENTS, type EventRow } from '@causeway/store/tables/events.ts'
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { createDice, inventMessage, inventQuery } from './corpus.ts'
 import { measureSends } from './sends.ts'
 
@@ -28,6 +29,7 @@ const [messages, rooms, searches, sends] = [values.messages, values.rooms, value
 ) as [number, number, number, number]
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
 const PORTION = 2_000
+const NOBODY = '@nobody:test.example' as UserId
 
 async function bytesOf(db: Database): Promise<number> {
   const sql =
@@ -70,25 +72,24 @@ async function fillRooms(db: Database, models: readonly EventRow[]): Promise<voi
   const dice = createDice(1)
   const columns = EVENTS.columns.map(({ name }) => name)
   const texts = models.map(({ json }) => Buffer.from(json as Uint8Array).toString('utf8'))
-  const first = Number((await db.query('SELECT position FROM log_state', []))[0]!['position']) + 1
   for (let made = 0; made < messages; made += PORTION) {
-    const steps = Array.from({ length: Math.min(PORTION, messages - made) }, (_, index) => {
+    const size = Math.min(PORTION, messages - made)
+    const steps = Array.from({ length: size }, (_, index) => {
       const room = Math.floor(dice() ** 2 * models.length)
-      const nid = first + made + index
       const json = texts[room]!.replace('"body":"-"', () => `"body":${JSON.stringify(inventMessage(dice))}`)
-      const row = {
+      const row: Record<string, WriteValue> = {
         ...models[room]!,
-        nid,
-        event_id: `$${String(nid).padStart(43, 'x')}`,
+        nid: { position: index },
+        event_id: `$${String(made + index).padStart(43, 'x')}`,
         json: Buffer.from(json),
-        depth: nid,
+        depth: 1_000 + made + index,
       }
       return { into: EVENTS, values: columns.map((name) => row[name as keyof typeof row]) }
     })
-    await db.commit({ entries: [], steps })
+    // Entries that concern nobody: the rows take their positions.
+    const entries = steps.map(() => ({ kind: 'profile' as const, position: 0, userId: NOBODY }))
+    await db.commit({ entries, steps })
   }
-  const end = first + messages - 1
-  await db.commit({ entries: [], steps: [{ sql: 'UPDATE log_state SET position = ?', params: [end] }] })
 }
 
 function percentile(sorted: readonly number[], share: number): string {
