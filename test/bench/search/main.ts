@@ -84,7 +84,7 @@ async function fillRooms(db: Database, models: readonly EventRow[]): Promise<voi
         json: Buffer.from(json),
         depth: 1_000 + made + index,
       }
-      return { into: EVENTS, values: columns.map((name) => row[name as keyof typeof row]) }
+      return { into: EVENTS, values: columns.map((name) => row[name]!) }
     })
     // Entries that concern nobody: the rows take their positions.
     const entries = steps.map(() => ({ kind: 'profile' as const, position: 0, userId: NOBODY }))
