@@ -4,6 +4,7 @@ import { DEFAULT_ROOM_VERSION, SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/
 import type { RateLimitName } from './http/endpoint.ts'
 import type { RateLimit, RateLimits } from './http/rate-limit.ts'
 import { bytes, dataPath, secret } from './ops/config-options.ts'
+import { emailOptions, findEmailConflicts } from './email-options.ts'
 import { findPreviewConflicts, previewOptions } from './preview-options.ts'
 import { federationOptions, findFederationConflicts, oldSigningKeys } from './federation-options.ts'
 
@@ -198,6 +199,7 @@ const rateLimits = Type.Object(
     profile: limit(0.5, 20, 'Changing name or picture, per person: it is sent to every room.'),
     media: limit(5, 100, 'Uploads and downloads, per person.'),
     preview: limit(0.5, 60, 'Previews of pages, per person.'),
+    email: limit(0.02, 10, 'Mails that confirm an address, per address of who asks.'),
     keys: limit(10, 200, 'Encryption keys, per person.'),
     read: limit(50, 500, 'Everything that only reads, per person.'),
     report: limit(0.1, 20, 'Reporting events, rooms and people to the operators, per person.'),
@@ -314,6 +316,7 @@ export const homeserverConfigSchema = Type.Object({
   }),
   federation: federationOptions,
   url_previews: previewOptions,
+  email: emailOptions,
   rate_limits: rateLimits,
   memory,
   log,
@@ -336,6 +339,7 @@ const LIMIT_NAMES: Readonly<Record<RateLimitName, keyof HomeserverConfig['rate_l
   profile: 'profile',
   media: 'media',
   preview: 'preview',
+  email: 'email',
   keys: 'keys',
   read: 'read',
   report: 'report',
@@ -398,7 +402,7 @@ export function checkHomeserverConfig(config: HomeserverConfig): ConfigConflict[
     conflicts.push({ path: ['turn', 'shared_secret'], message: 'is needed where there are uris' })
   }
   conflicts.push(...findFederationConflicts(config.federation, config.old_signing_keys))
-  conflicts.push(...findPreviewConflicts(config.url_previews))
+  conflicts.push(...findPreviewConflicts(config.url_previews), ...findEmailConflicts(config.email))
   const budget = config.memory.budget
   if (budget < 16 * 1024 * 1024) {
     conflicts.push({

@@ -8,6 +8,7 @@ import type { Database } from '@causeway/store/db/database.ts'
 import type { Log } from '@causeway/store/log/log.ts'
 import type { Transactions } from './client/idempotent.ts'
 import type { HomeserverConfig } from './config.ts'
+import type { Email } from './email/email.ts'
 import type { Previews } from './previews/previews.ts'
 import type { PublicRooms } from './directory/public-rooms.ts'
 import type { MediaState } from './media/media-state.ts'
@@ -60,6 +61,7 @@ export interface Homeserver {
   readonly random: Random
   readonly signer: Signer
   readonly media: MediaState
+  readonly email: Email
   /** What pages say of themselves. */
   readonly previews: Previews
   readonly publicRooms: PublicRooms

@@ -36,6 +36,7 @@ const NAMES = [
   'profile',
   'media',
   'preview',
+  'email',
   'keys',
 ]
 const limits = Object.fromEntries(

@@ -19,6 +19,7 @@ import { createOwnKeys } from './federation/keys/own-keys.ts'
 import { rateLimitOf, type HomeserverConfig } from './config.ts'
 import { createSigner, takeSigningKeys, type SigningKey } from './crypto/signing-key.ts'
 import { createKeyCounts } from './devices/create-key-counts.ts'
+import { createEmail } from './email/email.ts'
 import type { Homeserver } from './homeserver.ts'
 import { clientIp, createTrustedProxies } from './http/client-ip.ts'
 import { type RouterDeps } from './http/router.ts'
@@ -26,7 +27,7 @@ import { createPublicRooms } from './directory/public-rooms.ts'
 import { createMediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import { createSystemResolver } from './outgoing/system-resolver.ts'
-import { createPreviews, type Previews } from './previews/previews.ts'
+import { createPreviews } from './previews/previews.ts'
 import { createThirdParty } from './third-party/third-party.ts'
 import { createServerNotices } from './server-notices/server-notices.ts'
 import { createUserDirectory } from './user-directory/user-directory.ts'
@@ -107,13 +108,16 @@ async function openPush(
   return createPush({ ...deps, outgoing })
 }
 
-/** Names are resolved, and authorities trusted, as for other servers. */
-async function openPreviews(
-  { config, ...shared }: Pick<Homeserver, 'config' | 'clock' | 'budget'>,
+/** What reaches the web and the mail server. Names are resolved, and authorities trusted, as for other servers. */
+async function openOutside(
+  { config, ...shared }: Pick<Homeserver, 'config' | 'clock' | 'budget' | 'logger'>,
   { resolver = createSystemResolver(shared.clock) }: FederationNetwork,
-): Promise<Previews> {
+): Promise<Pick<Homeserver, 'previews' | 'email'>> {
   const authorities = await readAuthorities(config.federation)
-  return createPreviews({ ...shared, config: config.url_previews, resolver, authorities })
+  return {
+    previews: createPreviews({ ...shared, config: config.url_previews, resolver, authorities }),
+    email: createEmail({ ...shared, config: config.email, authorities }),
+  }
 }
 
 /** The database, which signs as this server, and the log over it. */
@@ -214,7 +218,7 @@ export async function openHomeserver(
     search: createSearchIndex(shared),
     signer,
     media: createMediaState(signer, clock, budget),
-    previews: await openPreviews(shared, network),
+    ...(await openOutside(shared, network)),
     publicRooms: createPublicRooms(shared),
     blobs: await openDiskBlobs(config.media.path, random),
     notifier,

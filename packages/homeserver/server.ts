@@ -121,6 +121,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
 
 /** Ends what runs, in the order in which one needs the other, and closes the store; no request may come any more. */
 export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise<void> {
+  await hs.email[Symbol.asyncDispose]()
   await hs.search[Symbol.asyncDispose]()
   await hs.previews[Symbol.asyncDispose]()
   await hs.outbound[Symbol.asyncDispose]()

@@ -86,6 +86,7 @@ function configText(folder: string, port: number, options: CausewayOptions): str
     'profile',
     'media',
     'preview',
+    'email',
     'keys',
     'read',
     'admin',

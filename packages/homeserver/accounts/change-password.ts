@@ -1,5 +1,6 @@
 import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import type { Step } from '@causeway/store/db/database.ts'
 import { deleteLoginTokens } from '@causeway/store/tables/login-tokens.ts'
 import { deletePushersOfOthers } from '@causeway/store/tables/pushers.ts'
 import { deleteOtherTokens } from '@causeway/store/tables/tokens.ts'
@@ -16,7 +17,16 @@ export async function changePassword(
   hs: Pick<Homeserver, 'db' | 'sessions' | 'keyCounts' | 'accounts'>,
   userId: UserId,
   password: string,
-  { keepDevices, except }: { readonly keepDevices: boolean; readonly except?: DeviceId | undefined },
+  {
+    keepDevices,
+    except,
+    proof = [],
+  }: {
+    readonly keepDevices: boolean
+    readonly except?: DeviceId | undefined
+    /** What has to hold, and is used up by the same write. */
+    readonly proof?: readonly Step[]
+  },
 ): Promise<void> {
   requireGoodPassword(password)
   const passwordHash = await hs.accounts.passwords.hash(password, userId)
@@ -25,6 +35,7 @@ export async function changePassword(
   const result = await hs.db.commit({
     entries,
     steps: [
+      ...proof,
       setPasswordHash(userId, passwordHash),
       deleteLoginTokens(userId),
       ...steps,

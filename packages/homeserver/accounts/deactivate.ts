@@ -2,6 +2,7 @@ import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { deleteProfile } from '@causeway/store/tables/profiles.ts'
 import { deletePushersOfOthers } from '@causeway/store/tables/pushers.ts'
+import { deleteThreepids } from '@causeway/store/tables/threepids.ts'
 import { deleteUserJobs, putUserJob } from '@causeway/store/tables/user-jobs.ts'
 import { deactivateUser } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
@@ -26,6 +27,7 @@ export async function deactivateAccount(
       deactivateUser(userId, hs.clock.now(), erase),
       ...steps,
       ...deletePushersOfOthers(userId, ''),
+      deleteThreepids(userId),
       deleteUserJobs(userId),
       putUserJob(userId, 'leave', hs.random.token(8)),
       ...(erase ? [deleteProfile(userId), hs.jobs.row('erase_user', userId)] : []),

@@ -2,8 +2,10 @@ import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Step } from '@causeway/store/db/database.ts'
+import { spendEmailSession } from '@causeway/store/tables/email-sessions.ts'
 import { setProfileField } from '@causeway/store/tables/profiles.ts'
 import { takeRegistrationToken } from '@causeway/store/tables/registration-tokens.ts'
+import { insertThreepid } from '@causeway/store/tables/threepids.ts'
 import { insertUser } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { prepareSession } from './new-session.ts'
@@ -19,6 +21,10 @@ export interface NewAccount {
   readonly displayName?: string | undefined
   /** To be used up by this. */
   readonly registrationToken?: string | undefined
+  /** An address that was confirmed: added, and its session used up, by the same write. */
+  readonly email?:
+    | { readonly sid: string; readonly address: string; readonly validatedTs: number }
+    | undefined
   /** Versions of the documents that were agreed to, by their ids. */
   readonly termsAccepted?: Readonly<Record<string, string>> | undefined
   /** The first login, made together with the account. */
@@ -33,6 +39,11 @@ export interface NewAccount {
 /** The registration token was used up (by somebody else), expired or withdrawn since it was looked at. */
 export class RegistrationTokenRefused extends Error {
   override readonly name = 'RegistrationTokenRefused'
+}
+
+/** The address belongs to somebody since it was confirmed, or its session was used. */
+export class EmailRefused extends Error {
+  override readonly name = 'EmailRefused'
 }
 
 /** Passwords below this are refused with `M_WEAK_PASSWORD`. */
@@ -52,7 +63,7 @@ export function requireGoodPassword(password: string): void {
 
 /**
  * Makes an account, and its first login with it, in one write. Answers what `/register` does.
- * Throws `M_USER_IN_USE`, `M_WEAK_PASSWORD`, and `RegistrationTokenRefused`.
+ * Throws `M_USER_IN_USE`, `M_WEAK_PASSWORD`, `RegistrationTokenRefused` and `EmailRefused`.
  */
 export async function registerUser(
   hs: Pick<Homeserver, 'db' | 'clock' | 'random' | 'accounts'>,
@@ -76,11 +87,26 @@ export async function registerUser(
   )
   if (account.displayName !== undefined)
     steps.push(setProfileField(userId, 'displayname', account.displayName))
+  const named = steps.length
+  steps.push(...emailSteps(hs, account))
+  const proven = steps.length
   const result = await hs.db.commit({ entries: [], steps: [...steps, ...(session?.steps ?? [])] })
   if (result.ok) return session?.answer ?? { user_id: userId }
   if (result.step === claim) throw userInUse()
+  if (result.step >= named && result.step < proven) throw new EmailRefused()
   if (result.step < claim) throw new RegistrationTokenRefused()
   throw new MatrixError('M_UNKNOWN', 'The login was not stored; try again')
+}
+
+function emailSteps({ clock }: Pick<Homeserver, 'clock'>, { userId, email }: NewAccount): Step[] {
+  if (email === undefined) return []
+  const row = {
+    address: email.address,
+    user_id: userId,
+    validated_ts: email.validatedTs,
+    added_ts: clock.now(),
+  }
+  return [spendEmailSession(email.sid), insertThreepid(row)]
 }
 
 function tokenStep(hs: Pick<Homeserver, 'clock'>, { registrationToken }: NewAccount): Step[] {

@@ -20,7 +20,7 @@ export const deactivateAccount = defineEndpoint({
   run: async (hs, { session, body, ip }) =>
     confirmByPassword(hs, { session, body, ip }, 'deactivateAccount', async () => {
       await deactivate(hs, session.userId, body.erase ?? false)
-      // Nobody has an address here that an identity server could know.
+      // No address of here was given to an identity server by this one.
       return { id_server_unbind_result: 'success' }
     }),
 })

@@ -4,6 +4,7 @@ import { changePassword as setPassword } from '../accounts/change-password.ts'
 import { requireGoodPassword } from '../accounts/register-user.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { authData, passwordText } from './account-schemas.ts'
+import { resetPassword } from './reset-password.ts'
 import { confirmByPassword } from './confirm-by-password.ts'
 import { v3 } from './paths.ts'
 
@@ -11,7 +12,7 @@ export const changePassword = defineEndpoint({
   operation: 'changePassword',
   method: 'POST',
   ...v3('/account/password'),
-  auth: 'user',
+  auth: 'optional',
   rateLimit: 'login',
   body: Type.Object({
     auth: authData,
@@ -22,8 +23,9 @@ export const changePassword = defineEndpoint({
     const { session, body, ip } = request
     // Said before the person types the old one.
     requireGoodPassword(body.new_password)
+    const keepDevices = body.logout_devices === false
+    if (session === undefined) return resetPassword(hs, { ...body, keepDevices }, ip)
     return confirmByPassword(hs, { session, body, ip }, 'changePassword', async () => {
-      const keepDevices = body.logout_devices === false
       await setPassword(hs, session.userId, body.new_password, { keepDevices, except: session.deviceId })
       return {}
     })

@@ -23,6 +23,9 @@ import { register } from './register.ts'
 import { getRegisterNonce, registerBySharedSecret } from './shared-secret-register.ts'
 import { sendServerNotice, sendServerNoticeOnce } from './send-server-notice.ts'
 import { getVersions } from './versions.ts'
+import { showEmailPage, submitEmailPage } from './email-page.ts'
+import { emailTokenRoutes } from './email-tokens.ts'
+import { add3PID, delete3pidFromAccount, getAccount3PIDs } from './threepids.ts'
 import { getTurnServer } from './turn-server.ts'
 import { getWellKnown } from './well-known-client.ts'
 import { getWellKnownSupport } from './well-known-support.ts'
@@ -47,6 +50,12 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   requestOpenIdToken,
   changePassword,
   deactivateAccount,
+  getAccount3PIDs,
+  add3PID,
+  delete3pidFromAccount,
+  ...emailTokenRoutes,
+  showEmailPage,
+  submitEmailPage,
   getDevices,
   getDevice,
   updateDevice,

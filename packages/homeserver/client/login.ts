@@ -5,7 +5,8 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { MatrixError, forbidden, missingParam } from '@causeway/matrix/errors/matrix-error.ts'
 import { logInAs, logInWithPassword, type WantedDevice } from '../accounts/log-in.ts'
 import { logInWithToken } from '../accounts/login-tokens.ts'
-import { readUserName } from '../accounts/user-identifier.ts'
+import { findThreepidUser } from '@causeway/store/tables/threepids.ts'
+import { readEmailIdentifier, readUserName } from '../accounts/user-identifier.ts'
 import { findUserByName } from '../accounts/usernames.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
@@ -38,10 +39,13 @@ export const getLoginFlows = defineEndpoint({
   }),
 })
 
-function requireName(body: Static<typeof Body>): string {
+async function requireName(hs: Homeserver, body: Static<typeof Body>): Promise<string> {
   const name = readUserName({ ...body } as JsonObject)
   if (name !== undefined) return name
-  // Nobody here has an address or a phone number to log in with.
+  const address = readEmailIdentifier({ ...body } as JsonObject)
+  // Nobody has the empty name: it is refused after the same time as a wrong password.
+  if (address !== undefined) return (await findThreepidUser(hs.db, address)) ?? ''
+  // Nobody here has a phone number to log in with.
   if (body.identifier?.['type'] === 'm.id.thirdparty' || body.identifier?.['type'] === 'm.id.phone') {
     throw forbidden('User name or password is wrong')
   }
@@ -58,7 +62,12 @@ export const login = defineEndpoint({
   run: async (hs, { body, raw, ip }) => {
     const device = { ...wantedDevice(body), ip }
     if (body.type === APPSERVICE) {
-      return logInForAppservice(hs, await requireAppservice(hs, raw, 'login'), requireName(body), device)
+      return logInForAppservice(
+        hs,
+        await requireAppservice(hs, raw, 'login'),
+        await requireName(hs, body),
+        device,
+      )
     }
     if (body.type === TOKEN) {
       if (body.token === undefined) throw missingParam('A login by token needs a token')
@@ -73,7 +82,7 @@ export const login = defineEndpoint({
         },
       )
     }
-    const name = requireName(body)
+    const name = await requireName(hs, body)
     if (body.password === undefined) throw missingParam('A login by password needs a password')
     return logInWithPassword(hs, { name, password: body.password }, device)
   },

@@ -40,6 +40,7 @@ export type RateLimitName =
   | 'profile'
   | 'media'
   | 'preview'
+  | 'email'
   | 'keys'
   | 'read'
   | 'report'

@@ -13,6 +13,7 @@ const LIMITS: RateLimits = {
   profile: OFF,
   media: OFF,
   preview: OFF,
+  email: OFF,
   keys: OFF,
   read: OFF,
   admin: OFF,

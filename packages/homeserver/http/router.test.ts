@@ -152,6 +152,7 @@ const LIMITS: RateLimits = {
   profile: LIMIT,
   media: LIMIT,
   preview: LIMIT,
+  email: LIMIT,
   keys: LIMIT,
   read: LIMIT,
   admin: LIMIT,

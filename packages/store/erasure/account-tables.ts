@@ -67,6 +67,32 @@ export const accountTables: ErasureList = {
       makes_admin: 'none',
     },
   },
+  user_threepids: {
+    columns: {
+      medium: 'none',
+      address: 'content',
+      user_id: 'user_id',
+      validated_ts: 'none',
+      added_ts: 'none',
+    },
+    erase: { user_id: deleteRows('user_id', 'medium', 'address') },
+    redact: { address: keep('no event has it') },
+  },
+  email_sessions: {
+    columns: {
+      sid: 'none',
+      client_secret: 'none',
+      address: 'content',
+      purpose: 'none',
+      user_id: 'user_id',
+      send_attempt: 'none',
+      token_hash: 'none',
+      expires_ts: 'none',
+      validated_ts: 'none',
+    },
+    erase: { user_id: keep('goes within two hours'), address: keep('goes within two hours') },
+    redact: { address: keep('no event has it') },
+  },
   user_jobs: {
     columns: { user_id: 'user_id', job: 'none', version: 'none' },
     erase: { user_id: keep('leaving the rooms is still to be done; the row goes when it is') },

@@ -2,7 +2,12 @@ import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 
 /** The stages this server knows. https://spec.matrix.org/v1.19/client-server-api/#authentication-types */
-export type UiaStage = 'm.login.dummy' | 'm.login.terms' | 'm.login.registration_token' | 'm.login.password'
+export type UiaStage =
+  | 'm.login.dummy'
+  | 'm.login.terms'
+  | 'm.login.registration_token'
+  | 'm.login.password'
+  | 'm.login.email.identity'
 
 /** One operation that somebody is about to be allowed: bound to the operation and to whoever began it. */
 export interface UiaSession {

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { findRegistrationToken, isUsable } from '@causeway/store/tables/registration-tokens.ts'
+import { findConfirmed, readCredentials } from '../../email/confirmed-address.ts'
 import type { Homeserver } from '../../homeserver.ts'
 import { MAX_PASSWORD_LENGTH } from '../register-user.ts'
 import { provePassword } from '../log-in.ts'
@@ -12,6 +13,7 @@ type Deps = Pick<Homeserver, 'db' | 'clock' | 'serverName' | 'accounts'>
 
 /** Who does it, from where. `userId` is empty where nobody is logged in. */
 export interface StageContext {
+  readonly operation: string
   readonly userId: string
   readonly ip: string
 }
@@ -51,6 +53,19 @@ async function checkPassword(hs: Deps, auth: JsonObject, who: StageContext): Pro
   return done()
 }
 
+/** https://spec.matrix.org/v1.19/client-server-api/#email-based-identity--homeserver */
+async function checkEmail(hs: Deps, auth: JsonObject, { operation }: StageContext): Promise<StageResult> {
+  const credentials = readCredentials(auth)
+  if (credentials === undefined) {
+    return failed('M_MISSING_PARAM', 'The stage needs threepid_creds with sid and client_secret')
+  }
+  const session = await findConfirmed(hs, credentials, operation === 'register' ? 'register' : 'reset')
+  if (session === undefined) {
+    return failed('M_UNAUTHORIZED', 'The address is not confirmed yet: open the link in the mail first')
+  }
+  return done({ sid: session.sid, address: session.address, validated_ts: session.validated_ts })
+}
+
 /** Tries to complete one stage. Throws `M_FORBIDDEN` when somebody else than who asks completes it. */
 export async function runStage(
   hs: Deps,
@@ -59,6 +74,7 @@ export async function runStage(
   who: StageContext,
 ): Promise<StageResult> {
   if (stage === 'm.login.registration_token') return checkRegistrationToken(hs, auth)
+  if (stage === 'm.login.email.identity') return checkEmail(hs, auth, who)
   if (stage === 'm.login.password') return checkPassword(hs, auth, who)
   return done()
 }

@@ -80,7 +80,11 @@ async function advance(
       throw new UiaChallenge(request, session, failure)
     }
     if (!session.completed.has(stage)) {
-      const result = await runStage(hs, stage, auth, { userId: session.userId, ip: request.ip })
+      const result = await runStage(hs, stage, auth, {
+        operation: session.operation,
+        userId: session.userId,
+        ip: request.ip,
+      })
       if (!result.ok) throw new UiaChallenge(request, session, result.failure)
       session.request ??= hash
       session.completed.set(stage, result.proof)

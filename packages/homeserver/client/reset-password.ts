@@ -1,0 +1,40 @@
+// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { MatrixError, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
+import { spendEmailSession } from '@causeway/store/tables/email-sessions.ts'
+import { findThreepidUser } from '@causeway/store/tables/threepids.ts'
+import { changePassword } from '../accounts/change-password.ts'
+import { confirmedEmail } from '../accounts/uia/confirmed-email.ts'
+import { withUia, type UiaProof } from '../accounts/uia/with-uia.ts'
+import type { Homeserver } from '../homeserver.ts'
+
+/** A new password for somebody who does not know the old one. */
+export interface PasswordReset {
+  readonly auth?: JsonObject
+  readonly new_password: string
+  /** Whether their devices stay logged in. */
+  readonly keepDevices: boolean
+}
+
+/** By a mail to an address of theirs. Throws `M_MISSING_TOKEN` where no mail is sent. */
+export async function resetPassword(hs: Homeserver, reset: PasswordReset, ip: string): Promise<JsonObject> {
+  if (!hs.email.isThere) throw new MatrixError('M_MISSING_TOKEN', 'Log in first: this server sends no mail')
+  const request = {
+    flows: [['m.login.email.identity']] as const,
+    operation: 'resetPassword',
+    session: undefined,
+    ip,
+    body: { ...reset } as JsonObject,
+  }
+  return withUia(hs, request, (proof) => setByMail(hs, reset, proof))
+}
+
+async function setByMail(hs: Homeserver, reset: PasswordReset, proof: UiaProof): Promise<JsonObject> {
+  const { sid, address } = confirmedEmail(proof)!
+  const userId = await findThreepidUser(hs.db, address)
+  if (userId === undefined) throw forbidden('This address belongs to nobody here any more')
+  const { new_password: password, keepDevices } = reset
+  await changePassword(hs, userId as UserId, password, { keepDevices, proof: [spendEmailSession(sid)] })
+  return {}
+}

@@ -1,0 +1,52 @@
+import type { Database, Row, Statement, Step, TableShape } from '../db/database.ts'
+
+const THREEPIDS: TableShape = {
+  name: 'user_threepids',
+  columns: [
+    { name: 'medium', type: 'text' },
+    { name: 'address', type: 'text' },
+    { name: 'user_id', type: 'text' },
+    { name: 'validated_ts', type: 'int' },
+    { name: 'added_ts', type: 'int' },
+  ],
+}
+
+/** One row of `user_threepids`, columns as in the schema. */
+export interface ThreepidRow extends Row {
+  medium: string
+  address: string
+  user_id: string
+  validated_ts: number
+  added_ts: number
+}
+
+const COLUMNS = THREEPIDS.columns.map(({ name }) => name).join(', ')
+
+/** Whose address it is. */
+export async function findThreepidUser(db: Database, address: string): Promise<string | undefined> {
+  const sql = "SELECT user_id FROM user_threepids WHERE medium = 'email' AND address = ?"
+  return (await db.query<{ user_id: string }>(sql, [address]))[0]?.user_id
+}
+
+export function listThreepids(db: Database, userId: string): Promise<ThreepidRow[]> {
+  const sql = `SELECT ${COLUMNS} FROM user_threepids WHERE user_id = ? ORDER BY medium, address`
+  return db.query<ThreepidRow>(sql, [userId])
+}
+
+/** Refused (`precondition`) when the address is somebody's already. */
+export function insertThreepid(row: Omit<ThreepidRow, 'medium'>): Step {
+  const whole: Row = { ...row, medium: 'email' }
+  return { into: THREEPIDS, values: THREEPIDS.columns.map(({ name }) => whole[name]!) }
+}
+
+export function deleteThreepid(userId: string, medium: string, address: string): Statement {
+  return {
+    sql: 'DELETE FROM user_threepids WHERE user_id = ? AND medium = ? AND address = ?',
+    params: [userId, medium, address],
+  }
+}
+
+/** Of an account that ends. */
+export function deleteThreepids(userId: string): Statement {
+  return { sql: 'DELETE FROM user_threepids WHERE user_id = ?', params: [userId] }
+}
