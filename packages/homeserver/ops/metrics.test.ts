@@ -51,7 +51,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
     budget,
     router: { waiting: new Set() },
     db: { stats, query: async () => [], queryLarge: async () => [] },
-    rooms: { figures: rooms },
+    rooms: { figures: rooms, policy: { figures: { signed: 4, refused: 2, unreachable: 1 } } },
     outbound,
     clock,
     receiving,
@@ -96,6 +96,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_federation_failing_destinations 7$/m)
   assert.match(text, /^causeway_user_directory_behind 3$/m)
   assert.match(text, /^causeway_user_directory_rooms_waiting 2$/m)
+  assert.match(text, /^causeway_policy_answers_total\{outcome="refused"\} 2$/m)
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m)
   assert.match(text, /^process_resident_memory_bytes /m)
 })

@@ -91,6 +91,11 @@ export const METRICS = {
     kind: 'counter',
     help: 'Events of other servers that were rejected or soft-failed, by the check that they failed; causeway admin room refused lists them',
   },
+  policyAnswers: {
+    name: 'causeway_policy_answers_total',
+    kind: 'counter',
+    help: 'Events that policy servers of rooms were asked to sign, by outcome: signed, refused, unreachable (the event waits or is refused)',
+  },
   stateResets: {
     name: 'causeway_state_resets_total',
     kind: 'counter',

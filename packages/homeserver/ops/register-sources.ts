@@ -17,6 +17,7 @@ import type { RoomFigures } from '../rooms/room-figures.ts'
 import type { UserDirectory } from '../user-directory/user-directory.ts'
 import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
 import type { MetricDeclaration, Sample } from './metrics.ts'
+import type { PolicyPort } from '../rooms/policy/policy-port.ts'
 import type { ReceiveFigures } from '../rooms/receive/figures.ts'
 import type { Inbox } from '../rooms/receive/inbox.ts'
 import type { RequestTimes } from './request-times.ts'
@@ -33,7 +34,7 @@ export interface MetricSources {
   readonly clock: Pick<Clock, 'now'>
   readonly eduTally: EduTally
   readonly federation: FederationFigures
-  readonly rooms: { readonly figures: RoomFigures }
+  readonly rooms: { readonly figures: RoomFigures; readonly policy?: Pick<PolicyPort, 'figures'> }
   readonly search: Pick<SearchIndex, 'behind' | 'figures'>
   readonly userDirectory: Pick<UserDirectory, 'behind' | 'roomsToWalk'>
 }
@@ -161,7 +162,10 @@ function namedAndOthers(
   return [...named, [OTHERS, others] as const].map(([name, value]) => ({ labels: { [label]: name }, value }))
 }
 
-function registerRooms(registry: Registry, { rooms: { figures }, db }: MetricSources): void {
+function registerRooms(registry: Registry, { rooms: { figures, policy }, db }: MetricSources): void {
+  registerMetric(registry, METRICS.policyAnswers, () =>
+    Object.entries(policy?.figures ?? {}).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  )
   registerMetric(registry, METRICS.roomExtremities, () => {
     const { rooms, others } = figures.extremities.top(NAMED)
     return namedAndOthers('room_id', rooms, others)
