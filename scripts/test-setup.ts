@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { answered, type Answered } from '../packages/homeserver/ops/answered.ts'
 
 // Loaded before every test file. Property tests draw from one seed, so that `npm test` says the same of the same
-// code twice; `CAUSEWAY_PROPERTY_SEED=random npm test` looks further, and prints the seed of what it finds.
-const asked = process.env['CAUSEWAY_PROPERTY_SEED'] ?? '1'
+// code twice; `PROPERTY_SEED=random npm test` looks further, and prints the seed of what it finds.
+const asked = process.env['PROPERTY_SEED'] ?? '1'
 if (asked !== 'random') fc.configureGlobal({ seed: Number(asked) })
 
 // Which operations a test had an answer from, one a line, a file for each process: see `operations-table.ts`.

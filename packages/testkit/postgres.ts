@@ -44,8 +44,7 @@ export function sharedPostgres(): Promise<PostgresServer | PostgresAbsent> {
 
 /** Starts a server in a temporary folder, or says why that cannot be done here. */
 export async function startPostgres(): Promise<PostgresServer | PostgresAbsent> {
-  if (process.env['CAUSEWAY_TEST_POSTGRES'] === 'off')
-    return { skip: 'PostgreSQL was left out by CAUSEWAY_TEST_POSTGRES=off' }
+  if (process.env['TEST_POSTGRES'] === 'off') return { skip: 'PostgreSQL was left out by TEST_POSTGRES=off' }
   const binaries = findBinaries()
   if (binaries === undefined) return { skip: 'PostgreSQL (initdb, postgres) is not installed' }
   const user = process.getuid?.() === 0 ? findUser() : OURSELVES

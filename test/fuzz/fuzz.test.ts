@@ -8,8 +8,8 @@ import { loadSpecification, requestShape, SPEC_FOLDER } from './openapi.ts'
 import { startTarget, type Reply, type Target } from './target.ts'
 import { createDice } from './values.ts'
 
-// A seed repeats a run exactly: CAUSEWAY_FUZZ_SEED=7 npm test -- test/fuzz/fuzz.test.ts
-const SEED = Number(process.env['CAUSEWAY_FUZZ_SEED'] ?? 1)
+// A seed repeats a run exactly: FUZZ_SEED=7 npm test -- test/fuzz/fuzz.test.ts
+const SEED = Number(process.env['FUZZ_SEED'] ?? 1)
 /** What may remain in memory from thousands of refused requests: caches that fill up to their bounds. */
 const MAX_GROWTH_BYTES = 48 * 1024 * 1024
 
