@@ -16,17 +16,24 @@ import { fillGaps } from './fill-gaps.ts'
 import { placeEvents } from './place-events.ts'
 import { acceptedOf, countReceived, isWaiting, type Received, type Waiting } from './receive-batch.ts'
 import { isHopeless, waitAfter } from './retry-times.ts'
+import type { ServerTurns } from './server-turns.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
 /** Waiting events looked at in one round. */
 const ROUND = 50
-/** How a round went: `done`: nothing waits any more; `again`: something moved; `later`: what is left is not due yet. */
-export type RoundOutcome = 'done' | 'again' | 'later'
+/**
+ * How a round went: `done`: nothing waits any more; `again`: something moved; `later`: what is left is not due yet;
+ * `crowded`: enough other rooms wait for those who would have to be asked.
+ */
+export type RoundOutcome = 'done' | 'again' | 'later' | 'crowded'
 
 /** What a round needs beside the room, and tells. */
 export interface DrainTools {
   readonly serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>
   readonly signal: AbortSignal
+  readonly turns: ServerTurns
+  /** After a crowded round: one of those who have to be asked is free. */
+  readonly onTurn: () => void
   /** Events that the waiting ones refer to and that are not there. */
   readonly onWaiting: (missing: ReadonlySet<EventId>) => void
   /** Events that have become part of the room. */
@@ -41,8 +48,9 @@ export interface DrainTools {
 export async function drainRound(
   deps: ReceiveDeps,
   roomId: RoomId,
-  { serversOf, signal, onWaiting, onPlaced }: DrainTools,
+  tools: DrainTools,
 ): Promise<RoundOutcome> {
+  const { signal, onWaiting, onPlaced } = tools
   const { engine, clock } = deps
   const rows = await listInboundPdus(engine.db, roomId, ROUND)
   const room = rows.length === 0 ? undefined : await findRoom(engine, roomId)
@@ -59,9 +67,14 @@ export async function drainRound(
     (row) => waiting.has(row.event_id as EventId) && row.due_ts <= now && !isHopeless(row),
   )
   if (due.length === 0) return waiting.size < results.size ? 'again' : 'later'
-  const server = await serverToAsk(room, due[0]!, serversOf)
-  const asked = due.filter((row) => row.origin === due[0]!.origin && row.attempts === due[0]!.attempts)
-  if (await fillGaps({ ...deps, onPlaced }, asked, pdus, { room, server, signal })) return 'again'
+  const turn = await takeTurn(room, due, tools)
+  if (turn === undefined) return 'crowded'
+  const { server, asked } = turn
+  try {
+    if (await fillGaps({ ...deps, onPlaced }, asked, pdus, { room, server, signal })) return 'again'
+  } finally {
+    turn.giveBack()
+  }
   const steps = asked.map((row) => countAttempt(roomId, row.event_id, now + waitAfter(row)))
   await engine.db.commit({ entries: [], steps })
   return 'again'
@@ -72,16 +85,42 @@ function pduOfRow(room: RoomInfo, row: InboundPduRow): VerifiedPdu {
   return { event: toRoomEvent(room.rules, pdu, sha256, row.event_id as EventId), json: row.json }
 }
 
-/** Whom to ask: the sender first, then by attempt the others in the room. */
-async function serverToAsk(
+/** Whom to ask, and for which of the events that are due. */
+interface Turn {
+  readonly server: ServerName
+  readonly asked: readonly InboundPduRow[]
+  readonly giveBack: () => void
+}
+
+/** A turn of the first server that has one; undefined when none has, and the room is told when that changes. */
+async function takeTurn(
+  room: RoomInfo,
+  due: readonly InboundPduRow[],
+  { serversOf, turns, onTurn }: DrainTools,
+): Promise<Turn | undefined> {
+  const crowded = new Set<ServerName>()
+  for (const asked of Map.groupBy(due, ({ origin, attempts }) => `${attempts} ${origin}`).values()) {
+    for (const server of await serversToAsk(room, asked[0]!, serversOf)) {
+      const giveBack = crowded.has(server) ? undefined : turns.take(server, room.roomId)
+      if (giveBack !== undefined) return { server, asked, giveBack }
+      crowded.add(server)
+    }
+  }
+  for (const server of crowded) turns.whenFree(server, room.roomId, onTurn)
+  return undefined
+}
+
+/** Whom to ask: the sender first, then by attempt the others in the room, each of whom may stand in for another. */
+async function serversToAsk(
   room: RoomInfo,
   { origin, attempts }: InboundPduRow,
   serversOf: (room: RoomInfo) => Promise<readonly ServerName[]>,
-): Promise<ServerName> {
+): Promise<readonly ServerName[]> {
   const sender = origin as ServerName
-  if (attempts === 0) return sender
+  if (attempts === 0) return [sender]
   const candidates = [sender, ...(await serversOf(room)).filter((name) => name !== sender)]
-  return candidates[attempts % candidates.length]!
+  const first = attempts % candidates.length
+  return [...candidates.slice(first), ...candidates.slice(0, first)]
 }
 
 function report(

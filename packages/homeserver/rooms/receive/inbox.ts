@@ -13,6 +13,7 @@ import { drainRound, type DrainTools } from './drain-room.ts'
 import { judgeSoftFailedAfter } from './judge-soft-failed.ts'
 import { isHopeless, RETRY_MS, untilNextDue } from './retry-times.ts'
 import { createRoomWorkers } from './room-workers.ts'
+import { createServerTurns } from './server-turns.ts'
 import type { VerifiedPdu } from './verify-pdus.ts'
 
 /** PDUs that were acknowledged and wait for events that have to be fetched: durable, room by room. */
@@ -39,6 +40,8 @@ const MAX_WAITING = 1_000
 const MAX_WAITING_OF_ORIGIN = 300
 /** Rooms seen to at once: each may hold requests to other servers open. */
 const MAX_ACTIVE = 20
+/** Of those, how many may wait for the answers of one server. */
+const MAX_ACTIVE_OF_SERVER = 5
 
 /** @param serversOf other servers in a room, those most likely to answer first */
 export function createInbox(
@@ -54,13 +57,16 @@ export function createInbox(
     if (wanted !== undefined && pdus.some(({ event }) => wanted.has(event.eventId))) workers.wake(room.roomId)
     await judgeSoftFailedAfter(deps, room, pdus)
   }
+  const turns = createServerTurns(MAX_ACTIVE_OF_SERVER)
   const workers = createRoomWorkers({
     clock,
     limit: MAX_ACTIVE,
     work: async (roomId, signal) => {
       const onWaiting = (wanted: ReadonlySet<EventId>): void =>
         void (wanted.size === 0 ? missing.delete(roomId) : missing.set(roomId, wanted))
-      const retryMs = await drain(deps, roomId, { serversOf, signal, onWaiting, onPlaced: placed })
+      const onTurn = (): void => workers.wake(roomId)
+      const tools = { serversOf, signal, turns, onTurn, onWaiting, onPlaced: placed }
+      const retryMs = await drain(deps, roomId, tools).finally(() => turns.leave(roomId))
       if (retryMs !== undefined) workers.wakeLater(roomId, retryMs)
     },
     onFailure: (roomId, error) => {
@@ -97,11 +103,11 @@ export function createInbox(
   }
 }
 
-/** Sees to a room until nothing waits, or what is left is not due: then after how long to go on. */
+/** Sees to a room until nothing waits, or a server is free to be asked, or what is left is due: then after how long. */
 async function drain(deps: ReceiveDeps, roomId: RoomId, tools: DrainTools): Promise<number | undefined> {
   while (!tools.signal.aborted) {
     const outcome = await drainRound(deps, roomId, tools)
-    if (outcome === 'done') return undefined
+    if (outcome === 'done' || outcome === 'crowded') return undefined
     if (outcome === 'later') return giveUpOrRetry(deps, roomId)
   }
   return undefined

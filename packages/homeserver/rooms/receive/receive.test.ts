@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
+import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
@@ -8,14 +9,23 @@ import { EventFlag } from '@causeway/store/log/entry.ts'
 import { listInboundPdus } from '@causeway/store/tables/inbound-pdus.ts'
 import { listRoomServers } from '@causeway/store/tables/room-servers.ts'
 import { changeMembership } from '../membership.ts'
+import type { RoomPeers } from '../peers/room-peers.ts'
 import { findEvent } from '../read-events.ts'
 import { sendEvent } from '../send.ts'
+import type { RoomInfo } from '../stored-event.ts'
 import { createReceiveFigures } from './figures.ts'
 import { createInbox } from './inbox.ts'
 import { placeEvents } from './place-events.ts'
 import { receivePdus, type PduResults } from './receive-pdus.ts'
-import { alice, assertTaken, far, openScene } from './test-scene.ts'
+import { alice, assertTaken, far, openRoom, openScene } from './test-scene.ts'
 import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
+
+/** An answer that does not come. */
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
+  )
+}
 
 for (const driver of await findTestDrivers()) {
   describe(`receiving events on ${driver.name}`, { skip: driver.skip }, () => {
@@ -156,6 +166,28 @@ for (const driver of await findTestDrivers()) {
         await scene.bodies(),
         said.map(({ pdu }) => pdu.content['body']),
       )
+    })
+
+    it('a server that lets everybody wait, in however many rooms, takes no place from the rooms of others', async () => {
+      await using scene = await openScene(driver)
+      const { engine, server, bob, room } = scene
+      const slow = 'slow.example' as ServerName
+      const getMissingEvents: RoomPeers['getMissingEvents'] = (name, roomId, gap, signal) =>
+        name === slow ? untilAborted(signal!) : scene.deps.peers.getMissingEvents(name, roomId, gap, signal)
+      const deps = { ...scene.deps, peers: { ...scene.deps.peers, getMissingEvents } }
+      await using inbox = createInbox(deps, async () => [slow, server.name])
+      const sendWithGap = async (origin: ServerName, { roomId, ...of }: RoomInfo): Promise<void> => {
+        const branch = await server.branchAt(engine, { roomId, ...of })
+        const join = branch.member(bob, bob, 'join')
+        branch.say(bob, 'missed')
+        const pdus = [join, branch.say(bob, 'last')].map(({ pdu }) => structuredClone(pdu))
+        assertTaken(await receivePdus({ ...deps, inbox }, origin, roomId, pdus))
+      }
+      for (let n = 0; n < 22; n++) await sendWithGap(slow, await openRoom(engine, server))
+      await sendWithGap(server.name, room)
+      await inbox.settled(room.roomId)
+      assert.deepEqual(await scene.bodies(), ['missed', 'last'])
+      assert.equal(inbox.active(), 5)
     })
 
     it('a long branch that is held does not hide the many short ones beside it that are not', async () => {

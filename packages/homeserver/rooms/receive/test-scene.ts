@@ -40,11 +40,13 @@ export interface Scene extends AsyncDisposable {
   extremities(): Promise<EventId[]>
 }
 
-export async function openScene(driver: TestDriver, version = '12', bobPower = 50): Promise<Scene> {
-  const database = await driver.create()
-  const { engine, db } = await openTestEngine(database.config)
-  const publicKey = publicKeyOf({ keyId: 'ed25519:t' as never, seed: new Uint8Array(32).fill(7) })
-  const server = new FarServer(far, { name: 'test', keyId: 'ed25519:t', publicKey })
+/** A room of Alice's, in which Bob of the far server is promised power. */
+export async function openRoom(
+  engine: RoomEngine,
+  server: FarServer,
+  version = '12',
+  bobPower = 50,
+): Promise<RoomInfo> {
   const rules = findRoomVersion(version)!
   const users = rules.privilegedCreators ? {} : { [alice]: 100 }
   const roomId = await createRoom(engine, {
@@ -59,7 +61,16 @@ export async function openScene(driver: TestDriver, version = '12', bobPower = 5
     creatorProfile: {},
     profileOf: () => ({}),
   })
-  const room = (await findRoom(engine, roomId))!
+  return (await findRoom(engine, roomId))!
+}
+
+export async function openScene(driver: TestDriver, version = '12', bobPower = 50): Promise<Scene> {
+  const database = await driver.create()
+  const { engine, db } = await openTestEngine(database.config)
+  const publicKey = publicKeyOf({ keyId: 'ed25519:t' as never, seed: new Uint8Array(32).fill(7) })
+  const server = new FarServer(far, { name: 'test', keyId: 'ed25519:t', publicKey })
+  const room = await openRoom(engine, server, version, bobPower)
+  const { roomId } = room
   const lost = new Set<EventId>()
   const logger = { info: () => undefined, warn: () => undefined }
   const figures = createReceiveFigures()
