@@ -21,7 +21,9 @@ export async function openPostgres(config: PostgresConfig, deps: DatabaseDeps): 
   const late: { queue?: CommitQueue } = {}
   // All three connect at the same time; nothing is read or written before the schema is there and the database ours.
   const starting = startWriter(config, deps, (error) => late.queue?.fail(error))
-  undo.defer(async () => (await starting.catch(() => undefined))?.close())
+  // Should it fail before the schema does, that is told where it is awaited.
+  const settled = starting.catch(() => undefined)
+  undo.defer(async () => (await settled)?.close())
   const reader = new PostgresReader(config.url, config.poolSize ?? READ_CONNECTIONS, deps.clock)
   undo.defer(() => reader.close())
   reader.connect()
