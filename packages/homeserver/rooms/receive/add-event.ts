@@ -34,7 +34,7 @@ export interface Parents {
   readonly outlier?: StoredEvent | undefined
   /**
    * Events that are part of the room descend from it: it closes a gap, or lies behind one that does. It is no newest event
-   * of anything, and was part of the room before the current state was: that has no say.
+   * of anything.
    */
   readonly isAncestor?: boolean
 }
@@ -102,7 +102,7 @@ export async function judge(
   if (!byOwn.ok) return { outcome: 'rejected', check: 'auth_events', reason: byOwn.reason }
   const before = await authorizeAt(engine, write, stateBefore, event, authEvents)
   if (!before.ok) return { outcome: 'rejected', check: 'state_before', reason: before.reason }
-  if (parents.isAncestor === true) return { outcome: 'accepted' }
+  if (isAcceptedAlready(parents)) return { outcome: 'accepted' }
   // 6.
   const current = await currentRoot(engine, write, parents, stateBefore)
   const now = stateBefore === current ? before : await authorizeAt(engine, write, current, event, authEvents)
@@ -111,6 +111,14 @@ export async function judge(
   return fault === undefined
     ? { outcome: 'accepted' }
     : { outcome: 'soft-failed', check: 'policy_server', reason: fault }
+}
+
+/**
+ * An ancestor of ours that we hold for the state it set: the room's state was built on it, and what rules have become since
+ * has no say. Any other ancestor is judged like a new event, or who is banned by now could show what they kept back.
+ */
+function isAcceptedAlready({ isAncestor, outlier }: Parents): boolean {
+  return isAncestor === true && outlier?.stateKey !== undefined && (outlier.flags & EventFlag.rejected) === 0
 }
 
 /**

@@ -176,12 +176,16 @@ async function prepareBatch(
   pdus: readonly VerifiedPdu[],
   among: readonly VerifiedPdu[] = pdus,
 ): Promise<Batch> {
-  const ids = [...new Set([...pdus, ...among].map(({ event }) => event.eventId))]
+  const ids = pdus.map(({ event }) => event.eventId)
   const named = new Set([...ids, ...pdus.flatMap(({ event }) => event.prevEventIds)])
   const stored = [...named].filter((id) => !head.pending.has(id))
   const [held, gaps, redactions] = await Promise.all([
     findEvents(engine, stored),
-    findBackwardExtremities(engine.db, head.roomNid, ids),
+    findBackwardExtremities(
+      engine.db,
+      head.roomNid,
+      among.map(({ event }) => event.eventId),
+    ),
     findRedactions(engine.db, ids),
   ])
   return { held, gaps: new Set(gaps.keys()), ancestors: ancestorsOf(gaps.keys(), among), redactions }

@@ -285,6 +285,26 @@ for (const driver of await findTestDrivers()) {
       assert.ok(server.asked.includes('state_ids'))
     })
 
+    it('what somebody kept back until they were banned is not shown, although it closes a gap', async () => {
+      await using scene = await openScene(driver)
+      const { engine, room, server, bob } = scene
+      const branch = await server.branchAt(engine, room)
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      const kept = [branch.say(bob, 'kept back'), branch.say(bob, 'kept back, too')]
+      for (const { eventId } of kept) server.withheld.add(eventId)
+      branch.say(bob, 'shown')
+      assertTaken(await scene.receive(branch.say(bob, 'last')))
+      await scene.inbox.idle()
+      assert.deepEqual(await scene.bodies(), ['shown', 'last'])
+      await changeMembership(engine, { roomId: room.roomId, action: 'ban', sender: alice, target: bob })
+      server.withheld.clear()
+      await scene.receive(...kept)
+      await scene.inbox.idle()
+      assert.deepEqual(await scene.bodies(), ['shown', 'last'])
+      for (const { eventId } of kept)
+        assert.equal((await findEvent(engine, eventId))!.flags & EventFlag.softFailed, EventFlag.softFailed)
+    })
+
     it('whoever sends an event has to show what it points at: a gap just before it is not taken on their word', async () => {
       await using scene = await openScene(driver)
       const { server, bob } = scene
