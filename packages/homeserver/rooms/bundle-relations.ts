@@ -84,6 +84,7 @@ async function bundleDirect(
   const { engine, room, userId, scope } = context
   const editors = [...new Set(parents.map(({ sender }) => sender))]
   const ids = parents.map(({ eventId }) => eventId)
+  const mark = engine.events.mark()
   const rows = await listEditsAndReferences(engine.db, scope, ids, editors)
   const seen = await filterVisible(
     engine,
@@ -94,7 +95,7 @@ async function bundleDirect(
   const bundles = new Map<EventId, Bundle>()
   for (const parent of parents) {
     const own = seen.filter(({ event }) => event.row.parent_event_id === parent.eventId)
-    const edit = latestEdit(context, parent, own)
+    const edit = latestEdit(context, parent, own, mark)
     if (edit !== undefined)
       bundleOf(bundles, parent.eventId).set('m.replace', await context.render(edit, undefined))
     const references = own.filter(({ event }) => event.row.rel_type === 'm.reference')
@@ -120,6 +121,7 @@ function latestEdit(
   { engine, room }: BundleContext,
   parent: StoredEvent,
   related: readonly { readonly event: Sight; readonly membership: string }[],
+  mark: number,
 ): VisibleEvent | undefined {
   if ((parent.flags & EventFlag.redacted) !== 0) return undefined
   if (relationOf(parent.content)?.relType === 'm.replace') return undefined
@@ -127,7 +129,7 @@ function latestEdit(
   for (const { event, membership } of related) {
     const { row } = event
     if (row.rel_type !== 'm.replace' || row.type !== parent.type || row.json === null) continue
-    const edit = { event: eventOfRow(engine, room, { ...row, json: row.json }), membership }
+    const edit = { event: eventOfRow(engine, room, { ...row, json: row.json }, mark), membership }
     if (!isEditBy(edit.event, parent.sender)) continue
     if (latest === undefined || isLater(edit.event, latest.event)) latest = edit
   }
@@ -144,12 +146,12 @@ function isLater(a: StoredEvent, b: StoredEvent): boolean {
   return a.eventId > b.eventId
 }
 
-function eventOfRow(engine: RoomEngine, room: RoomInfo, row: EventRow): StoredEvent {
+/** @param mark of `engine.events`, from before the row was read */
+function eventOfRow(engine: RoomEngine, room: RoomInfo, row: EventRow, mark: number): StoredEvent {
   const held = engine.events.get(row.event_id as EventId)
   if (held !== undefined && held.nid === row.nid) return held
   const event = storedEventOfRow(room, row)
-  engine.events.set(event.eventId, event)
-  return event
+  return engine.events.fill(event.eventId, event, mark)
 }
 
 /** https://spec.matrix.org/v1.19/client-server-api/#server-side-aggregation-of-mthread-relationships */
@@ -162,11 +164,12 @@ async function bundleThreads(
   const bundles = new Map<EventId, string>()
   if (roots.length === 0) return bundles
   const ids = roots.map(({ eventId }) => eventId)
+  const mark = engine.events.mark()
   const rows = await listThreadSummaries(engine.db, scope, ids, userId)
   const rowOf = new Map(rows.map((row) => [row.event_id, row]))
   const latest = rows
     .filter(({ flags }) => (flags & HIDDEN) === 0)
-    .map((row) => eventOfRow(engine, room, row))
+    .map((row) => eventOfRow(engine, room, row, mark))
   const visible = await filterVisible(engine, room, userId, latest)
   const related = visible.map(({ event }) => event).filter((event) => mayHaveBundle(engine, event))
   const inner = related.length === 0 ? NONE : formatBundles(await bundleDirect(context, related))

@@ -44,11 +44,11 @@ export async function readStateEntries(
     if (entry === undefined) missing.push(stateNid)
     else found.set(stateNid, entry)
   }
+  const mark = engine.stateEntries.mark()
   for await (const rows of readRows(engine, room, missing)) {
     for (const row of rows) {
-      const entry = entryOfRow(room, row)
-      engine.stateEntries.set(`${room.roomNid}:${row.state_nid}`, entry)
-      found.set(row.state_nid, entry)
+      const key = `${room.roomNid}:${row.state_nid}`
+      found.set(row.state_nid, engine.stateEntries.fill(key, entryOfRow(room, row), mark))
     }
   }
   return found

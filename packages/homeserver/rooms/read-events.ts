@@ -18,10 +18,10 @@ export function isShown(event: StoredEvent): boolean {
 /** Joins branches of the graph and says nothing: part of the room, and of no client's concern. */
 export const MERGE_TYPE = 'org.matrix.dummy_event'
 
-async function keep(engine: RoomEngine, row: EventRow): Promise<StoredEvent> {
+/** @param mark of `engine.events`, from before the row was read */
+async function keep(engine: RoomEngine, row: EventRow, mark: number): Promise<StoredEvent> {
   const event = storedEventOfRow(await getRoomByNid(engine, row.room_nid), row)
-  engine.events.set(event.eventId, event)
-  return event
+  return engine.events.fill(event.eventId, event, mark)
 }
 
 /** Events by id; those we do not hold are left out. One query for what is not in memory. */
@@ -37,8 +37,9 @@ export async function findEvents(
     else found.set(eventId, event)
   }
   if (missing.size === 0) return found
+  const mark = engine.events.mark()
   for (const row of await findEventRows(engine.db, [...missing])) {
-    const event = await keep(engine, row)
+    const event = await keep(engine, row, mark)
     found.set(event.eventId, event)
   }
   return found
@@ -56,8 +57,9 @@ export async function findEventsByNid(
 ): Promise<Map<number, StoredEvent>> {
   if (nids.length === 0) return new Map()
   const found = new Map<number, StoredEvent>()
+  const mark = engine.events.mark()
   for (const row of await findEventRowsByNid(engine.db, nids)) {
-    found.set(row.nid, engine.events.get(row.event_id as EventId) ?? (await keep(engine, row)))
+    found.set(row.nid, engine.events.get(row.event_id as EventId) ?? (await keep(engine, row, mark)))
   }
   return found
 }

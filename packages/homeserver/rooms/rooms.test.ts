@@ -185,6 +185,29 @@ for (const driver of await findTestDrivers()) {
       assert.doesNotMatch(JSON.stringify(inRing), /secret/)
     })
 
+    it('what was read before a redaction, and comes after it, brings nothing back', async () => {
+      await using database = await driver.create()
+      await using opened = await openTestEngine(database.config)
+      const { engine } = opened
+      const roomId = await createRoom(engine, newRoom())
+      const target = await say(engine, roomId, 'secret')
+      engine.events.delete(target)
+      const late = Promise.withResolvers<void>()
+      const query: typeof engine.db.query = async (sql, params) => {
+        const rows = await engine.db.query(sql, params)
+        await late.promise
+        return rows as never
+      }
+      const slow = { ...engine, db: Object.assign(Object.create(engine.db) as typeof engine.db, { query }) }
+      const reading = findEvent(slow, target)
+      await sendEvent(engine, {
+        ...{ roomId, type: 'm.room.redaction', sender: alice, content: {}, redacts: target },
+      })
+      late.resolve()
+      await reading
+      assert.deepEqual((await findEvent(engine, target))!.content, {})
+    })
+
     it('shows history by visibility and membership', async () => {
       await using database = await driver.create()
       await using opened = await openTestEngine(database.config)

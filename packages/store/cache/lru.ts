@@ -44,6 +44,39 @@ class Chain<K, V> {
   }
 }
 
+/** Changes remembered by key for readers of what is stored: as many as can happen while one query runs. */
+const REMEMBERED_CHANGES = 1024
+
+/** When keys were last set or deleted, for a bounded stretch of the past; counts changes, not time. */
+class RecentChanges<K> {
+  readonly #byKey = new Map<K, number>()
+  #count = 0
+  /** Of changes up to here it is no longer known which keys they were of. */
+  #floor = 0
+
+  note(key: K): void {
+    this.#byKey.delete(key)
+    this.#byKey.set(key, ++this.#count)
+    if (this.#byKey.size <= REMEMBERED_CHANGES) return
+    const [oldest, at] = this.#byKey.entries().next().value!
+    this.#byKey.delete(oldest)
+    this.#floor = at
+  }
+
+  noteAll(): void {
+    this.#byKey.clear()
+    this.#floor = ++this.#count
+  }
+
+  now(): number {
+    return this.#count
+  }
+
+  mayHaveChanged(key: K, since: number): boolean {
+    return since < this.#floor || (this.#byKey.get(key) ?? 0) > since
+  }
+}
+
 /** What a map slot and the entry's own object cost, beside what the caller weighs. */
 const ENTRY_OVERHEAD = 112
 /** Share of the limit kept for entries that were asked for more than once, so that one long scan sheds only others like it. */
@@ -60,6 +93,8 @@ export class Cache<K, V> {
   readonly #entries = new Map<K, Entry<K, V>>()
   readonly #probation = new Chain<K, V>()
   readonly #protected = new Chain<K, V>()
+  /** Only where somebody fills the cache from what is stored. */
+  #changes: RecentChanges<K> | undefined
   #limit: number
   #hits = 0
   #misses = 0
@@ -90,6 +125,28 @@ export class Cache<K, V> {
 
   /** Holds `value` from now on, weighed anew. A value heavier than the whole cache is not held. */
   set(key: K, value: V): void {
+    this.#changes?.note(key)
+    this.#hold(key, value)
+  }
+
+  /** To be taken before a query whose rows go into the cache by `fill`. */
+  mark(): number {
+    this.#changes ??= new RecentChanges()
+    return this.#changes.now()
+  }
+
+  /**
+   * Holds what was read from the store, unless the key was set or deleted since the read began: the row may be of
+   * before that, and would stand here for good. Returns what readers are to see: what is held, or what was read.
+   * @param mark of before the read
+   */
+  fill(key: K, value: V, mark: number): V {
+    if (this.#changes?.mayHaveChanged(key, mark) === true) return this.peek(key) ?? value
+    this.#hold(key, value)
+    return value
+  }
+
+  #hold(key: K, value: V): void {
     const weight = this.#weigh(value, key) + ENTRY_OVERHEAD
     const old = this.#entries.get(key)
     if (old !== undefined) this.#drop(old)
@@ -103,6 +160,7 @@ export class Cache<K, V> {
   }
 
   delete(key: K): boolean {
+    this.#changes?.note(key)
     const entry = this.#entries.get(key)
     if (entry !== undefined) this.#drop(entry)
     return entry !== undefined
@@ -110,6 +168,7 @@ export class Cache<K, V> {
 
   /** Deletes every entry that `matches`; walks the whole cache. */
   deleteWhere(matches: (key: K, value: V) => boolean): void {
+    this.#changes?.noteAll()
     for (const entry of this.#entries.values()) if (matches(entry.key, entry.value)) this.#drop(entry)
   }
 

@@ -95,8 +95,19 @@ export function tellOfConversation(sides: Sides): void {
         const redaction = await by.redact(roomId, eventId)
         for (const one of [author, reader]) {
           await one.waitFor(roomId, 'the redaction', ({ event_id: id }) => id === redaction, PATIENCE_MS)
-          const now = await one.user.call('GET', `${at(roomId)}/event/${encodeURIComponent(eventId)}`)
-          assert.deepEqual(now['content'], {})
+          const read = (): Promise<JsonObject> =>
+            one.user.call('GET', `${at(roomId)}/event/${encodeURIComponent(eventId)}`)
+          const isGone = ({ content }: JsonObject): boolean => Object.keys(content as JsonObject).length === 0
+          const { kind } = one === hanna ? hosts : guests
+          // Whoever reads an event at Synapse at that moment may leave the old form in its cache for a while.
+          const now =
+            kind === 'Causeway'
+              ? await read()
+              : await eventually('what was redacted to be gone at Synapse', async () => {
+                  const event = await read()
+                  return isGone(event) && event
+                })
+          assert.ok(isGone(now), `${kind} gives ${JSON.stringify(now)} to ${one.userId}`)
           const because = (now['unsigned'] as JsonObject)['redacted_because'] as JsonObject
           assert.equal(because['event_id'], redaction)
         }

@@ -145,6 +145,17 @@ export async function readHistory({ aliceUser, roomId }: World): Promise<History
   }
 }
 
+/** Resolves once the room has a text like this: also where a client that fell behind was not shown it. */
+export async function findInHistory(world: World, text: RegExp): Promise<void> {
+  const end = Date.now() + 60_000
+  const isThere = async (): Promise<boolean> =>
+    (await readHistory(world)).some(({ content: { body } }) => typeof body === 'string' && text.test(body))
+  while (!(await isThere())) {
+    if (Date.now() > end) throw new Error(`the room did not get in time: ${text}`)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+}
+
 /** The numbers in texts such as `out 17`, in the order of the texts. */
 export function numbersIn(texts: readonly unknown[], word: string): number[] {
   return texts.flatMap((text) => {

@@ -36,8 +36,15 @@ for (const driver of await findServerDrivers()) {
       await stage.say(elsewhere, 'two')
       await stage.say(roomId, 'three')
       await stage.settled()
+      const inRoom = (server: string, room: string): unknown[] =>
+        stage.peers.pdus(server).flatMap(({ room_id: id, content }) => (id === room ? [content] : []))
+      const texts = (...bodies: string[]): unknown[] => bodies.map((body) => ({ msgtype: 'm.text', body }))
+      // In order by room: what is said in another one may come earlier or later.
+      assert.deepEqual(inRoom('b.example', roomId), texts('one', 'three'))
       assert.deepEqual(stage.peers.texts('b.example'), ['one', 'three'])
-      assert.deepEqual(stage.peers.texts('c.example'), ['one', 'two', 'three'])
+      assert.deepEqual(inRoom('c.example', roomId), texts('one', 'three'))
+      assert.deepEqual(inRoom('c.example', elsewhere), texts('two'))
+      assert.deepEqual(stage.peers.texts('c.example').toSorted(), ['one', 'three', 'two'])
       assert.deepEqual(
         stage.peers.arrivals.filter(({ server }) => server === 'test.example'),
         [],

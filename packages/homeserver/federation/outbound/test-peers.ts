@@ -1,5 +1,7 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { Clock } from '@causeway/store/clock/clock.ts'
+import { systemClock } from '@causeway/store/clock/system.ts'
 import { clientRoutes } from '../../client/routes.ts'
 import type { RawJson } from '../../http/endpoint.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
@@ -135,6 +137,14 @@ export function remoteMember(
   })
 }
 
+/**
+ * Pauses between attempts do not end by themselves, however slow the machine: the test says when a server is heard from.
+ */
+const unhurriedClock: Clock = {
+  ...systemClock,
+  setTimeout: (fn, ms, options) => systemClock.setTimeout(fn, ms >= 1_000 ? 100 * ms : ms, options),
+}
+
 export async function startStage(
   driver: ServerDriver,
   options: Partial<TestServerOptions> = {},
@@ -143,6 +153,7 @@ export async function startStage(
   const server = await driver.start({
     endpoints: clientRoutes,
     network: { client: peers.client },
+    clock: unhurriedClock,
     ...options,
   })
   const alice = await server.register('alice')

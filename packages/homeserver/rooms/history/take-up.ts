@@ -12,7 +12,7 @@ import { findRedactions, noteRejection } from '@causeway/store/tables/events.ts'
 import { addReceivedRedaction } from '../apply-redaction.ts'
 import type { RoomEngine } from '../engine.ts'
 import { timelineFlags } from '../flags.ts'
-import { findEvents } from '../read-events.ts'
+import { findHeldEvents } from '../held-events.ts'
 import { authIdsOf, authorizeAt, authorizeByOwnAuthEvents, findAuthEvents } from '../receive/auth-lookup.ts'
 import type { VerifiedPdu } from '../receive/verify-pdus.ts'
 import { changeRoot, internKey, lasting, type NewEvent, type RoomWrite } from '../room-write.ts'
@@ -57,12 +57,11 @@ export async function takeUpBatch(
 ): Promise<TakenUp[]> {
   const ids = pdus.map(({ event }) => event.eventId)
   const named = [...new Set([...ids, ...pdus.flatMap(({ event }) => event.prevEventIds)])]
-  const [found, gaps, redactions] = await Promise.all([
-    findEvents(engine, named),
+  const [held, gaps, redactions] = await Promise.all([
+    findHeldEvents(engine, write.head, named),
     findBackwardExtremities(engine.db, write.head.roomNid, ids),
     findRedactions(engine.db, ids),
   ])
-  const held = withPending(write, found)
   const takeUp: TakeUp = { engine, write, stateBefore, held, gaps, roots: new Map() }
   const fresh = pdus.filter(({ event }) => !isInGraph(takeUp, event.eventId))
   if (fresh.length === 0) return []
@@ -73,14 +72,6 @@ export async function takeUpBatch(
     made.set(pdu.event.eventId, await makeEvent(takeUp, pdu, places.get(pdu.event.eventId)!))
   }
   return addToWrite(takeUp, fresh, made)
-}
-
-function withPending(
-  { head }: RoomWrite,
-  found: ReadonlyMap<EventId, StoredEvent>,
-): Map<EventId, StoredEvent> {
-  const own = [...found].filter(([, event]) => event.roomNid === head.roomNid)
-  return new Map([...own, ...head.pending])
 }
 
 function isInGraph({ held }: TakeUp, eventId: EventId): boolean {

@@ -4,7 +4,7 @@ import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { badJson, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import type { RoomEngine } from '../engine.ts'
-import { findEvents } from '../read-events.ts'
+import { findHeldEvents } from '../held-events.ts'
 import { addReceivedEvent, type Parents } from '../receive/add-event.ts'
 import { findAuthEvents } from '../receive/auth-lookup.ts'
 import { tellMemberChanges } from '../state/advance-room-state.ts'
@@ -26,7 +26,7 @@ export async function acceptEvent(
   require: (write: RoomWrite) => Promise<void> = async () => undefined,
 ): Promise<StoredEvent> {
   return writeToRoom(engine, roomId, async (write) => {
-    const held = await findHeld(engine, write, [pdu.event.eventId, ...pdu.event.prevEventIds])
+    const held = await findHeldEvents(engine, write.head, [pdu.event.eventId, ...pdu.event.prevEventIds])
     const known = held.get(pdu.event.eventId)
     if (known !== undefined && isInGraph(known)) {
       if ((known.flags & (EventFlag.rejected | EventFlag.softFailed)) === 0) return { value: known }
@@ -42,23 +42,6 @@ export async function acceptEvent(
     await tellMemberChanges(engine, write)
     return { value: acceptance.event.stored }
   })
-}
-
-async function findHeld(
-  engine: RoomEngine,
-  { head }: RoomWrite,
-  ids: readonly EventId[],
-): Promise<Map<EventId, StoredEvent>> {
-  const held = await findEvents(
-    engine,
-    ids.filter((id) => !head.pending.has(id)),
-  )
-  for (const id of ids) {
-    const pending = head.pending.get(id)
-    if (pending !== undefined) held.set(id, pending)
-    else if (held.get(id)?.roomNid !== head.roomNid) held.delete(id)
-  }
-  return held
 }
 
 function isInGraph({ flags }: StoredEvent): boolean {

@@ -11,7 +11,7 @@ import { addReceivedRedaction, redactOnArrival } from '../apply-redaction.ts'
 import type { RoomEngine } from '../engine.ts'
 import { findHead } from '../load-head.ts'
 import { attemptWrite, persistEvents, type PendingWrite } from '../persist.ts'
-import { findEvents } from '../read-events.ts'
+import { findHeldEvents } from '../held-events.ts'
 import { redactedBy } from '../redaction.ts'
 import { abandonWrite, beginWrite, type RoomWrite } from '../room-write.ts'
 import { throwIfCompanion } from '../write-to-room.ts'
@@ -93,6 +93,8 @@ export async function receiveBatch(
     }
     for (const [eventId, received] of part.results) results.set(eventId, received)
     rest = rest.slice(part.taken)
+    // A redaction or its target is on its way to the disk, by another write: the next attempt waits for that.
+    if (part.taken === 0) attempt++
   }
   if (rest.length > 0) throw new MatrixError('M_UNKNOWN', 'The room is too busy; try again')
   return results
@@ -129,16 +131,18 @@ async function buildWrite(
   options: BatchOptions,
 ): Promise<Part> {
   const { roomNid } = write.head
-  const batch = await prepareBatch(engine, write, pdus, options.among)
   const before = new Set(write.head.pending.keys())
+  const batch = await prepareBatch(engine, write, pdus, options.among)
   const results = new Map<EventId, Received>()
   const steps: Step[] = []
   let taken = 0
   for (const pdu of pdus) {
-    if (mustWaitForCommit(write, pdu)) break
+    const target = redactedBy(write.head.rules, pdu.event)
+    if (mustWaitForCommit(write, batch, pdu.event.eventId, target)) break
     const { eventId } = pdu.event
     const received = await receiveOne(engine, write, batch, pdu, options)
     results.set(eventId, received)
+    if (target !== undefined && received.outcome === 'accepted') batch.redacting.add(target)
     if (received.outcome !== 'waiting') steps.push(...(options.done?.(eventId) ?? []))
     if (received.outcome !== 'waiting' && batch.gaps.has(eventId)) {
       steps.push(closeBackwardExtremity(roomNid, eventId))
@@ -152,15 +156,33 @@ async function buildWrite(
   return { pending: isNothing ? undefined : persistEvents(engine, write, { steps }), results, taken }
 }
 
-/** A redaction is applied to the row of its target, which has to be there. */
-function mustWaitForCommit(write: RoomWrite, { event }: VerifiedPdu): boolean {
-  const target = redactedBy(write.head.rules, event)
-  return target !== undefined && write.events.some(({ stored }) => stored.eventId === target)
+/**
+ * A redaction and its target find each other by their rows: whichever comes second waits while the first is just being
+ * stored, by this write or by another.
+ */
+function mustWaitForCommit(
+  { head }: RoomWrite,
+  { redacting }: Batch,
+  eventId: EventId,
+  target: EventId | undefined,
+): boolean {
+  return (target !== undefined && head.pending.has(target)) || redacting.has(eventId)
+}
+
+/** What redactions remove that other writes are just storing. */
+function targetsOf(pending: Iterable<StoredEvent>): Set<EventId> {
+  const targets = new Set<EventId>()
+  for (const { type, clientJson } of pending) {
+    if (type !== 'm.room.redaction') continue
+    const { redacts } = JSON.parse(clientJson) as { redacts?: EventId }
+    if (redacts !== undefined) targets.add(redacts)
+  }
+  return targets
 }
 
 /** What is looked up for all events of a batch at once. */
 interface Batch {
-  /** Events of the batch and their parents, as far as they are held. */
+  /** Events of the batch and their parents, as far as they are held; those of the room that are just being stored. */
   readonly held: Map<EventId, StoredEvent>
   /** Events of the batch that close a gap. */
   readonly gaps: ReadonlySet<string>
@@ -168,6 +190,8 @@ interface Batch {
   readonly ancestors: ReadonlySet<EventId>
   /** Numbers of redactions that came before their targets. */
   readonly redactions: ReadonlyMap<string, number>
+  /** Targets of redactions that are not durable yet. */
+  readonly redacting: Set<EventId>
 }
 
 async function prepareBatch(
@@ -178,9 +202,9 @@ async function prepareBatch(
 ): Promise<Batch> {
   const ids = pdus.map(({ event }) => event.eventId)
   const named = new Set([...ids, ...pdus.flatMap(({ event }) => event.prevEventIds)])
-  const stored = [...named].filter((id) => !head.pending.has(id))
+  const redacting = targetsOf(head.pending.values())
   const [held, gaps, redactions] = await Promise.all([
-    findEvents(engine, stored),
+    findHeldEvents(engine, head, [...named]),
     findBackwardExtremities(
       engine.db,
       head.roomNid,
@@ -188,7 +212,13 @@ async function prepareBatch(
     ),
     findRedactions(engine.db, ids),
   ])
-  return { held, gaps: new Set(gaps.keys()), ancestors: ancestorsOf(gaps.keys(), among), redactions }
+  return {
+    held,
+    gaps: new Set(gaps.keys()),
+    ancestors: ancestorsOf(gaps.keys(), among),
+    redactions,
+    redacting,
+  }
 }
 
 /** Of these events those that some of them, which close gaps, descend from, and those themselves. */
@@ -264,8 +294,7 @@ function isInGraph({ flags }: StoredEvent): boolean {
 }
 
 function findHeld({ head }: RoomWrite, { held }: Batch, eventId: EventId): StoredEvent | undefined {
-  const event = head.pending.get(eventId) ?? held.get(eventId)
-  return event?.roomId === head.roomId ? event : undefined
+  return head.pending.get(eventId) ?? held.get(eventId)
 }
 
 async function parentsOf(

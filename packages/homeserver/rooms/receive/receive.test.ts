@@ -16,6 +16,7 @@ import type { RoomInfo } from '../stored-event.ts'
 import { createReceiveFigures } from './figures.ts'
 import { createInbox } from './inbox.ts'
 import { placeEvents } from './place-events.ts'
+import { receiveBatch } from './receive-batch.ts'
 import { receivePdus, type PduResults } from './receive-pdus.ts'
 import { alice, assertTaken, far, openRoom, openScene } from './test-scene.ts'
 import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
@@ -349,6 +350,35 @@ for (const driver of await findTestDrivers()) {
       )
       assertTaken(await scene.receive(target))
       assert.deepEqual(await scene.bodies(), [undefined, undefined])
+    })
+
+    it('a redaction takes effect also while its target is on its way to the disk, or it itself is', async () => {
+      await using scene = await openScene(driver)
+      const { engine, room, server, bob } = scene
+      const branch = await server.branchAt(engine, room)
+      assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+      const pairs = Array.from({ length: 3 }, (_, n) => {
+        const target = branch.fork().say(bob, `bad ${n}`)
+        return [
+          target,
+          branch.fork().send({ type: 'm.room.redaction', sender: bob, redacts: target.eventId }),
+        ]
+      })
+      const [inOrder, turned, atOnce] = pairs as [RoomEvent[], RoomEvent[], RoomEvent[]]
+      const take = async (events: readonly RoomEvent[]): Promise<void> => {
+        const pdus = events.map(({ pdu }) => structuredClone(pdu))
+        const verified = await verifyPdus(server.peers, room, pdus)
+        const valid = verified.flatMap((verdict) => (verdict.ok ? [verdict.pdu] : []))
+        const taken = await receiveBatch(engine, room.roomId, valid)
+        assert.deepEqual(
+          [...taken.values()],
+          events.map(() => ({ outcome: 'accepted' })),
+        )
+      }
+      for (const order of [inOrder, turned.toReversed()])
+        await Promise.all(order.map((event) => take([event])))
+      await take(atOnce.toReversed())
+      assert.deepEqual(await scene.bodies(), [undefined, undefined, undefined])
     })
 
     it('a fault of ours while events are placed loses none of them: they are kept, and placed later', async () => {

@@ -5,7 +5,7 @@ import { noteRejection } from '@causeway/store/tables/events.ts'
 import type { RoomEngine } from '../engine.ts'
 import { findHead } from '../load-head.ts'
 import { attemptWrite, persistEvents, type PendingWrite } from '../persist.ts'
-import { findEvents } from '../read-events.ts'
+import { findHeldEvents } from '../held-events.ts'
 import {
   abandonWrite,
   beginWrite,
@@ -73,9 +73,12 @@ async function addOutliers(
   pdus: readonly VerifiedPdu[],
 ): Promise<EventId[]> {
   const { head } = write
-  const ids = pdus.map(({ event }) => event.eventId).filter((id) => !head.pending.has(id))
-  const held = await findEvents(engine, ids)
-  const fresh = pdus.filter(({ event }) => !held.has(event.eventId) && !head.pending.has(event.eventId))
+  const held = await findHeldEvents(
+    engine,
+    head,
+    pdus.map(({ event }) => event.eventId),
+  )
+  const fresh = pdus.filter(({ event }) => !held.has(event.eventId))
   const authEvents = await findAuthEvents(
     engine,
     write,

@@ -5,6 +5,7 @@ import { parseAuthNids } from '../auth-nids.ts'
 import { readStateEntries } from '../current-state.ts'
 import type { RoomEngine } from '../engine.ts'
 import type { RoomHead } from '../head.ts'
+import type { StateEntry } from '../state-entry.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import { createPause } from './create-pause.ts'
 
@@ -82,20 +83,23 @@ export interface WriterAuthGraph {
 }
 
 export async function writerAuthGraph(engine: RoomEngine, head: RoomHead): Promise<WriterAuthGraph> {
+  // Before anything is read: what is committed meanwhile may be found in neither place otherwise.
+  const entries = new Map(head.entries)
   const stored = await loadAuthGraph(engine, head)
+  const entryOf = (nid: number): StateEntry | undefined => head.entries.get(nid) ?? entries.get(nid)
   const ids = new Map<EventId, number>()
-  for (const [nid, { stored: event }] of head.entries) ids.set(event.eventId, nid)
+  for (const [nid, { stored: event }] of entries) ids.set(event.eventId, nid)
   const nidOf = (id: EventId): number | undefined => ids.get(id) ?? stored.byId.get(id)
   return {
     nidOf,
-    idOf: (nid) => head.entries.get(nid)?.stored.eventId ?? stored.ids[nid],
+    idOf: (nid) => entryOf(nid)?.stored.eventId ?? stored.ids[nid],
     authOf: (nid) => {
-      const pending = head.entries.get(nid)
+      const pending = entryOf(nid)
       if (pending === undefined) return stored.auth[nid] ?? NO_EDGES
       return pending.roomEvent.authEventIds.flatMap((id) => nidOf(id) ?? [])
     },
     isRejected: (nid) => {
-      const pending = head.entries.get(nid)
+      const pending = entryOf(nid)
       if (pending === undefined) return stored.rejected.has(nid)
       return (pending.stored.flags & EventFlag.rejected) !== 0
     },
