@@ -17,6 +17,7 @@ import {
   forgetReceivedIds,
   startHousekeeping,
 } from './ops/housekeeping.ts'
+import { forgetUnsentMessages } from './federation/outbound/forget-messages.ts'
 import { forgetUnusedMedia } from './media/remote/forget-remote-media.ts'
 import { forgetPreviews } from './previews/forget-previews.ts'
 import { openHomeserver, type HomeserverDeps } from './open-homeserver.ts'
@@ -65,6 +66,7 @@ export async function startHomeserver(
       forgetOldTransactions(hs),
       forgetOpenIdTokens(hs),
       forgetReceivedIds(hs),
+      forgetUnsentMessages(hs),
       forgetUnusedMedia(hs),
       forgetPreviews(hs),
     ],

@@ -85,3 +85,43 @@ export function listOutboundToDevice(
     [serverName, limit],
   )
 }
+
+/** A server with messages to its devices that are in no transaction yet. */
+export interface WaitingMessages {
+  readonly serverName: string
+  /** Messages up to here are in the transaction under way. */
+  readonly upTo: number
+  readonly count: number
+}
+
+/** Servers whose transaction under way was made before a time, or for whose devices more than `limit` messages wait. */
+export async function listOverfullServers(
+  db: Database,
+  before: number,
+  limit: number,
+): Promise<(WaitingMessages & { readonly isAway: boolean })[]> {
+  const rows = await db.queryLarge<{ server_name: string; upto: number; n: number; away: number }>(
+    `SELECT d.server_name, COALESCE(t.to_device_upto, 0) AS upto, count(*) AS n,
+       CASE WHEN t.created_ts < ? THEN 1 ELSE 0 END AS away
+     FROM outbound_to_device d LEFT JOIN outbound_transactions t ON t.server_name = d.server_name
+     WHERE d.seq > COALESCE(t.to_device_upto, 0)
+     GROUP BY d.server_name, t.to_device_upto, t.created_ts
+     HAVING t.created_ts < ? OR count(*) > ?`,
+    [before, before, limit],
+  )
+  return rows.map((row) => ({
+    serverName: row.server_name,
+    upTo: Number(row.upto),
+    count: Number(row.n),
+    isAway: Number(row.away) === 1,
+  }))
+}
+
+/** Forgets the oldest messages to a server's devices but those of the transaction under way. */
+export function forgetOutboundToDevice({ serverName, upTo, count }: WaitingMessages): Statement {
+  return {
+    sql: `DELETE FROM outbound_to_device WHERE server_name = ? AND seq IN (
+       SELECT seq FROM outbound_to_device WHERE server_name = ? AND seq > ? ORDER BY seq LIMIT ?)`,
+    params: [serverName, serverName, upTo, count],
+  }
+}

@@ -6,6 +6,8 @@ import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import { findServerDrivers, testConfig, type TestLogin } from '../../test-server.ts'
+import { summarizeUnsent } from '@causeway/store/tables/outbound.ts'
+import { forgetUnsentMessages } from './forget-messages.ts'
 import { roomPath, startStage, type OutboundStage } from './test-peers.ts'
 import { createVolatileEdus } from './volatile-edus.ts'
 
@@ -178,6 +180,35 @@ for (const driver of await findServerDrivers()) {
       }
       const sizes = stage.peers.arrivals.map(({ body }) => (JSON.parse(body) as { edus: [] }).edus.length)
       assert.ok(Math.max(...sizes) <= 100)
+    })
+
+    it('of messages to devices of a server that is gone only those of the transaction under way are kept', async () => {
+      await using stage = await startStage(driver)
+      const days = (n: number): Clock => ({ ...systemClock, now: () => systemClock.now() + n * 24 * 3_600_000 })
+      const forget = (clock: Clock): Promise<void> => forgetUnsentMessages({ ...stage.server.hs, clock }).run()
+      const send = (n: number): Promise<JsonObject> =>
+        stage.call(stage.alice, 'PUT', `${V3}/sendToDevice/m.test/g${n}`, {
+          messages: { '@b:b.example': { D: { n } } },
+        })
+      stage.peers.answer = () => ({ kind: 'unreachable' })
+      await send(0)
+      await stage.settled()
+      for (const n of [1, 2]) await send(n)
+      await stage.settled()
+      const waiting = async (): Promise<number> =>
+        (await summarizeUnsent(stage.server.hs.db, B, 1))[0]?.messages ?? 0
+      await forget(days(29))
+      assert.equal(Number(await waiting()), 3)
+      await forget(days(31))
+      assert.equal(Number(await waiting()), 1)
+      await send(3)
+      stage.peers.answer = () => ({ pdus: {} })
+      stage.server.hs.outbound.heardFrom(B)
+      await stage.settled()
+      const numbers = contents(stage, B, 'm.direct_to_device').map(
+        ({ messages }) => (messages as Record<string, Record<string, JsonObject>>)['@b:b.example']!['D']!['n'],
+      )
+      assert.deepEqual(numbers, [0, 3])
     })
 
     it('changes of devices name the one before, deleted ones too, to servers that share a room', async () => {
