@@ -30,6 +30,13 @@ const TITLES: Readonly<Record<string, string>> = {
   'application-service': 'Application service API (asked by us)',
 }
 
+/** Of operations that no homeserver answers, what becomes of them. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  askPolicyServerToSign: 'answered by policy servers; we ask it',
+  getWellknownPolicy: 'answered by policy servers',
+  queryInfo: 'the pattern of `query/profile` and `query/directory`, the only types there are',
+}
+
 /** Paths without the names of their parameters, which differ. */
 const shapeOf = (text: string): string => text.replaceAll(/\{\w+\}|:\w+\??|\*\w*/g, '{}')
 
@@ -79,6 +86,7 @@ function rowOf(one: SpecOperation, declared: Declared | undefined, served: Serve
   const notes = [
     ...(one.added === undefined ? [] : [`added in ${one.added}`]),
     ...(one.deprecated === true ? ['deprecated'] : []),
+    ...(ours === undefined ? [ELSEWHERE[one.operation] ?? []].flat() : []),
   ].join(', ')
   const cells = [
     one.operation,
