@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { readServed } from './operations-table.ts'
+import type { RunSummary } from './test-reporter.ts'
 
 // `npm test`: the gates in order, then every test. `--gates` leaves the tests out; file names or patterns run
 // only those tests. A gate's output is shown when it fails.
@@ -76,9 +77,12 @@ async function runGate(gate: Gate): Promise<boolean> {
   return passed
 }
 
-async function runTests(patterns: readonly string[]): Promise<boolean> {
-  const files =
-    patterns.length > 0 ? patterns : ['packages/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts']
+/** Runs test files, so many at a time, and shows what becomes of them. */
+function runFiles(
+  files: readonly string[],
+  concurrency: string,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Outcome> {
   const args = [
     WITHOUT_WARNINGS,
     '--import=./scripts/test-setup.ts',
@@ -86,19 +90,62 @@ async function runTests(patterns: readonly string[]): Promise<boolean> {
     '--test-timeout=600000',
     // Clients that are not ours leave timers behind; everything of ours is disposed of by the tests themselves.
     '--test-force-exit',
-    `--test-concurrency=${process.env['CAUSEWAY_TEST_CONCURRENCY'] ?? '2'}`,
+    `--test-concurrency=${concurrency}`,
     '--test-reporter=./scripts/test-reporter.ts',
     '--test-reporter-destination=stdout',
     ...files,
   ]
-  if (patterns.length > 0) return (await run([process.execPath, ...args], true)).code === 0
-  const folder = mkdtempSync(path.join(tmpdir(), 'causeway-answered-'))
+  return run([process.execPath, ...args], true, env)
+}
+
+async function runTests(patterns: readonly string[]): Promise<boolean> {
+  const concurrency = process.env['CAUSEWAY_TEST_CONCURRENCY'] ?? '2'
+  if (patterns.length > 0) return (await runFiles(patterns, concurrency)).code === 0
+  const folder = mkdtempSync(path.join(tmpdir(), 'causeway-tests-'))
+  const answered = path.join(folder, 'answered')
+  mkdirSync(answered)
+  const summaryFile = path.join(folder, 'summary.json')
+  const env = { TESTED_OPERATIONS_FOLDER: answered, TEST_SUMMARY_FILE: summaryFile }
+  const readSummary = (): RunSummary => JSON.parse(readFileSync(summaryFile, 'utf8')) as RunSummary
   try {
-    const { code } = await run([process.execPath, ...args], true, { TESTED_OPERATIONS_FOLDER: folder })
-    return compareTested(folder) && code === 0
+    const files = ['packages/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts']
+    const { code } = await runFiles(files, concurrency, env)
+    if (code === 0) return compareTested(answered)
+    const first = readSummary()
+    if (first.failedFiles.length === 0 || first.failedFiles.length > MAX_RUN_AGAIN) return false
+    rmSync(summaryFile)
+    return (await runAgain(first, env, readSummary)) && compareTested(answered)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** More files than this do not fail for want of luck. */
+const MAX_RUN_AGAIN = 4
+
+/**
+ * Files that failed beside others have one more try, alone. What passes then is called unsteady, in the open: its
+ * failure stands above, and is to be mended; it does not keep everything else from landing. See docs/decisions.
+ */
+async function runAgain(
+  first: RunSummary,
+  env: NodeJS.ProcessEnv,
+  readSummary: () => RunSummary,
+): Promise<boolean> {
+  const names = first.failedFiles.map(({ file }) => file)
+  console.log(`\nOnce more, one after the other: ${names.join(', ')}`)
+  const { code } = await runFiles(names, '1', env)
+  const second = readSummary()
+  const stillFailing = new Set(second.failedFiles.map(({ file }) => file))
+  const unsteady = names.filter((name) => !stillFailing.has(name))
+  if (unsteady.length > 0) {
+    console.log('\nUNSTEADY: failed beside others (see above), passed alone; to be mended:')
+    for (const name of unsteady) console.log(`  - ${name}`)
+  }
+  const before = first.failedFiles.reduce((sum, { passed }) => sum + passed, 0)
+  const passedTests = first.passed - before + second.passed
+  console.log(`\n${passedTests} passed, ${second.failed} failed, ${first.skipped} skipped`)
+  return code === 0
 }
 
 /** Whether every operation that docs/conformance.md calls tested had an answer in this run. */

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { TestEvent } from 'node:test/reporters'
 
@@ -8,6 +9,14 @@ import type { TestEvent } from 'node:test/reporters'
 interface Outcome {
   readonly passed: number
   readonly failed: number
+}
+
+/** What a run came to, for whoever started it: written to the file that `TEST_SUMMARY_FILE` names. */
+export interface RunSummary {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  readonly failedFiles: readonly (Outcome & { readonly file: string })[]
 }
 
 const relative = (file: string | undefined): string => path.relative(process.cwd(), file ?? '?')
@@ -31,6 +40,7 @@ const failedInside = (error: unknown): boolean =>
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const skipped: string[] = []
   const failed: string[] = []
+  const failedFiles: RunSummary['failedFiles'][number][] = []
   let counts: Record<string, number> = {}
   for await (const event of source) {
     if (event.type === 'test:pass' || event.type === 'test:fail') {
@@ -53,6 +63,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
       else {
         // The runner's own figures: tests may be written in another file, a suite that several files run.
         const { passed, failed: broken } = event.data.counts as unknown as Outcome
+        if (!success) failedFiles.push({ file: relative(file), passed, failed: broken })
         const failures = broken === 0 ? '' : `, ${broken} failed`
         yield `${success ? '✔' : '✖'} ${relative(file)}: ${passed} passed${failures} (${(ms / 1000).toFixed(1)} s)\n`
       }
@@ -65,4 +76,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
   const { passed = 0, cancelled = 0, skipped: skips = 0, todo = 0 } = counts
   const broken = (counts['failed'] ?? 0) + cancelled
   yield `\n${passed} passed, ${broken} failed, ${skips + todo} skipped\n`
+  const summary: RunSummary = { passed, failed: broken, skipped: skips + todo, failedFiles }
+  const file = process.env['TEST_SUMMARY_FILE']
+  if (file !== undefined) writeFileSync(file, JSON.stringify(summary))
 }

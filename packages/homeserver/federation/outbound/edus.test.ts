@@ -184,8 +184,12 @@ for (const driver of await findServerDrivers()) {
 
     it('of messages to devices of a server that is gone only those of the transaction under way are kept', async () => {
       await using stage = await startStage(driver)
-      const days = (n: number): Clock => ({ ...systemClock, now: () => systemClock.now() + n * 24 * 3_600_000 })
-      const forget = (clock: Clock): Promise<void> => forgetUnsentMessages({ ...stage.server.hs, clock }).run()
+      const days = (n: number): Clock => ({
+        ...systemClock,
+        now: () => systemClock.now() + n * 24 * 3_600_000,
+      })
+      const forget = (clock: Clock): Promise<void> =>
+        forgetUnsentMessages({ ...stage.server.hs, clock }).run()
       const send = (n: number): Promise<JsonObject> =>
         stage.call(stage.alice, 'PUT', `${V3}/sendToDevice/m.test/g${n}`, {
           messages: { '@b:b.example': { D: { n } } },
@@ -206,7 +210,8 @@ for (const driver of await findServerDrivers()) {
       stage.server.hs.outbound.heardFrom(B)
       await stage.settled()
       const numbers = contents(stage, B, 'm.direct_to_device').map(
-        ({ messages }) => (messages as Record<string, Record<string, JsonObject>>)['@b:b.example']!['D']!['n'],
+        ({ messages }) =>
+          (messages as Record<string, Record<string, JsonObject>>)['@b:b.example']!['D']!['n'],
       )
       assert.deepEqual(numbers, [0, 3])
     })
