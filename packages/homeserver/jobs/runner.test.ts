@@ -5,7 +5,10 @@ import { systemClock } from '@causeway/store/clock/system.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
 import { findJob } from '@causeway/store/tables/jobs.ts'
 import { JobRefused, type JobKind } from './job.ts'
+import { silentLogger, type Logger } from '../ops/log.ts'
+import { holdAnswers } from '../test-held-database.ts'
 import { openJobs } from './jobs-suite.ts'
+import { createJobs } from './runner.ts'
 
 /** A clock on which seconds are a few microseconds long. */
 const HASTE = 1e5
@@ -72,6 +75,38 @@ for (const driver of await findTestDrivers()) {
       assert.deepEqual((await findJob(fixture.engine.db, id))?.error, '')
       const refused = (await findJob(fixture.engine.db, no.id))!
       assert.deepEqual([refused.error, refused.finishedTs > 0], ['It may not be', true])
+    })
+
+    it('does nothing again that ended while the list was read', async () => {
+      await using target = await driver.create()
+      await using fixture = await openJobs(target.config)
+      const { db: real, random } = fixture.engine
+      const { db, hold } = holdAnswers(real)
+      const [begun, mayEnd, done] = [
+        Promise.withResolvers<void>(),
+        Promise.withResolvers<void>(),
+        Promise.withResolvers<void>(),
+      ]
+      const seen: unknown[] = []
+      const kind = count(async (work) => {
+        seen.push(work.progress['n'] ?? 0)
+        await work.save({ n: 1 })
+        begun.resolve()
+        await mayEnd.promise
+      })
+      const logger: Logger = { ...silentLogger, info: () => done.resolve() }
+      await using jobs = createJobs({ db, random, logger, clock: systemClock }, [kind])
+      await jobs.start('count', 'x')
+      await begun.promise
+      const list = hold(/FROM jobs WHERE finished_ts = 0 ORDER BY/)
+      jobs.wake()
+      await list.read
+      mayEnd.resolve()
+      await done.promise
+      await new Promise((resolve) => setImmediate(resolve))
+      list.release()
+      await jobs.idle()
+      assert.deepEqual(seen, [0])
     })
 
     it('does a few at a time, each once', async () => {

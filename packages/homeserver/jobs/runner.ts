@@ -48,6 +48,8 @@ class Runner implements Jobs {
   readonly #underWay = new Map<string, Promise<void>>()
   /** Failures of a job in a row, and when it may be tried again (monotonic). Only of jobs that are open. */
   readonly #failed = new Map<string, { readonly times: number; readonly until: number }>()
+  /** Jobs that ended since the list was last asked for: it may name them as open still. */
+  readonly #ended = new Set<string>()
   #looking: Promise<void> | undefined
   #lookAgain = false
   #timer: Timer | undefined
@@ -113,13 +115,16 @@ class Runner implements Jobs {
     this.#timer?.cancel()
     try {
       await db.commit({ entries: [], steps: [deleteJobsBefore(clock.now() - KEPT_MS)] })
+      this.#ended.clear()
       const open = await listOpenJobs(db, 100)
       for (const job of open) {
         if (this.#underWay.size >= AT_ONCE || this.#stop.signal.aborted) break
         const until = this.#failed.get(job.id)?.until ?? 0
-        if (this.#underWay.has(job.id) || until > clock.monotonic()) continue
+        // One that ended while the list was read has another progress by now, or is done: `wake` looks again.
+        if (this.#underWay.has(job.id) || this.#ended.has(job.id) || until > clock.monotonic()) continue
         const work = this.#do(job).finally(() => {
           this.#underWay.delete(job.id)
+          this.#ended.add(job.id)
           this.wake()
         })
         this.#underWay.set(job.id, work)
