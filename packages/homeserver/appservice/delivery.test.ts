@@ -26,6 +26,8 @@ interface Stage extends AsyncDisposable {
   say(roomId: string, text: string): Promise<string>
   /** A user of the appservice, `@_irc_<name>:test.example`, made and joined to a room. */
   joinGhost(name: string, roomId: string): Promise<string>
+  /** Resolves when what was said by now was judged: what comes after changes nothing about whether it is wanted. */
+  caughtUp(): Promise<void>
   /** Stops the server and starts it again, with another registration where one is given. */
   restart(changed?: Partial<AppserviceRegistration>): Promise<void>
 }
@@ -79,6 +81,7 @@ async function startStage(driver: ServerDriver, more: Partial<AppserviceRegistra
       await stage.callAs(ghost, 'POST', `${V3}/join/${encodeURIComponent(roomId)}`, {})
       return ghost
     },
+    caughtUp: () => stage.server.hs.appservices.reached(stage.server.hs.log.head()),
     restart: async (changed) => {
       if (changed !== undefined) await writeFile(file, JSON.stringify({ ...registration, ...changed }))
       stage.server = await stage.server.restart()
@@ -118,7 +121,7 @@ for (const driver of await findServerDrivers()) {
       await stage.say(roomId, 'two')
       await stage.callAs(ghost, 'POST', `${room(roomId)}/leave`, {})
       await stage.say(roomId, 'after')
-      await stage.server.hs.appservices.reached(stage.server.hs.log.head())
+      await stage.caughtUp()
       await stage.joinGhost('last', other)
       await irc.until(() => irc.events().some(({ state_key: key }) => key === '@_irc_last:test.example'))
       const events = irc.events().filter(({ room_id: id }) => id === roomId)
@@ -313,6 +316,7 @@ for (const driver of await findServerDrivers()) {
       const { irc } = stage
       const roomId = await stage.makeRoom()
       await stage.say(roomId, 'nameless')
+      await stage.caughtUp()
       const alias = `${V3}/directory/room/${encodeURIComponent('#_irc_named:test.example')}`
       await stage.callAs('@_irc_bot:test.example', 'PUT', alias, { room_id: roomId })
       await stage.say(roomId, 'named')
@@ -328,6 +332,7 @@ for (const driver of await findServerDrivers()) {
       const { irc } = stage
       const roomId = await stage.makeRoom()
       await stage.say(roomId, 'unheard')
+      await stage.caughtUp()
       await stage.restart({ namespaces: { users: [{ regex: '@alice:.*' }] } })
       await stage.say(roomId, 'heard')
       await irc.until(() => bodiesOf(irc.events()).includes('heard'))
@@ -359,7 +364,7 @@ for (const driver of await findServerDrivers()) {
       const eventId = await stage.say(roomId, 'read this')
       await irc.until(() => bodiesOf(irc.events()).includes('read this'))
       const alice = '@alice:test.example'
-      const typing = { typing: true, timeout: 30_000 }
+      const typing = { typing: true, timeout: 120_000 }
       for (const id of [elsewhere, roomId]) {
         await stage.call('PUT', `${room(id)}/typing/${encodeURIComponent(alice)}`, typing)
       }

@@ -223,7 +223,12 @@ export class AppserviceQueue implements AsyncDisposable {
     const txn = this.#lastTxn + 1
     const opened = body === undefined ? [] : openAppserviceTransaction(this.#nid, txn, body)
     const result = await db.commit({ entries: [], steps: [...taken, ...opened] })
-    if (!result.ok || body === undefined) return 'again'
+    if (!result.ok) {
+      // Perhaps the number was taken: `reload` may have read it before a transaction that came in between.
+      this.#lastTxn = await findLastTransaction(db, this.#nid)
+      return 'again'
+    }
+    if (body === undefined) return 'again'
     this.#lastTxn = txn
     return { txn, body }
   }

@@ -36,7 +36,7 @@ export class RoomInterest {
   readonly #rooms: Cache<number, RoomStanding>
   readonly #usesAliases: boolean
   #changes: MemberChanges = new Map()
-  /** Grows when aliases change: what was read before is not kept. */
+  /** Grows when aliases or members change: what was read before is not kept. */
   #generation = 0
 
   constructor(
@@ -56,6 +56,8 @@ export class RoomInterest {
 
   /** Begins a batch: reads what is not known of its rooms, in two queries at most. */
   async begin(rooms: ReadonlyMap<number, string>): Promise<void> {
+    // What was noted is in the tables now, and not in what others read of them before.
+    if (this.#changes.size > 0) this.#generation++
     this.#changes = new Map()
     const missing = [...rooms.keys()].filter((roomNid) => this.#rooms.get(roomNid) === undefined)
     if (missing.length === 0) return
@@ -64,6 +66,8 @@ export class RoomInterest {
 
   /** Forgets what it holds: a batch came to nothing, and what it noted with it. */
   clear(): void {
+    this.#generation++
+    this.#changes = new Map()
     this.#rooms.clear()
   }
 
@@ -79,6 +83,7 @@ export class RoomInterest {
     const joined = event.content['membership'] === 'join'
     for (const one of this.#known) {
       if (!isUserOf(this.#registry, one.appservice, event.stateKey)) continue
+      this.#generation++
       const room = this.#changes.get(event.roomNid) ?? new Map<KnownAppservice, Map<string, boolean>>()
       const users = room.get(one) ?? new Map<string, boolean>()
       this.#changes.set(event.roomNid, room.set(one, users.set(event.stateKey, joined)))
@@ -88,23 +93,21 @@ export class RoomInterest {
     }
   }
 
-  /** Whether an appservice wants a room's events at this point of the log. A query only after a member left. */
+  /**
+   * Whether an appservice wants a room's events at this point of the log. A query only after a member left. May be asked
+   * beside the batch under way; what is read so is kept only where the batch has changed nothing meanwhile.
+   */
   async wants(one: KnownAppservice, event: Pick<StoredEvent, 'roomNid' | 'roomId'>): Promise<boolean> {
     const { roomNid, roomId } = event
-    let standing = this.#rooms.get(roomNid)
-    if (standing === undefined) {
-      // Shed within the batch, or its aliases changed: what was noted of it is applied again.
-      standing = await this.#load(new Map([[roomNid, roomId]]), [roomNid])
-      for (const [other, users] of this.#changes.get(roomNid) ?? []) {
-        standing.members.set(other, [...users.values()].includes(true) ? 'yes' : 'unsure')
-      }
-    }
+    const standing = this.#rooms.get(roomNid) ?? (await this.#load(new Map([[roomNid, roomId]]), [roomNid]))
     if (standing.named.has(one)) return true
     if (standing.members.get(one) !== 'unsure') return standing.members.has(one)
     const changed = this.#changes.get(roomNid)?.get(one) ?? new Map<string, boolean>()
+    const generation = this.#generation
     const isThere =
       [...changed.values()].includes(true) ||
       (await hasOtherMember(this.#db, roomNid, one.nid, [...changed.keys()]))
+    if (generation !== this.#generation) return isThere
     if (isThere) standing.members.set(one, 'yes')
     else standing.members.delete(one)
     return isThere
@@ -137,6 +140,10 @@ export class RoomInterest {
       const standing: RoomStanding = {
         named: new Set(this.#known.filter((one) => this.#isNamed(one, rooms.get(roomNid)!, names))),
         members: new Map(this.#known.filter(({ nid }) => nids.has(nid)).map((one) => [one, 'yes'])),
+      }
+      // Shed within the batch, or its aliases changed: what was noted of it is applied again.
+      for (const [one, users] of this.#changes.get(roomNid) ?? []) {
+        standing.members.set(one, [...users.values()].includes(true) ? 'yes' : 'unsure')
       }
       if (generation === this.#generation) this.#rooms.set(roomNid, standing)
       return standing

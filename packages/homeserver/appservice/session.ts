@@ -50,9 +50,9 @@ async function findAccount(
 ): Promise<UserRecord | undefined> {
   const held = users.get(userId)
   if (held !== undefined) return held
+  const mark = users.mark()
   const user = await findUser(db, userId)
-  if (user !== undefined) users.set(userId, user)
-  return user
+  return user === undefined ? undefined : users.fill(userId, user, mark)
 }
 
 function sessionOf(appservice: Appservice, user: UserRecord, deviceId: string | undefined): Session {
