@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict'
 import { request as httpRequest } from 'node:http'
+import { Readable } from 'node:stream'
 import { describe, it } from 'node:test'
 import sharp from 'sharp'
-import type { Mxc } from '@causeway/matrix/ids/ids.ts'
+import type { Mxc, UserId } from '@causeway/matrix/ids/ids.ts'
 import { splitMxc } from '@causeway/matrix/ids/mxc.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
 import type { DispatchResponse } from '../http/dispatch.ts'
 import { startListeners } from '../http/listen.ts'
 import { deleteMedia, deleteMediaOf } from '../media/delete-media.ts'
+import { findMedia } from '../media/find-media.ts'
+import type { UploadWaiters } from '../media/media-state.ts'
 import { publicMediaUrl } from '../media/public-link.ts'
+import { createPending, fillPending } from '../media/upload.ts'
+import { holdAnswers } from '../test-held-database.ts'
 import { findServerDrivers, type ServerDriver } from '../test-server.ts'
 import { openTestPeople, type TestPeople } from './test-people.ts'
 
@@ -166,6 +171,28 @@ for (const driver of await findServerDrivers()) {
       assert.equal(text(await waiting), 'late')
       const second = await put('alice')
       assert.deepEqual([second.status, second.json()['errcode']], [409, 'M_CANNOT_OVERWRITE_MEDIA'])
+    })
+
+    it('does not wait for content that came between a look and the wait', async () => {
+      await using server = await openMedia(driver)
+      const { hs } = server
+      await server.tokenOf('alice')
+      const alice = '@alice:test.example' as UserId
+      const { mxc } = await createPending(hs, alice)
+      const { serverName, mediaId } = splitMxc(mxc)
+      const { db, hold } = holdAnswers(hs.db)
+      // Nothing ends this wait but the content: it came before, and wakes nobody again.
+      const wait: UploadWaiters['wait'] = (_id, _ms, signal) =>
+        new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
+      const media = { ...hs.media, waiters: { ...hs.media.waiters, wait } }
+      const held = hold(/FROM media WHERE/)
+      const request = { serverName, mediaId, timeoutMs: 60_000, onlyOpen: false }
+      const found = findMedia({ ...hs, db, media }, request, new AbortController().signal)
+      await held.read
+      const source = Readable.from([Buffer.from('late')])
+      await fillPending(hs, alice, mediaId, { source, contentType: 'text/plain', filename: '' })
+      held.release()
+      assert.equal((await found).size, 4)
     })
 
     it('makes thumbnails of the standard sizes, never larger than the picture, and keeps them', async () => {

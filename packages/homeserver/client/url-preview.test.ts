@@ -13,9 +13,11 @@ import type { Mxc } from '@causeway/matrix/ids/ids.ts'
 import { makeAuthority } from '@causeway/testkit/certificates.ts'
 import { homeserverConfigSchema, type HomeserverConfig } from '../config.ts'
 import { routesOf } from '../server.ts'
+import { findPreview } from '../previews/find-preview.ts'
 import { forgetPreviews } from '../previews/forget-previews.ts'
 import { file, html, openPreviews, redirect, startSite, type TestSite } from '../previews/test-site.ts'
 import { findServerDrivers, testConfig } from '../test-server.ts'
+import { holdAnswers } from '../test-held-database.ts'
 import { openTestPeople } from './test-people.ts'
 
 const HOUR = 3_600_000
@@ -82,6 +84,20 @@ for (const driver of await findServerDrivers()) {
       // The same picture keeps its id: what clients hold of it stays good.
       assert.deepEqual(await previews.preview(`${site.url}/rock`), first[0])
       assert.equal(site.asked.length, 4)
+    })
+
+    it('are not fetched again by who looked before another had fetched them', async () => {
+      await using previews = await openPreviews(driver)
+      const { hs } = previews.server
+      site.pages.set('/rock', html(ROCK))
+      const { db, hold } = holdAnswers(hs.db)
+      const held = hold(/FROM url_previews/)
+      const late = findPreview({ ...hs, db }, `${site.url}/rock`, 'en')
+      await held.read
+      const first = await findPreview(hs, `${site.url}/rock`, 'en')
+      held.release()
+      assert.equal(await late, first)
+      assert.deepEqual(site.asked, ['/rock', '/pictures/rock.png'])
     })
 
     it('are kept as long as the page says, at most a day', async () => {

@@ -51,7 +51,16 @@ async function findOwnMedia(
   }
   const row = await read()
   if (row.hash !== '') return row
-  await hs.media.waiters.wait(mediaId, waitMs, signal)
+  const looked = new AbortController()
+  const waiting = hs.media.waiters.wait(mediaId, waitMs, AbortSignal.any([signal, looked.signal]))
+  try {
+    // Looked at once more after the place was taken: the content may have come in between, and wakes nobody twice.
+    const now = await read()
+    if (now.hash !== '') return now
+    await waiting
+  } finally {
+    looked.abort()
+  }
   const later = await read()
   if (later.hash !== '') return later
   throw new MatrixError('M_NOT_YET_UPLOADED', 'The content of this media has not been uploaded yet')

@@ -29,9 +29,23 @@ export async function findThumbnail(
   wish: ThumbnailWish,
 ): Promise<ThumbnailRow> {
   const spec = chooseThumbnail(wish)
-  const held = await findThumbnailRow(hs.db, media.hash, spec.variant)
-  if (held !== undefined && (await hs.blobs.stat(held.hash)) !== undefined) return held
-  return hs.media.thumbnails.run(`${media.hash} ${spec.variant}`, () => makeThumbnail(hs, media, spec))
+  const held = await findHeld(hs, media, spec)
+  if (held !== undefined) return held
+  return hs.media.thumbnails.run(
+    `${media.hash} ${spec.variant}`,
+    // Looked at once more: one that was being made may have been kept between the look and now.
+    async () => (await findHeld(hs, media, spec)) ?? (await makeThumbnail(hs, media, spec)),
+  )
+}
+
+/** A row whose bytes are there. */
+async function findHeld(
+  hs: ThumbnailDeps,
+  media: FoundMedia,
+  spec: ThumbnailSpec,
+): Promise<ThumbnailRow | undefined> {
+  const row = await findThumbnailRow(hs.db, media.hash, spec.variant)
+  return row !== undefined && (await hs.blobs.stat(row.hash)) !== undefined ? row : undefined
 }
 
 async function makeThumbnail(

@@ -21,26 +21,30 @@ const BAD_GATEWAY = 502
 export async function findPreview(hs: MakeDeps, address: string, languages: string): Promise<string> {
   const url = parsePageUrl(address)
   const held = await findUrlPreview(hs.db, url.href, languages)
-  if (held !== undefined && held.expires_ts > hs.clock.now()) return held.body
+  const fresh = freshBody(hs, held)
+  if (fresh !== undefined) return fresh
   try {
-    return await fetchOnce(hs, url, languages, held)
+    return await fetchOnce(hs, url, languages)
   } catch (error) {
     if (held !== undefined && error instanceof MatrixError && error.errcode === 'M_UNKNOWN') return held.body
     throw error
   }
 }
 
-function fetchOnce(
-  hs: MakeDeps,
-  url: URL,
-  languages: string,
-  held: UrlPreviewRow | undefined,
-): Promise<string> {
+function freshBody({ clock }: MakeDeps, row: UrlPreviewRow | undefined): string | undefined {
+  return row !== undefined && row.expires_ts > clock.now() ? row.body : undefined
+}
+
+function fetchOnce(hs: MakeDeps, url: URL, languages: string): Promise<string> {
   const key = `${languages} ${url.href}`
   const failure = hs.previews.failures.get(key)
   if (failure !== undefined && failure.until > hs.clock.monotonic()) return Promise.reject(failure.error)
   return hs.previews.flights.run(key, async () => {
     try {
+      // Looked at once more: a fetch that was under way may have ended between the look and now.
+      const held = await findUrlPreview(hs.db, url.href, languages)
+      const fresh = freshBody(hs, held)
+      if (fresh !== undefined) return fresh
       return await hs.previews.slots.run(() => makeAndKeep(hs, url, languages, held))
     } catch (error) {
       throw remember(hs, url, key, error)

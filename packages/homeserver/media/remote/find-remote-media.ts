@@ -55,7 +55,9 @@ export async function findRemoteMedia(
   if (failure !== undefined && failure.until > hs.clock.monotonic()) throw failure.error
   return hs.media.remote.flights.run(key, async () => {
     try {
-      return await hs.media.remote.slots.run(() => fetchAndKeep(hs, request))
+      // Looked at once more: a fetch that was under way may have ended between the look and now.
+      const fetched = await findHeld(hs, serverName, mediaId)
+      return fetched ?? (await hs.media.remote.slots.run(() => fetchAndKeep(hs, request)))
     } catch (error) {
       throw remember(hs, key, error)
     }

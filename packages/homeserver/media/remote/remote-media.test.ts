@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { FederationStream } from '../../federation/federation-client.ts'
 import {
   createTestPeers,
@@ -9,6 +10,10 @@ import {
   type TestPeers,
 } from '../../federation/test-peers.ts'
 import type { DispatchResponse } from '../../http/dispatch.ts'
+import { holdAnswers } from '../../test-held-database.ts'
+import type { Slots } from '../slots.ts'
+import { findThumbnail } from '../thumbnails.ts'
+import { findRemoteMedia } from './find-remote-media.ts'
 import { findServerDrivers, type ServerDriver, type TestServer } from '../../test-server.ts'
 
 const FAR = 'far.example'
@@ -95,6 +100,38 @@ for (const driver of await findServerDrivers()) {
       const url = `/_matrix/client/v1/media/thumbnail/${FAR}/${mediaId}?width=32&height=32&method=crop`
       assert.equal((await scene.get(url)).headers['content-type'], 'image/png')
       assert.deepEqual(scene.peers.takePaths(FAR), [`${DOWNLOAD}${mediaId}`])
+    })
+
+    it('is not fetched again, nor its thumbnail made, by who looked before another had', async () => {
+      await using scene = await open(driver)
+      const mediaId = await scene.upload(PNG, 'image/png', '')
+      const { hs } = scene.here
+      const { db, hold } = holdAnswers(hs.db)
+      const request = {
+        serverName: FAR as ServerName,
+        mediaId,
+        waitMs: 1_000,
+        onlyOpen: false,
+        mayFetch: true,
+      }
+      const held = hold(/FROM remote_media/)
+      const late = findRemoteMedia({ ...hs, db }, request)
+      await held.read
+      const first = await findRemoteMedia(hs, request)
+      held.release()
+      assert.deepEqual(await late, first)
+      assert.deepEqual(scene.peers.takePaths(FAR), [`${DOWNLOAD}${mediaId}`])
+      let decoded = 0
+      const decoders: Slots = { run: (fn) => (decoded++, hs.media.decoders.run(fn)) }
+      const slow = { ...hs, db, media: { ...hs.media, decoders } }
+      const wish = { width: 32, height: 32, method: 'crop', animated: false } as const
+      const heldThumbnail = hold(/FROM media_thumbnails/)
+      const lateThumbnail = findThumbnail(slow, first, wish)
+      await heldThumbnail.read
+      await findThumbnail(hs, first, wish)
+      heldThumbnail.release()
+      await lateThumbnail
+      assert.equal(decoded, 0)
     })
 
     it('is served to other servers as two parts, thumbnails too, and waited for', async () => {
