@@ -31,7 +31,9 @@ const EMPTY: Directory = { rooms: [], networks: new Map() }
 class DirectoryCache implements PublicRooms {
   readonly #engine: RoomEngine
   readonly #logger: Logger
-  readonly #listed = new Map<number, ListedRoom>()
+  readonly #listed = new Map<number, Described>()
+  /** Counts descriptions, in the order in which they began. */
+  #turn = 0
   /** Listed rooms that have changed since they were described. */
   readonly #stale = new Set<number>()
   #directory = EMPTY
@@ -110,7 +112,9 @@ class DirectoryCache implements PublicRooms {
     }
     const roomNids = [...networks.keys()]
     await this.#describe(roomNids)
-    const rooms = roomNids.map((roomNid) => this.#listed.get(roomNid)).filter((room) => room !== undefined)
+    const rooms = roomNids
+      .map((roomNid) => this.#listed.get(roomNid)?.room)
+      .filter((room) => room !== undefined)
     return { rooms: rooms.toSorted(byPlace), networks }
   }
 
@@ -120,16 +124,29 @@ class DirectoryCache implements PublicRooms {
       // Before it is read, so that what changes meanwhile is not lost.
       const wasStale = this.#stale.delete(roomNid)
       if (!wasStale && this.#listed.has(roomNid)) continue
+      const turn = ++this.#turn
       const room = await describeRoom(this.#engine, roomNid).catch((error: unknown) => {
         // One room that cannot be read (it may be purged at this moment) must not hide the others.
         this.#logger.warn('a room of the directory could not be read', { roomNid, error })
         return undefined
       })
-      if (room === undefined) this.#listed.delete(roomNid)
-      else this.#listed.set(roomNid, room)
+      this.#keep(roomNid, room, turn)
       if (++described % PORTION === 0) await new Promise<void>((resolve) => this.#engine.clock.defer(resolve))
     }
   }
+
+  /** Two may read at once; a description that began before the one that is here is older than it. */
+  #keep(roomNid: number, room: ListedRoom | undefined, turn: number): void {
+    if ((this.#listed.get(roomNid)?.turn ?? 0) > turn) return
+    if (room === undefined) this.#listed.delete(roomNid)
+    else this.#listed.set(roomNid, { room, turn })
+  }
+}
+
+/** A room, and the turn in which it was described. */
+interface Described {
+  readonly room: ListedRoom
+  readonly turn: number
 }
 
 /** The order of the directory: the largest first, and among equals the oldest. */
