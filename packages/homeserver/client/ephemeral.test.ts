@@ -102,6 +102,25 @@ for (const driver of await findServerDrivers()) {
       }
     })
 
+    it('do not go back either where an older one is set at the same time', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob, roomId, room } = people
+      const [older, newer] = [await alice.say(roomId, 'one'), await alice.say(roomId, 'two')]
+      await Promise.all([read(people, bob, newer), read(people, bob, older)])
+      const mark = (eventId: string) => bob.call('POST', `${room}/read_markers`, { 'm.fully_read': eventId })
+      await Promise.all([mark(newer), mark(older)])
+      for (const answer of [await bob.sync(), await bob.firstSync()]) {
+        assert.deepEqual(Object.keys(receiptsIn(answer, roomId)), [newer])
+        const marker = contentOf(roomPart(answer, roomId, 'account_data'), 'm.fully_read')
+        assert.deepEqual(marker, { event_id: newer })
+      }
+      const many: string[] = []
+      for (let n = 0; n < 10; n++) many.push(await alice.say(roomId, `message ${n}`))
+      const answers = await Promise.all(many.map((eventId) => read(people, bob, eventId)))
+      assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
+      assert.deepEqual(Object.keys(receiptsIn(await bob.firstSync(), roomId)), [many.at(-1)])
+    })
+
     it('are refused outside the thread, for events that are not there, and from outside the room', async () => {
       await using people = await openPeople(driver)
       const { alice, bob, roomId, room } = people

@@ -1,10 +1,10 @@
 import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { LogEntry, StoredEvent } from '@causeway/store/log/entry.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
-import { invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { invalidParam, MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Step } from '@causeway/store/db/database.ts'
-import { findAccountData, setAccountData } from '@causeway/store/tables/account-data.ts'
-import { findReceipt, setReceipt } from '@causeway/store/tables/receipts.ts'
+import { changeAccountData, findAccountData } from '@causeway/store/tables/account-data.ts'
+import { changeReceipt, findReceipt } from '@causeway/store/tables/receipts.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { findEvent } from '../rooms/read-events.ts'
 import { relationOf, threadOf } from '../rooms/relation.ts'
@@ -25,6 +25,9 @@ export interface Receipt {
 /** What receipts need. */
 export type ReceiptParts = Pick<Homeserver, 'db' | 'log' | 'clock' | 'rooms'>
 
+/** How often receipts are set again when others of the same kind came first: each time one of those is durable. */
+const ATTEMPTS = 20
+
 interface Change {
   readonly entry: LogEntry
   /** @param index of the entry in the write */
@@ -40,6 +43,23 @@ export async function writeReceipts(
   userId: UserId,
   receipts: readonly Receipt[],
 ): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const changes = await changesOf(hs, userId, receipts)
+    if (changes.length === 0) return
+    const result = await hs.log.append({
+      entries: changes.map(({ entry }) => entry),
+      steps: changes.map(({ step }, index) => step(index)),
+    })
+    if (result.ok) return
+  }
+  throw new MatrixError('M_UNKNOWN', 'This is being read by other requests; try again')
+}
+
+async function changesOf(
+  hs: ReceiptParts,
+  userId: UserId,
+  receipts: readonly Receipt[],
+): Promise<readonly Change[]> {
   const changes: Change[] = []
   for (const receipt of receipts) {
     const change =
@@ -48,11 +68,7 @@ export async function writeReceipts(
         : await receiptChange(hs, userId, receipt)
     if (change !== undefined) changes.push(change)
   }
-  if (changes.length === 0) return
-  await hs.log.append({
-    entries: changes.map(({ entry }) => entry),
-    steps: changes.map(({ step }, index) => step(index)),
-  })
+  return changes
 }
 
 async function receiptChange(
@@ -68,7 +84,7 @@ async function receiptChange(
   const place = { roomId, userId, receiptType: type, eventId, eventNid: nid, threadId, ts }
   return {
     entry: { kind: 'receipt', position: 0, ...place },
-    step: (index) => setReceipt(key, event, ts, index),
+    step: (index) => changeReceipt(key, event, ts, index, before?.position),
   }
 }
 
@@ -87,7 +103,8 @@ async function markerChange(
   const content = { event_id: eventId }
   return {
     entry: { kind: 'account_data', position: 0, userId, roomId, type, content },
-    step: (index) => setAccountData(userId, roomNid, type, JSON.stringify(content), index),
+    step: (index) =>
+      changeAccountData({ userId, roomNid, type }, JSON.stringify(content), index, row?.position),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Database, Row, Step, TableShape } from '../db/database.ts'
 
-const RECEIPTS: TableShape = {
+const NEW_RECEIPTS: TableShape = {
   name: 'receipts',
   columns: [
     { name: 'room_nid', type: 'int' },
@@ -12,6 +12,10 @@ const RECEIPTS: TableShape = {
     { name: 'ts', type: 'int' },
     { name: 'position', type: 'int' },
   ],
+}
+
+const RECEIPTS: TableShape = {
+  ...NEW_RECEIPTS,
   onConflict: { key: ['room_nid', 'user_id', 'receipt_type', 'thread_id'], action: 'replace' },
 }
 
@@ -37,10 +41,13 @@ export interface ReceiptKey {
   readonly threadId: string
 }
 
-/** Where a user's receipt of one kind and thread stands, or undefined. */
-export async function findReceipt(db: Database, key: ReceiptKey): Promise<ReceiptRow | undefined> {
-  const rows = await db.query<ReceiptRow>(
-    `SELECT ${COLUMNS} FROM receipts
+/** Where a user's receipt of one kind and thread stands and which log entry set it, or undefined. */
+export async function findReceipt(
+  db: Database,
+  key: ReceiptKey,
+): Promise<(ReceiptRow & { position: number }) | undefined> {
+  const rows = await db.query<ReceiptRow & { position: number }>(
+    `SELECT ${COLUMNS}, position FROM receipts
      WHERE room_nid = ? AND user_id = ? AND receipt_type = ? AND thread_id = ?`,
     [key.roomNid, key.userId, key.receiptType, key.threadId],
   )
@@ -88,5 +95,28 @@ export function setReceipt(
   return {
     into: RECEIPTS,
     values: [roomNid, userId, receiptType, threadId, event.eventId, event.nid, ts, { position: entry }],
+  }
+}
+
+/**
+ * The same, refused when it is not as it was read.
+ * @param before position of the entry that set it; undefined when there was none
+ */
+export function changeReceipt(
+  key: ReceiptKey,
+  event: { readonly eventId: string; readonly nid: number },
+  ts: number,
+  entry: number,
+  before: number | undefined,
+): Step {
+  const { roomNid, userId, receiptType, threadId } = key
+  const own = [roomNid, userId, receiptType, threadId]
+  const values = [event.eventId, event.nid, ts, { position: entry }]
+  if (before === undefined) return { into: NEW_RECEIPTS, values: [...own, ...values] }
+  return {
+    sql: `UPDATE receipts SET event_id = ?, event_nid = ?, ts = ?, position = ?
+          WHERE room_nid = ? AND user_id = ? AND receipt_type = ? AND thread_id = ? AND position = ?`,
+    params: [...values, ...own, before],
+    expectRows: 1,
   }
 }
