@@ -31,7 +31,6 @@ export async function claimKeys(hs: Deps, wishes: readonly KeyWish[]): Promise<J
   const keys = await takeAll(hs, wishes, claimOneTimeKey)
   const unmet = wishes.filter((wish) => !keys.has(wish))
   for (const [wish, key] of await takeAll(hs, unmet, useFallbackKey)) keys.set(wish, key)
-  for (const wish of keys.keys()) hs.keyCounts.forget(wish.userId, wish.deviceId as DeviceId)
   return renderClaims(keys)
 }
 
@@ -49,6 +48,8 @@ async function takeAll(
     portion.forEach((wish, index) => {
       const row = result.rows.get(index)?.[0]
       if (row === undefined) return
+      // At once: a later portion may fail, and this one is taken all the same.
+      hs.keyCounts.forget(wish.userId, wish.deviceId as DeviceId)
       taken.set(wish, { keyId: String(row['key_id']), key: parseJson(String(row['json'])) })
     })
   }

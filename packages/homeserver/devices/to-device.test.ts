@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { findServerDrivers } from '../test-server.ts'
@@ -20,14 +21,15 @@ function notes(sync: JsonObject): unknown[] {
   return events.map((event) => (event['content'] as JsonObject)['n'])
 }
 
-/** What is read and written while `run` runs. */
+/** What `run` reads and writes; what the server does beside it does not count. */
 async function watchDatabase(on: DeviceServer, run: () => Promise<unknown>): Promise<string[]> {
   const { db } = on.server.hs
   const seen: string[] = []
+  const within = new AsyncLocalStorage<true>()
   const watch = (name: 'query' | 'queryLarge' | 'commit'): void => {
     const real = db[name].bind(db) as (...args: unknown[]) => unknown
     const watched = (...args: unknown[]): unknown => {
-      seen.push(typeof args[0] === 'string' ? args[0] : 'commit')
+      if (within.getStore() === true) seen.push(typeof args[0] === 'string' ? args[0] : 'commit')
       return real(...args)
     }
     Object.defineProperty(db, name, { value: watched, configurable: true })
@@ -35,7 +37,7 @@ async function watchDatabase(on: DeviceServer, run: () => Promise<unknown>): Pro
   watch('query')
   watch('queryLarge')
   watch('commit')
-  await run()
+  await within.run(true, run)
   return seen
 }
 
