@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { findServerDrivers } from '../test-server.ts'
+import { patientClock } from '../test-patience.ts'
 import { openTestPeople, type TestPeople } from './test-people.ts'
 
 interface Found {
@@ -85,7 +86,7 @@ const SCRIPTS: readonly {
 for (const driver of await findServerDrivers()) {
   describe(`message search on ${driver.name}`, { skip: driver.skip }, () => {
     it('finds what was said in every script, and nothing else', async () => {
-      await using people = await openTestPeople(driver)
+      await using people = await openTestPeople(driver, {}, patientClock)
       const roomId = await newRoom(people, 'alice')
       await sayAll(
         people,
@@ -103,7 +104,7 @@ for (const driver of await findServerDrivers()) {
     })
 
     it('finds names and topics of rooms, each where it is sought, and never what was encrypted', async () => {
-      await using people = await openTestPeople(driver)
+      await using people = await openTestPeople(driver, {}, patientClock)
       await newRoom(people, 'alice', { name: 'Mapping night', topic: 'Maps by night' })
       const roomId = await newRoom(people, 'alice')
       await people.say('alice', roomId, text('good night'))
@@ -123,7 +124,7 @@ for (const driver of await findServerDrivers()) {
     })
 
     it('finds in each room only what the reader may see of it', async () => {
-      await using people = await openTestPeople(driver)
+      await using people = await openTestPeople(driver, {}, patientClock)
       const history = (visibility: string): JsonObject => ({
         preset: 'public_chat',
         initial_state: [
@@ -157,7 +158,7 @@ for (const driver of await findServerDrivers()) {
     })
 
     it('leaves out whom the reader ignores, and what a filter leaves out', async () => {
-      await using people = await openTestPeople(driver)
+      await using people = await openTestPeople(driver, {}, patientClock)
       const roomId = await newRoom(people, 'alice', { preset: 'public_chat' })
       await join(people, 'bob', roomId)
       await people.say('alice', roomId, text('map one'))
@@ -185,7 +186,7 @@ for (const driver of await findServerDrivers()) {
     })
 
     it('goes through an upgraded room and what it was before', async () => {
-      await using people = await openTestPeople(driver)
+      await using people = await openTestPeople(driver, {}, patientClock)
       const old = await newRoom(people, 'alice')
       await people.say('alice', old, text('before the upgrade'))
       const { replacement_room: roomId } = await people.call('alice', 'POST', at(old, 'upgrade'), {
@@ -201,7 +202,7 @@ for (const driver of await findServerDrivers()) {
     })
 
     it('gives pages that are not moved by what is said meanwhile, in both orders, and by groups', async () => {
-      await using people = await openTestPeople(driver)
+      await using people = await openTestPeople(driver, {}, patientClock)
       const rooms = [await newRoom(people, 'alice'), await newRoom(people, 'alice')]
       const said = Array.from({ length: 25 }, (_, n) => `message ${'so '.repeat(n % 5)}${n}`)
       for (const [n, body] of said.entries()) await people.say('alice', rooms[n % 2]!, text(body))
@@ -263,7 +264,7 @@ for (const driver of await findServerDrivers()) {
     })
 
     it('tells what was said around a result, who they were then, words to highlight, and the state', async () => {
-      await using people = await openTestPeople(driver)
+      await using people = await openTestPeople(driver, {}, patientClock)
       const roomId = await newRoom(people, 'alice', { name: 'A room' })
       const rename = (displayname: string) =>
         people.call('alice', 'PUT', at(roomId, 'state/m.room.member/@alice:test.example'), {
@@ -301,7 +302,7 @@ for (const driver of await findServerDrivers()) {
     })
 
     it('finds nothing that was redacted, erased or purged, and keeps nothing of it in the index', async () => {
-      await using people = await openTestPeople(driver)
+      await using people = await openTestPeople(driver, {}, patientClock)
       const { hs } = people
       const roomId = await newRoom(people, 'alice', { preset: 'public_chat' })
       const purged = await newRoom(people, 'alice')

@@ -1,4 +1,6 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { Clock } from '@causeway/store/clock/clock.ts'
+import { systemClock } from '@causeway/store/clock/system.ts'
 import type { HomeserverConfig } from '../config.ts'
 import type { Homeserver } from '../homeserver.ts'
 import type { DispatchRequest, DispatchResponse } from '../http/dispatch.ts'
@@ -22,8 +24,9 @@ export interface TestPeople extends AsyncDisposable {
 export async function openTestPeople(
   driver: ServerDriver,
   config: Partial<HomeserverConfig> = {},
+  clock: Clock = systemClock,
 ): Promise<TestPeople> {
-  const server = await driver.start({ endpoints: clientRoutes, config })
+  const server = await driver.start({ endpoints: clientRoutes, config, clock })
   const logins = new Map<string, Promise<TestLogin>>()
   let txn = 0
   const people: TestPeople = {

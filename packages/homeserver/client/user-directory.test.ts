@@ -6,6 +6,7 @@ import { testRegistration } from '../appservice/test-appservice.ts'
 import { purgeRoom } from '../jobs/purge-room.ts'
 import { ok } from '../test-call.ts'
 import { findServerDrivers, TEST_PASSWORD, type TestLogin, type TestServer } from '../test-server.ts'
+import { patientClock } from '../test-patience.ts'
 import { clientRoutes } from './routes.ts'
 
 const segment = encodeURIComponent
@@ -21,7 +22,7 @@ for (const driver of await findServerDrivers()) {
   describe(`the user directory on ${driver.name}`, { skip: driver.skip }, () => {
     let server: TestServer
     before(async () => {
-      server = await driver.start({ endpoints: clientRoutes, appservices: [hub] })
+      server = await driver.start({ endpoints: clientRoutes, appservices: [hub], clock: patientClock })
     })
     after(() => server[Symbol.asyncDispose]())
 

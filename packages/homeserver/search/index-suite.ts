@@ -2,6 +2,7 @@ import { systemClock } from '@causeway/store/clock/system.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import type { DatabaseConfig } from '@causeway/store/db/open.ts'
 import { silentLogger, type Logger } from '../ops/log.ts'
+import { patientClock } from '../test-patience.ts'
 import { openTestEngine, type TestEngine } from '../rooms/test-engine.ts'
 import { createSearchIndex, type SearchIndex } from './search-index.ts'
 
@@ -19,7 +20,7 @@ export async function openIndex(
 ): Promise<IndexFixture> {
   const opened = await openTestEngine(config)
   const { engine, db, bus } = opened
-  const deps = { db, bus, log: engine.log, clock: systemClock, logger, rooms: engine }
+  const deps = { db, bus, log: engine.log, clock: patientClock, logger, rooms: engine }
   const index = createSearchIndex(batch === undefined ? deps : { ...deps, batch })
   return {
     ...opened,
