@@ -185,9 +185,8 @@ export async function findAppserviceTransaction(
 export function openAppserviceTransaction(appserviceNid: number, txn: number, body: string): Step[] {
   return [
     {
-      sql: `UPDATE appservices SET last_txn = ? WHERE nid = ? AND last_txn = ?
-            AND NOT EXISTS (SELECT 1 FROM appservice_transactions WHERE appservice_nid = ?)`,
-      params: [txn, appserviceNid, txn - 1, appserviceNid],
+      sql: 'UPDATE appservices SET last_txn = ? WHERE nid = ? AND last_txn = ?',
+      params: [txn, appserviceNid, txn - 1],
       expectRows: 1,
     },
     { into: TRANSACTIONS, values: [appserviceNid, txn, body] },
