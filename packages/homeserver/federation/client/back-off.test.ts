@@ -47,6 +47,7 @@ for (const driver of await findTestDrivers()) {
       assert.deepEqual(waits.slice(0, 4), [10, 20, 40, 80])
       assert.equal(waits.at(-1), MAX_WAIT_MS / 1000)
       assert.equal((await destinations.find(name('a')))?.failures, 15)
+      assert.equal(destinations.failing(), 1)
     })
 
     it('are known after a restart, and healed by a sign of life', async () => {
@@ -64,8 +65,11 @@ for (const driver of await findTestDrivers()) {
         assert.ok(known!.failingSinceTs >= failedTs && known!.failingSinceTs <= clock.now())
         // Not read before: the sign of life has to reach the table all the same.
         after.answered(name('c'))
+        after.answered(name('c'))
         after.answered(name('b'))
         assert.equal(await after.find(name('b')), undefined)
+        await after[Symbol.asyncDispose]()
+        assert.equal(after.failing(), 1, 'each is counted once')
       }
       const left = await listFailingDestinations(db, '', 100)
       assert.deepEqual(

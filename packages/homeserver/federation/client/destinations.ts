@@ -84,6 +84,14 @@ export async function createDestinations(deps: Deps): Promise<Destinations> {
     })
     return read ?? undefined
   }
+  /** As it is now: while it was read, others may have learnt more. What follows from it is done in the same turn. */
+  const latest = (
+    serverName: ServerName,
+    read: FailingDestination | undefined,
+  ): FailingDestination | undefined => {
+    const held = known.peek(serverName)
+    return held === undefined ? read : (held ?? undefined)
+  }
   const write = (step: Step): Promise<void> => {
     const writing = db
       .commit({ entries: [], steps: [step] })
@@ -108,7 +116,7 @@ export async function createDestinations(deps: Deps): Promise<Destinations> {
   return {
     find,
     async failed(serverName, startedTs, error) {
-      const before = await find(serverName)
+      const before = latest(serverName, await find(serverName))
       if (before !== undefined && startedTs < before.retryTs) return
       const state = nextFailure(serverName, before, error, deps)
       if (before === undefined) failing++
@@ -120,7 +128,7 @@ export async function createDestinations(deps: Deps): Promise<Destinations> {
       if (held !== undefined) heal(serverName, held ?? undefined)
       else {
         const looking = find(serverName)
-          .then((before) => heal(serverName, before))
+          .then((read) => heal(serverName, latest(serverName, read)))
           .catch((fault: unknown) => logger.warn('the state of a destination was not read', { error: fault }))
           .finally(() => writes.delete(looking))
         writes.add(looking)

@@ -3,6 +3,7 @@ import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import { isServerAllowed } from '@causeway/matrix/server-acl/is-server-allowed.ts'
 import type { Cache } from '@causeway/store/cache/lru.ts'
 import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
+import { createSingleFlight } from '@causeway/store/cache/single-flight.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { EventFlag, type LogEntry } from '@causeway/store/log/entry.ts'
 import { memberChangesOf } from '@causeway/store/log/member-changes.ts'
@@ -67,8 +68,8 @@ const NOBODY: ServerSet = { servers: [], nid: undefined }
 class Targets implements RoomTargets {
   readonly #deps: TargetDeps
   readonly #rooms: Cache<number, RoomServers>
-  /** Rooms that changed while they were read. */
-  readonly #reading = new Map<number, { changed: boolean }>()
+  /** Rooms that are being read; what has changed since is read again by whoever asks after that. */
+  readonly #reads = createSingleFlight<number, RoomServers>()
 
   constructor(deps: TargetDeps) {
     this.#deps = deps
@@ -80,11 +81,10 @@ class Targets implements RoomTargets {
   }
 
   note(entry: LogEntry): void {
-    if (entry.kind === 'purge') this.#rooms.delete(entry.roomNid)
-    if (entry.kind === 'room_whole') this.#noteWhole(entry.roomNid)
+    if (entry.kind === 'purge' || entry.kind === 'room_whole') this.#forget(entry.roomNid)
     if (entry.kind !== 'event') return
     // Ours joined by another server's answer: the whole room came with it.
-    if ((entry.event.flags & EventFlag.handedOver) !== 0) this.#noteWhole(entry.event.roomNid)
+    if ((entry.event.flags & EventFlag.handedOver) !== 0) this.#forget(entry.event.roomNid)
     const room = this.#rooms.peek(entry.event.roomNid)
     if (room !== undefined && isShown(entry.event)) room.current = entry.event.roomRoot
     for (const { userId, membership } of memberChangesOf(entry)) {
@@ -118,27 +118,27 @@ class Targets implements RoomTargets {
   async now(roomNid: number, position: number): Promise<ServerSet> {
     const room = await this.#servers(roomNid)
     if (room.byName.size === 0) return NOBODY
-    room.current ??= await this.#newestRoot(roomNid)
+    const newest = room.current ?? (await this.#newestRoot(roomNid))
+    // What was noted meanwhile is newer.
+    room.current ??= newest
     return this.at(roomNid, position, room.current)
   }
 
   clear(): void {
+    this.#reads.forgetAll()
     this.#rooms.clear()
-    for (const reading of this.#reading.values()) reading.changed = true
   }
 
-  /** All servers of the room came with its members. */
-  #noteWhole(roomNid: number): void {
-    const reading = this.#reading.get(roomNid)
-    if (reading !== undefined) reading.changed = true
+  /** All servers of the room came with its members, or it is gone. */
+  #forget(roomNid: number): void {
+    this.#reads.forget(roomNid)
     this.#rooms.delete(roomNid)
   }
 
   #noteMember(roomNid: number, userId: UserId, isJoined: boolean): void {
     const server = serverNameOf(userId)
     if (server === this.#deps.serverName) return
-    const reading = this.#reading.get(roomNid)
-    if (reading !== undefined) reading.changed = true
+    this.#reads.forget(roomNid)
     const room = this.#rooms.peek(roomNid)
     if (room === undefined) return
     if (isJoined && room.byName.get(server)?.until_nid === 0) return
@@ -146,24 +146,18 @@ class Targets implements RoomTargets {
     room.valid = undefined
   }
 
+  /** As of now or later: whoever asks while others have the room read waits with them. */
   async #servers(roomNid: number): Promise<RoomServers> {
-    const held = this.#rooms.get(roomNid)
-    if (held === undefined) return this.#load(roomNid)
-    if (held.stale.size === 0) return held
-    const stale = [...held.stale]
-    held.stale.clear()
-    const rows = await listSomeRoomServers(this.#deps.db, roomNid, stale)
-    for (const row of rows) held.byName.set(row.server_name, row)
-    held.valid = undefined
-    this.#rooms.set(roomNid, held)
-    return held
+    for (;;) {
+      const held = this.#rooms.get(roomNid)
+      if (held === undefined) return this.#reads.run(roomNid, (isCurrent) => this.#load(roomNid, isCurrent))
+      if (held.stale.size === 0) return held
+      await this.#reads.run(roomNid, (isCurrent) => this.#refresh(roomNid, held, isCurrent))
+    }
   }
 
-  async #load(roomNid: number): Promise<RoomServers> {
-    const reading = { changed: false }
-    this.#reading.set(roomNid, reading)
+  async #load(roomNid: number, isCurrent: () => boolean): Promise<RoomServers> {
     const rows = await listRoomServers(this.#deps.db, roomNid)
-    this.#reading.delete(roomNid)
     const room: RoomServers = {
       byName: new Map(rows.map((row) => [row.server_name, row])),
       stale: new Set(),
@@ -171,8 +165,19 @@ class Targets implements RoomTargets {
       current: undefined,
       valid: undefined,
     }
-    if (!reading.changed) this.#rooms.set(roomNid, room)
+    if (isCurrent()) this.#rooms.set(roomNid, room)
     return room
+  }
+
+  /** What has changed since the rows were read stays stale: it is newer than they are. */
+  async #refresh(roomNid: number, held: RoomServers, isCurrent: () => boolean): Promise<RoomServers> {
+    const rows = await listSomeRoomServers(this.#deps.db, roomNid, [...held.stale])
+    if (!isCurrent()) return held
+    for (const row of rows) held.byName.set(row.server_name, row)
+    held.stale.clear()
+    held.valid = undefined
+    this.#rooms.set(roomNid, held)
+    return held
   }
 
   async #newestRoot(roomNid: number): Promise<number> {
