@@ -52,6 +52,9 @@ export function createIgnoredUsers(db: Database, budget: MemoryBudget): IgnoredU
       loads.forget(entry.userId)
       lists.delete(entry.userId)
     },
-    clear: () => lists.clear(),
+    clear() {
+      loads.forgetAll()
+      lists.clear()
+    },
   }
 }

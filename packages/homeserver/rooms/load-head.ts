@@ -29,14 +29,15 @@ export async function findHead(engine: RoomEngine, roomId: RoomId): Promise<Room
 export async function findRoom(engine: RoomEngine, roomId: RoomId): Promise<RoomInfo | undefined> {
   const held = engine.rooms.get(roomId)
   if (held !== undefined) return held
+  const marks = { rooms: engine.rooms.mark(), roomsByNid: engine.roomsByNid.mark() }
   const row = await findRoomRow(engine.db, roomId)
   if (row === undefined) return undefined
   const rules = findRoomVersion(row.room_version)
   if (rules === undefined) throw new Error(`room ${roomId} has the unknown room version ${row.room_version}`)
   const room: RoomInfo = { roomId, roomNid: row.nid, rules }
-  engine.rooms.set(roomId, room)
-  engine.roomsByNid.set(row.nid, room)
-  return room
+  // It may have been purged since its row was read.
+  engine.roomsByNid.fill(row.nid, room, marks.roomsByNid)
+  return engine.rooms.fill(roomId, room, marks.rooms)
 }
 
 /** The same by number. Throws when there is no such room: numbers come from our own rows. */

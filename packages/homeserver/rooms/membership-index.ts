@@ -213,6 +213,8 @@ export function createMembershipIndex(
       if (room?.eventNid === from) caches.users.set(userId, withRoom(rooms!, { ...room, eventNid: to }))
     },
     clear() {
+      // What is read by now may be of before as well.
+      for (const { touchAll } of [users, locals, counts]) touchAll()
       for (const cache of [caches.users, caches.locals, caches.counts]) cache.clear()
     },
     recount(roomNid) {

@@ -107,6 +107,16 @@ export async function roomSettled(engine: RoomEngine, roomId: RoomId): Promise<v
   await engine.busyHeads.get(roomId)?.settled.catch(() => undefined)
 }
 
+/**
+ * What else of a room is on its way to the disk: resolves with whether it got there. Called inside the room's queue, by
+ * whoever says something by what is not durable yet; awaited outside.
+ */
+export async function othersStored(engine: RoomEngine, roomId: RoomId): Promise<boolean> {
+  const busy = engine.busyHeads.get(roomId)
+  await busy?.settled.catch(() => undefined)
+  return busy?.head.lost !== true
+}
+
 function stepsOf(engine: RoomEngine, write: RoomWrite): Step[] {
   const { roomNid } = write.head
   const numbers = numberEvents(write.events)

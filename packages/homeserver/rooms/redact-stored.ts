@@ -53,7 +53,7 @@ export async function replaceInMemory(
   const ofState = redacted.filter(({ stored }) => stored.stateKey !== undefined)
   if (ofState.length === 0) return
   await engine.queue.serial(room.roomId, () => {
-    const head = engine.heads.peek(room.roomId)
+    const head = engine.heads.peek(room.roomId) ?? engine.busyHeads.get(room.roomId)?.head
     for (const { roomEvent, stored } of ofState) {
       const key = packStateKey(stored.type, stored.stateKey!)
       if (head?.state.get(key)?.stored.eventId === stored.eventId) head.state.set(key, { roomEvent, stored })

@@ -164,8 +164,13 @@ export function lasting({ eventId, roomId, pdu, prevEventIds, authEventIds }: Ro
   return { eventId, roomId, pdu, prevEventIds, authEventIds }
 }
 
-/** Takes back what an unfinished write has put into the head: its build threw, and nothing of it will be stored. */
-export function abandonWrite({ head, events }: RoomWrite): void {
+/**
+ * Takes back what a write has put into the head, of which nothing will be stored: its build threw, or had nothing to
+ * write. Numbers that it took for names and nodes are handed out again, and must not be found under the old ones.
+ */
+export function abandonWrite({ head, events, newKeys, newNodes }: RoomWrite): void {
+  head.keys.retract(newKeys)
+  head.nodes.retract(newNodes)
   for (const { stored } of events) {
     head.pending.delete(stored.eventId)
     if (stored.stateNid !== 0) head.entries.delete(stored.stateNid)

@@ -12,7 +12,8 @@ import { appendEvent } from './append-event.ts'
 import { numberOf, stateOf, type EventDraft, type RoomWrite } from './room-write.ts'
 import { checkDraft } from './check-draft.ts'
 import { checkRelation } from './check-relation.ts'
-import { writeToRoom } from './write-to-room.ts'
+import { redactedBy } from './redaction.ts'
+import { AFTER_OTHERS, writeToRoom } from './write-to-room.ts'
 
 export interface SendInput extends EventDraft {
   readonly roomId: RoomId
@@ -34,7 +35,11 @@ export function sendEvent(engine: RoomEngine, input: SendInput): Promise<EventId
     await checkRelation(engine, write, input)
     await checkCreatorsUnnamed(engine, write, input)
     const event = await appendEvent(engine, write, input)
-    if (event.stored.type === 'm.room.redaction') await addRedaction(engine, write, event)
+    const target = redactedBy(write.head.rules, event.roomEvent)
+    if (target !== undefined) {
+      if (write.head.pending.has(target)) return AFTER_OTHERS
+      await addRedaction(engine, write, event)
+    }
     const { eventId } = event.roomEvent
     const companions = input.companions?.(eventId, numberOf(write, event))
     return companions === undefined ? { value: eventId } : { value: eventId, companions }

@@ -3,7 +3,7 @@ import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import { MatrixError, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { RoomEngine } from './engine.ts'
 import { findHead } from './load-head.ts'
-import { attemptWrite, persistEvents, type Companions, type PendingWrite } from './persist.ts'
+import { attemptWrite, othersStored, persistEvents, type Companions, type PendingWrite } from './persist.ts'
 import { findUnsigned, prepareEvents, type PreparedEvent, type Unsigned } from './policy/own-events.ts'
 import { abandonWrite, beginWrite, type RoomWrite } from './room-write.ts'
 import { tellMemberChanges } from './state/advance-room-state.ts'
@@ -20,10 +20,21 @@ export class CompanionRefused extends Error {
   }
 }
 
-/** What `build` made of a write. Without events nothing is written. */
+/**
+ * What `build` made of a write. Without events nothing is written, and the value holds once whatever else of the room is
+ * on its way to the disk is durable.
+ */
 export interface Built<T> {
   readonly value: T
   readonly companions?: Companions
+}
+
+/** `build` needs the rows of what is on its way to the disk: it runs again when that is durable. */
+export const AFTER_OTHERS = Symbol('after the others')
+
+export interface WriteOptions {
+  /** `build` reads rows that other writes of the room may just be changing: it has the room to itself. */
+  readonly alone?: boolean
 }
 
 /** How often a write is built anew when another one, refused before it, took its head along. */
@@ -38,52 +49,74 @@ const ATTEMPTS = 5
 export async function writeToRoom<T>(
   engine: RoomEngine,
   roomId: RoomId,
-  build: (write: RoomWrite) => Promise<Built<T>>,
+  build: (write: RoomWrite) => Promise<Built<T> | typeof AFTER_OTHERS>,
+  { alone = false }: WriteOptions = {},
 ): Promise<T> {
   let prepared: readonly PreparedEvent[] = []
-  let refusals = 0
+  let refusals = alone ? 1 : 0
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const built = await attemptWrite(engine, roomId, refusals, () =>
       buildWrite(engine, roomId, build, prepared),
     )
-    if (built.unsigned !== undefined) {
+    if (built.outcome === 'unsigned') {
       prepared = await prepareEvents(engine, built.unsigned)
       continue
     }
-    const { value, pending } = built
-    if (pending === undefined) return value
-    const result = await pending.settled
-    if (result.ok) return value
-    throwIfCompanion(result, pending)
+    if (built.outcome !== 'too-early' && (await isStored(built))) return built.value
     refusals++
   }
   throw new MatrixError('M_UNKNOWN', 'The room is too busy; try again')
 }
 
-/** A write that was handed to the log, or what somebody else has to sign before it can be. */
+/** A write that was handed to the log, or nothing to be written, or why it has to be built again. */
 type Attempt<T> =
-  | { readonly unsigned?: undefined; readonly value: T; readonly pending: PendingWrite | undefined }
-  | { readonly unsigned: Unsigned; readonly pending?: undefined }
+  | { readonly outcome: 'written'; readonly value: T; readonly pending: PendingWrite }
+  | {
+      readonly outcome: 'nothing'
+      readonly value: T
+      readonly pending?: undefined
+      /** Whether the writes before it, by which the value holds, came to be durable. */
+      readonly others: Promise<boolean>
+    }
+  | { readonly outcome: 'unsigned'; readonly unsigned: Unsigned; readonly pending?: undefined }
+  | { readonly outcome: 'too-early'; readonly pending?: undefined }
+
+async function isStored(
+  attempt: Extract<Attempt<unknown>, { readonly outcome: 'written' | 'nothing' }>,
+): Promise<boolean> {
+  if (attempt.outcome === 'nothing') return attempt.others
+  const result = await attempt.pending.settled
+  if (!result.ok) throwIfCompanion(result, attempt.pending)
+  return result.ok
+}
 
 async function buildWrite<T>(
   engine: RoomEngine,
   roomId: RoomId,
-  build: (write: RoomWrite) => Promise<Built<T>>,
+  build: (write: RoomWrite) => Promise<Built<T> | typeof AFTER_OTHERS>,
   prepared: readonly PreparedEvent[],
 ): Promise<Attempt<T>> {
   const head = await findHead(engine, roomId)
   if (head === undefined) throw notFound(`This server does not know the room ${roomId}`)
   const write = beginWrite(head, prepared)
   try {
-    const { value, companions } = await build(write)
-    if (write.events.length === 0) return { value, pending: undefined }
+    const built = await build(write)
+    if (built === AFTER_OTHERS) {
+      abandonWrite(write)
+      return { outcome: 'too-early' }
+    }
+    if (write.events.length === 0) {
+      abandonWrite(write)
+      return { outcome: 'nothing', value: built.value, others: othersStored(engine, roomId) }
+    }
     const unsigned = write.made.length === 0 ? undefined : await findUnsigned(engine, write)
     if (unsigned !== undefined) {
       abandonWrite(write)
-      return { unsigned }
+      return { outcome: 'unsigned', unsigned }
     }
     await tellMemberChanges(engine, write)
-    return { value, pending: persistEvents(engine, write, companions) }
+    const pending = persistEvents(engine, write, built.companions)
+    return { outcome: 'written', value: built.value, pending }
   } catch (error) {
     abandonWrite(write)
     throw error

@@ -112,6 +112,8 @@ export interface KeyOverlay extends KeySource {
   add(keys: readonly NewKey[]): void
   /** These are committed: from now on they are the store's. */
   settle(keys: readonly NewKey[]): void
+  /** The write that made these is given up: their numbers are handed out again. */
+  retract(keys: readonly NewKey[]): void
   size(): number
 }
 
@@ -146,6 +148,9 @@ export function createKeyOverlay(store: KeyStore, roomNid: number): KeyOverlay {
     },
     settle(keys) {
       store.remember(roomNid, keys)
+      for (const key of keys) pending.delete(cacheKey(roomNid, key))
+    },
+    retract(keys) {
       for (const key of keys) pending.delete(cacheKey(roomNid, key))
     },
     size: () => pending.size,

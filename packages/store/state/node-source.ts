@@ -100,6 +100,8 @@ export interface NodeOverlay extends NodeSource {
   add(nodes: readonly NewNode[]): void
   /** These are committed: from now on they are the store's. */
   settle(nodes: readonly NewNode[]): void
+  /** The write that made these is given up: their numbers are handed out again. */
+  retract(nodes: readonly NewNode[]): void
   /** Nodes not settled yet. */
   size(): number
 }
@@ -124,6 +126,9 @@ export function createNodeOverlay(store: NodeStore, roomNid: number): NodeOverla
     add: (nodes) => nodes.forEach(({ nodeNid, node }) => pending.set(nodeNid, node)),
     settle(nodes) {
       store.remember(roomNid, nodes)
+      for (const { nodeNid } of nodes) pending.delete(nodeNid)
+    },
+    retract(nodes) {
       for (const { nodeNid } of nodes) pending.delete(nodeNid)
     },
     size: () => pending.size,

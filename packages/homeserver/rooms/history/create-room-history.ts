@@ -128,9 +128,13 @@ async function askServer(
   try {
     const batch = await orAborted(stop.signal, fetchBatch(engine, peers, room, server, gap, stop.signal))
     await storeOutliers(engine, room.roomId, [...batch.outliers.values()])
-    const taken = await writeToRoom(engine, room.roomId, async (write) => ({
-      value: await takeUpBatch(engine, write, batch),
-    }))
+    // Redactions and their targets, and events that were held without state, are found by their rows.
+    const taken = await writeToRoom(
+      engine,
+      room.roomId,
+      async (write) => ({ value: await takeUpBatch(engine, write, batch) }),
+      { alone: true },
+    )
     tellMemory(engine, taken)
     return taken.length > 0
   } finally {

@@ -68,10 +68,23 @@ export async function takeUpBatch(
   const places = await placeBatch(engine, write, gaps, fresh)
   const stored = await redactOnTakeUp(engine, write, fresh, redactions)
   const made = new Map<EventId, Made>()
-  for (const pdu of stored.toReversed()) {
-    made.set(pdu.event.eventId, await makeEvent(takeUp, pdu, places.get(pdu.event.eventId)!))
+  try {
+    for (const pdu of stored.toReversed()) {
+      made.set(pdu.event.eventId, await makeEvent(takeUp, pdu, places.get(pdu.event.eventId)!))
+    }
+    return await addToWrite(takeUp, fresh, made)
+  } catch (error) {
+    forget(write, made)
+    throw error
   }
-  return addToWrite(takeUp, fresh, made)
+}
+
+/** What is not among the write's events yet is not taken back with them. */
+function forget({ head }: RoomWrite, made: ReadonlyMap<EventId, Made>): void {
+  for (const { event } of made.values()) {
+    head.pending.delete(event.stored.eventId)
+    head.entries.delete(event.stored.stateNid)
+  }
 }
 
 function isInGraph({ held }: TakeUp, eventId: EventId): boolean {

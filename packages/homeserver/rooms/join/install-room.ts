@@ -16,7 +16,7 @@ import { persistEvents, roomSettled } from '../persist.ts'
 import { findEvents, isShown } from '../read-events.ts'
 import { authIdsOf } from '../receive/auth-lookup.ts'
 import type { VerifiedPdu } from '../receive/verify-pdus.ts'
-import { beginWrite, type RoomWrite } from '../room-write.ts'
+import { abandonWrite, beginWrite, type RoomWrite } from '../room-write.ts'
 import { DEEPEST } from '../stored-event.ts'
 import { addJoin } from './add-join.ts'
 import type { CheckedRoom } from './check-answer.ts'
@@ -53,7 +53,10 @@ export function installRoom(engine: RoomEngine, input: RoomToInstall): Promise<S
       throw new RoomIsLive(`Somebody of this server is in ${input.roomId} already`)
     }
     const write = beginWrite(head)
-    const install = await buildInstall(engine, write, input)
+    const install = await buildInstall(engine, write, input).catch((error: unknown) => {
+      abandonWrite(write)
+      throw error
+    })
     head.state.clear()
     const result = await persistEvents(engine, write).settled
     head.state.clear()

@@ -7,7 +7,7 @@ import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import { deleteStrippedState, STRIPPED_STATES } from '@causeway/store/tables/stripped-states.ts'
 import type { RoomEngine } from '../engine.ts'
 import { findHead } from '../load-head.ts'
-import { persistEvents } from '../persist.ts'
+import { persistEvents, roomSettled } from '../persist.ts'
 import { findEvent } from '../read-events.ts'
 import type { VerifiedPdu } from '../receive/verify-pdus.ts'
 import { beginWrite } from '../room-write.ts'
@@ -33,6 +33,8 @@ export function storeOutOfBand(engine: RoomEngine, input: OutOfBand): Promise<St
   const { event } = pdu
   // The queue is held until the write is durable, as by the installation of a room that may follow at once.
   return engine.queue.serial(roomId, async () => {
+    // Who of ours is in the room is known once their joins are durable.
+    await roomSettled(engine, roomId)
     const head = (await findHead(engine, roomId)) ?? newHead(engine, roomId, rules)
     if ((await engine.members.localMembers(head.roomNid)).size > 0) return undefined
     const held = await findEvent(engine, event.eventId)

@@ -153,6 +153,7 @@ async function buildWrite(
   // An event that another write is just storing is not durable yet. A write after that one fails with it.
   const isOnItsWay = pdus.slice(0, taken).some(({ event }) => before.has(event.eventId))
   const isNothing = write.events.length === 0 && steps.length === 0 && !isOnItsWay
+  if (isNothing) abandonWrite(write)
   return { pending: isNothing ? undefined : persistEvents(engine, write, { steps }), results, taken }
 }
 

@@ -4,7 +4,7 @@ import { EventFlag } from '@causeway/store/log/entry.ts'
 import { noteRejection } from '@causeway/store/tables/events.ts'
 import type { RoomEngine } from '../engine.ts'
 import { findHead } from '../load-head.ts'
-import { attemptWrite, persistEvents, type PendingWrite } from '../persist.ts'
+import { attemptWrite, othersStored, persistEvents, type PendingWrite } from '../persist.ts'
 import { findHeldEvents } from '../held-events.ts'
 import {
   abandonWrite,
@@ -41,10 +41,10 @@ export async function storeOutliers(
 ): Promise<StoredOutliers> {
   const sorted = parentsFirst(pdus)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const { pending, unchecked } = await attemptWrite(engine, roomId, attempt, () =>
+    const { pending, others, unchecked } = await attemptWrite(engine, roomId, attempt, () =>
       build(engine, roomId, sorted),
     )
-    if (pending === undefined || (await pending.settled).ok) return { unchecked }
+    if (pending === undefined ? await others : (await pending.settled).ok) return { unchecked }
   }
   throw new Error(`the room ${roomId} is too busy to take in ${pdus.length} outliers`)
 }
@@ -53,13 +53,20 @@ async function build(
   engine: RoomEngine,
   roomId: RoomId,
   pdus: readonly VerifiedPdu[],
-): Promise<{ pending: PendingWrite | undefined; unchecked: EventId[] }> {
+): Promise<{ pending: PendingWrite | undefined; others: Promise<boolean>; unchecked: EventId[] }> {
   const head = await findHead(engine, roomId)
   if (head === undefined) throw notFound(`This server does not know the room ${roomId}`)
   const write = beginWrite(head)
   try {
     const unchecked = await addOutliers(engine, write, pdus)
-    return { pending: write.events.length === 0 ? undefined : persistEvents(engine, write), unchecked }
+    // Those that are held may be on their way to the disk by another write.
+    const others = othersStored(engine, roomId)
+    if (write.events.length === 0) abandonWrite(write)
+    return {
+      pending: write.events.length === 0 ? undefined : persistEvents(engine, write),
+      others,
+      unchecked,
+    }
   } catch (error) {
     abandonWrite(write)
     throw error

@@ -39,6 +39,7 @@ export async function loadAuthGraph(
     rejected: new Set(),
   }
   const after = graph.ids.length - 1
+  const mark = engine.authGraphs.mark()
   const rows = await listAuthEdges(engine.db, room.roomNid, after)
   const unwritten: number[] = []
   const pause = createPause(engine.clock)
@@ -51,7 +52,8 @@ export async function loadAuthGraph(
     if (row.auth === null) unwritten.push(row.state_nid)
   }
   if (unwritten.length > 0) await readEdgesOfEvents(engine, room, graph, unwritten)
-  engine.authGraphs.set(room.roomNid, graph)
+  // What was judged anew since the rows were read is not in it: then it is read again by the next.
+  engine.authGraphs.fill(room.roomNid, graph, mark)
   return graph
 }
 
