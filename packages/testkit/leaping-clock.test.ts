@@ -25,6 +25,15 @@ it('a leap runs what falls due meanwhile in its order, and nothing that was canc
   late.cancel()
 })
 
+it('the date stays where that is wanted', () => {
+  const clock = leapingClock({ date: 'stays' })
+  const [began, started] = [clock.now(), clock.monotonic()]
+  let ran = false
+  clock.setTimeout(() => (ran = true), HOUR)
+  clock.leap(2 * HOUR)
+  assert.ok(ran && clock.now() - began < HOUR && clock.monotonic() - started >= 2 * HOUR)
+})
+
 it('it goes on as the machine’s does, also for what was due long after a leap', async () => {
   const clock = leapingClock()
   const soon = new Promise<void>((resolve) => void clock.setTimeout(resolve, HOUR + 20))

@@ -13,7 +13,8 @@ interface Waiting {
   timer: Timer
 }
 
-export function leapingClock(): LeapingClock {
+/** `date: 'stays'`: only timers leap, and not what is written down as the time, where others with a clock of their own read it. */
+export function leapingClock({ date = 'leaps' }: { date?: 'leaps' | 'stays' } = {}): LeapingClock {
   let ahead = 0
   const waiting = new Set<Waiting>()
   const monotonic = (): number => systemClock.monotonic() + ahead
@@ -35,7 +36,7 @@ export function leapingClock(): LeapingClock {
     }
   }
   return {
-    now: () => systemClock.now() + ahead,
+    now: () => systemClock.now() + (date === 'leaps' ? ahead : 0),
     monotonic,
     setTimeout: start,
     sleep: (ms, signal) =>
