@@ -15,6 +15,7 @@ import { createGhostIds } from './ghost-ids.ts'
 import { startHub } from './hub.ts'
 import type { Hub } from './hub.ts'
 import type { HubLog, HubSettings } from './hub-context.ts'
+import type { MatrixPort } from './matrix-port.ts'
 
 const ROOM = '!room:example.org'
 const ALICE = '@alice:example.org'
@@ -37,7 +38,7 @@ interface Stage extends AsyncDisposable {
   /** Starts a hub on it; with a mortality, one that can end at any moment. */
   start(
     death?: { mortality: Mortality; commit: number; when: 'before' | 'after' },
-    log?: HubLog,
+    more?: { log?: HubLog; port?: MatrixPort },
   ): Promise<Hub>
 }
 
@@ -58,9 +59,8 @@ async function setTheStage(
     db,
     homeserver,
     network,
-    start: (death, log = silent) => {
-      if (death === undefined)
-        return startHub({ ...deps, log, db, port: homeserver.port(), networks: [network.attach()] })
+    start: (death, { log = silent, port = homeserver.port() } = {}) => {
+      if (death === undefined) return startHub({ ...deps, log, db, port, networks: [network.attach()] })
       const { mortality, commit, when } = death
       return startHub({
         ...{ ...deps, db: mortalDatabase(db, mortality, commit, when) },
@@ -91,8 +91,12 @@ async function warnings(stage: Stage): Promise<string[]> {
   return stage.homeserver.botNotices().filter((body) => body.startsWith('⚠'))
 }
 
-async function linked(stage: Stage, more = '', log: HubLog = silent): Promise<Hub> {
-  const hub = await stage.start(undefined, log)
+async function linked(
+  stage: Stage,
+  more = '',
+  parts: { log?: HubLog; port?: MatrixPort } = {},
+): Promise<Hub> {
+  const hub = await stage.start(undefined, parts)
   stage.homeserver.say(ROOM, ALICE, `!fake link local #c ${more}`)
   await settle(hub, stage)
   return hub
@@ -238,7 +242,7 @@ describe('a hub', () => {
     await using stage = await setTheStage()
     const { homeserver, network } = stage
     const faults: unknown[] = []
-    const hub = await linked(stage, '', { ...silent, error: (message) => faults.push(message) })
+    const hub = await linked(stage, '', { log: { ...silent, error: (message) => faults.push(message) } })
     for (const words of ['!bridge status', '!bridge dance', '!bridge status', '!unbridge'])
       network.say('#c', 'opBob', words)
     await settle(hub, stage)
@@ -254,6 +258,36 @@ describe('a hub', () => {
     network.say('#c', 'opBob', '!unbridge')
     await hub.stop()
     assert.deepEqual(faults, [], 'nothing was still to be done without a database')
+  })
+
+  test('leaves no ghost behind that was still on its way into the room when the link ended', async () => {
+    const [entering, mayEnter] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    await using stage = await setTheStage()
+    const { homeserver, network } = stage
+    const port = homeserver.port()
+    const hub = await linked(stage, '', {
+      port: {
+        ...port,
+        join: async (userId, roomId) => {
+          if (userId !== undefined) {
+            entering.resolve()
+            await mayEnter.promise
+          }
+          return port.join(userId, roomId)
+        },
+      },
+    })
+    network.say('#c', 'Bob', 'a last word')
+    await entering.promise
+    network.say('#c', 'opBob', '!unbridge')
+    // Without waiting for the ghost it would be gone long before.
+    for (let turn = 0; turn < 25 && hub.context.links.inRoom(ROOM).length > 0; turn++)
+      await systemClock.sleep(20)
+    mayEnter.resolve()
+    await settle(hub, stage)
+    assert.deepEqual(hub.context.links.inRoom(ROOM), [])
+    assert.equal(homeserver.membership(ROOM, '@_x_fake_local_bob:example.org'), 'leave')
+    await hub.stop()
   })
 
   test('shows everybody of a channel where that is wanted, and who leaves, leaves', async () => {

@@ -62,11 +62,11 @@ function createContext(
   options: HubOptions,
   numbers: Numbers,
   signal: AbortSignal,
-  wake: (lane: string) => void,
+  { wake, settlePortal }: Pick<HubContext, 'wake' | 'settlePortal'>,
 ) {
   const { db, port, networks, ghostIds, settings, clock, random, log } = options
   const hub: HubContext = {
-    ...{ db, port, ghostIds, settings, clock, random, log, signal, numbers, wake },
+    ...{ db, port, ghostIds, settings, clock, random, log, signal, numbers, wake, settlePortal },
     networks: new Map(networks.map((network) => [network.name, network])),
     ghosts: new Ghosts({ db, port, ids: ghostIds, clock }),
     links: new LinkRegistry(db, clock),
@@ -156,13 +156,16 @@ async function prepareBot({ port, settings, log, clock, signal }: HubContext): P
 export async function startHub(options: HubOptions): Promise<Hub> {
   const { db, clock, log, networks } = options
   const abort = new AbortController()
-  const late: { lanes?: LaneRunner } = {}
+  const late: { lanes?: LaneRunner; inbound?: Inbound } = {}
   const numbers = await countFrom(db)
-  const hub = createContext(options, numbers, abort.signal, (lane) => late.lanes?.wake(lane))
+  const hub = createContext(options, numbers, abort.signal, {
+    wake: (lane) => late.lanes?.wake(lane),
+    settlePortal: async (portalNid) => late.inbound?.settlePortal(portalNid),
+  })
   await hub.links.load(await findLastBridgeNid(db, 'bridge_link'))
   const run = createRunOperation(hub, (operation) => runTask(hub, operation))
   const lanes = (late.lanes = new LaneRunner({ db, clock, log, run, signal: abort.signal }))
-  const inbound = new Inbound(hub)
+  const inbound = (late.inbound = new Inbound(hub))
   const queue = createKeyedQueue<'transactions'>()
   const orders = createKeyedQueue<number>()
   const sink = createSink(hub, inbound, orders)
