@@ -5,6 +5,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 
 import type { KeyAndCertificate } from './certificates.ts'
+import { freePort } from './free-port.ts'
 
 const MAIN = path.join(import.meta.dirname, '../cli/main.ts')
 
@@ -43,6 +44,9 @@ export interface Causeway extends AsyncDisposable {
   restart(): Promise<void>
   /** Ends it at once, as a crash would. */
   kill(): Promise<void>
+  /** SIGSTOP: it does nothing until `thaw`, and its connections stay open. */
+  freeze(): void
+  thaw(): void
   start(): Promise<void>
   /** Ends it by SIGTERM; resolves with its exit code. */
   stop(): Promise<number | null>
@@ -96,7 +100,7 @@ function configText(folder: string, port: number, options: CausewayOptions): str
   return [
     `server_name: "${options.serverName ?? 'localhost'}"`,
     `data_dir: ${JSON.stringify(folder)}`,
-    `public_base_url: ${port === 0 ? 'http://localhost' : `http://127.0.0.1:${port}`}`,
+    `public_base_url: http://127.0.0.1:${port}`,
     'listeners:',
     '  - host: 127.0.0.1',
     `    port: ${port}`,
@@ -129,7 +133,8 @@ function launch(program: string, configFile: string, onLog: (text: string) => vo
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environment(),
   })
-  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
+  // Not `exit`: what it wrote last is still on its way to us then.
+  const exited = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)))
   child.stderr.on('data', (data: Buffer) => onLog(data.toString()))
   return new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -140,7 +145,10 @@ function launch(program: string, configFile: string, onLog: (text: string) => vo
   })
 }
 
-/** Starts the program on a port that the system chooses. */
+/** How often another port is tried where somebody took the first between our looking and the server's binding. */
+const TRIES = 5
+
+/** Starts the program on a port that is free. */
 export async function startCauseway(options: CausewayOptions = {}): Promise<Causeway> {
   const folder = options.folder ?? (await mkdtemp(path.join(tmpdir(), 'causeway-')))
   const configFile = path.join(folder, 'causeway.yaml')
@@ -154,13 +162,20 @@ export async function startCauseway(options: CausewayOptions = {}): Promise<Caus
       throw new Error(`${(cause as Error).message}\n${log}`, { cause })
     }
   }
-  let running = await run(0)
+  const startFirst = async (tries: number): Promise<{ running: Running; port: number }> => {
+    const port = await freePort()
+    try {
+      return { running: await run(port), port }
+    } catch (cause) {
+      const isTaken = /EADDRINUSE|listens there already/.test((cause as Error).message)
+      if (!isTaken || tries === 1) throw cause
+      return startFirst(tries - 1)
+    }
+  }
+  const first = await startFirst(TRIES)
+  let { running } = first
+  const { port } = first
   const { url } = running
-  const port = Number(new URL(url).port)
-  // What the server says of its own address has to be right before anybody is told of it.
-  running.child.kill('SIGTERM')
-  await running.exited
-  running = await run(port)
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     running.child.kill(signal)
     return running.exited
@@ -176,6 +191,8 @@ export async function startCauseway(options: CausewayOptions = {}): Promise<Caus
       running = await run(port)
     },
     kill: async () => void (await end('SIGKILL')),
+    freeze: () => void running.child.kill('SIGSTOP'),
+    thaw: () => void running.child.kill('SIGCONT'),
     start: async () => {
       running = await run(port)
     },

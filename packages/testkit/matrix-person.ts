@@ -67,6 +67,9 @@ export interface PersonOptions {
   readonly presence?: boolean
 }
 
+/** A machine ten times slower than an idle one; what comes, comes much sooner. */
+const PATIENCE_MS = 90_000
+
 let transactions = 0
 
 /** Registers somebody and lets them sync until they are disposed of. */
@@ -142,7 +145,7 @@ export async function matrixPerson(
       waiting.add(check)
       check()
     })
-  const waitFor: MatrixPerson['waitFor'] = (roomId, what, fits, ms = 20_000) =>
+  const waitFor: MatrixPerson['waitFor'] = (roomId, what, fits, ms = PATIENCE_MS) =>
     until(
       what,
       () => timeline(roomId).find(fits),
@@ -164,7 +167,7 @@ export async function matrixPerson(
     waitFor,
     waitForText: (roomId, body, ms) =>
       waitFor(roomId, `“${body}”`, ({ content }) => content['body'] === body, ms),
-    waitInSync: (what, find, { since = 0, ms = 20_000 } = {}) => {
+    waitInSync: (what, find, { since = 0, ms = PATIENCE_MS } = {}) => {
       let next = since
       const look = (): ReturnType<typeof find> => {
         for (; next < answers.length; next++) {

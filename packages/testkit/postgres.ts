@@ -73,7 +73,8 @@ export async function startPostgres(): Promise<PostgresServer | PostgresAbsent> 
   for (let attempt = 0; ; attempt++) {
     const port = await freePort()
     const child = startServer(join(binaries, 'postgres'), data, folder, port, user)
-    if (await isReady(child, port)) return serverOf(child, port, folder, data)
+    if (await isReady(child, port, data)) return serverOf(child, port, folder, data)
+    await endServer(child)
     // Somebody else may have taken the port between our looking and the server's binding.
     if (attempt === 4) throw new Error('PostgreSQL did not start')
   }
@@ -102,12 +103,25 @@ function startServer(
   })
 }
 
-async function isReady(child: ChildProcess, port: number): Promise<boolean> {
-  for (let attempt = 0; attempt < 200 && child.exitCode === null; attempt++) {
+/** How long a start may take: an idle machine needs a second. */
+const START_MS = 120_000
+
+/** Ends a server that was not ready, so that the next one finds the data folder free. */
+async function endServer(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.stdin?.end()
+  await ended
+}
+
+/** Whether the server, and not somebody else's that took the port first, answers there. */
+async function isReady(child: ChildProcess, port: number, data: string): Promise<boolean> {
+  const end = Date.now() + START_MS
+  while (Date.now() < end && child.exitCode === null) {
     const sql = postgres(`postgres://causeway@127.0.0.1:${port}/postgres`, { max: 1, fetch_types: false })
     try {
-      await sql`SELECT 1`
-      return true
+      const [row] = await sql<{ data_directory: string }[]>`SHOW data_directory`
+      return row?.data_directory === data
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 50))
     } finally {

@@ -11,12 +11,12 @@ async function quietSdk(): Promise<typeof Sdk> {
 
 export interface SdkClient extends AsyncDisposable {
   readonly client: Sdk.MatrixClient
-  /** Resolves once `check` holds, looking again after each event that the client has seen; rejects after 60 s. */
+  /** Resolves once `check` holds, looking again after each event that the client has seen; rejects after 90 s. */
   until<T>(what: string, check: () => T | undefined | false): Promise<T>
 }
 
 /** Two busy cores, and two servers. */
-const TIMEOUT_MS = 60_000
+const TIMEOUT_MS = 90_000
 
 /** A running matrix-js-sdk client of a user; with `encrypt`, its Rust cryptography (kept in memory). */
 export async function startSdkClient(

@@ -13,8 +13,12 @@ import { ensurePythonVenv, type PythonVenv } from './python-venv.ts'
 
 const run = promisify(execFile)
 const SYNAPSE = 'matrix-synapse==1.163.2'
-/** Synapse on two busy cores. */
-const START_MS = 90_000
+/** Ten times what it takes on two busy cores. */
+const START_MS = 300_000
+/** How long it may take to end in order. */
+const STOP_MS = 60_000
+/** How often other ports are tried where somebody took the first between our looking and its binding. */
+const TRIES = 3
 
 export interface SynapseOptions {
   /** Registrations of application services, as objects. */
@@ -189,7 +193,7 @@ async function writeFiles(folder: string, ports: Ports, options: SynapseOptions)
 async function waitUntilReady(child: ChildProcess, url: string, log: () => string): Promise<void> {
   const end = Date.now() + START_MS
   while (Date.now() < end) {
-    if (child.exitCode !== null)
+    if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`Synapse ended with ${child.exitCode}:\n${log().slice(-3000)}`)
     const isUp = await fetch(`${url}/_matrix/client/versions`).then(
       (response) => response.ok,
@@ -207,10 +211,8 @@ export async function startSynapse(options: SynapseOptions = {}): Promise<Synaps
   const found = await ensureSynapse()
   if ('skip' in found) return found
   const folder = options.folder ?? (await mkdtemp(path.join(tmpdir(), 'causeway-synapse-')))
-  const port = await freePort()
-  const ports = { client: port, federation: await federationPort(options) }
-  const url = `http://127.0.0.1:${port}`
-  await writeFiles(folder, ports, options)
+  let ports: Ports = { client: 0, federation: undefined }
+  let url = ''
   let log = ''
   let child: ChildProcess
   const start = async (): Promise<void> => {
@@ -226,14 +228,25 @@ export async function startSynapse(options: SynapseOptions = {}): Promise<Synaps
       stream?.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-100_000)))
     await waitUntilReady(child, url, () => log)
   }
-  await start()
+  for (let tries = 1; ; tries++) {
+    ports = { client: await freePort(), federation: await federationPort(options) }
+    url = `http://127.0.0.1:${ports.client}`
+    await writeFiles(folder, ports, options)
+    try {
+      await start()
+      break
+    } catch (cause) {
+      if (tries === TRIES || !/address already in use/i.test(log)) throw cause
+      log = ''
+    }
+  }
   const reap = (): void => void child.kill('SIGKILL')
   process.on('exit', reap)
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return
     const exited = once(child, 'exit')
     child.kill('SIGTERM')
-    const hard = setTimeout(reap, 10_000)
+    const hard = setTimeout(reap, STOP_MS)
     await exited
     clearTimeout(hard)
   }

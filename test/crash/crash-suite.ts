@@ -28,7 +28,7 @@ export interface ServerCrashTotals {
 const ROOMS = 3
 const WRITERS = 8
 const FILTER = encodeURIComponent(JSON.stringify({ room: { timeline: { limit: 5000 } } }))
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 180_000
 
 /** A send of a client: its transaction id is its text as well, so that every event tells where it comes from. */
 interface Send {

@@ -64,7 +64,7 @@ function listen(network: Network): Heard {
         const timer = setTimeout(() => {
           waiting.delete(check)
           reject(new Error(`${what} did not come; heard: ${JSON.stringify(events.slice(-5))}`))
-        }, 15_000)
+        }, 90_000)
         waiting.add(check)
         check()
       }),
@@ -92,7 +92,7 @@ function setScene({ network, server }: NetworkTarget): Scene {
   const heard = listen(network)
   let count = 0
   const patiently = async <T>(attempt: () => Promise<T | undefined>): Promise<T> => {
-    for (let tries = 0; tries < 300; tries++) {
+    for (let tries = 0; tries < 1800; tries++) {
       const result = await attempt()
       if (result !== undefined) return result
       await new Promise((resolve) => setTimeout(resolve, 50))

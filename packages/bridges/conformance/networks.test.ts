@@ -42,7 +42,7 @@ function optionsFor(server: RunningServer): IrcServerOptions {
     ...{ name: 'test', displayName: 'Test', dial: { host: server.host, port: server.port }, nick: 'hub' },
     ...{ username: 'hub', realname: 'bridge', channels: { allow: ['#*'], deny: [] }, consent: 'ask' },
     defaults: { mode: 'relay', membership: 'lazy' },
-    puppets: { max: 5, suffix: '', idleMs: 0, patienceMs: 10_000 },
+    puppets: { max: 5, suffix: '', idleMs: 0, patienceMs: 90_000 },
     flood: { burst: 1000, perSecond: 20_000, queueLimit: 1000 },
     timing: { backoff: 50, quit: 1_000 },
     ...{ maxLinks: 10, absenceMs: 1_000, maxLines: 4, colors: 'numbers', monospace: 'codes' },

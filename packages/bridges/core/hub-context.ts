@@ -53,6 +53,8 @@ export interface HubContext {
   readonly numbers: Numbers
   /** Lets a lane look for work. */
   wake(lane: string): void
+  /** Resolves when nothing that was heard in a portal's channel is under way into its room. */
+  settlePortal(portalNid: number): Promise<void>
 }
 
 /** Hands out row numbers: this process is the only one that writes the tables. */

@@ -4,6 +4,7 @@ import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { openDatabase } from '@causeway/store/db/open.ts'
 import type { DatabaseConfig } from '@causeway/store/db/open.ts'
+import { leapingClock, type LeapingClock } from '@causeway/testkit/leaping-clock.ts'
 import { sharedPostgres } from '@causeway/testkit/postgres.ts'
 import { FakeNetwork } from '../conformance/fake-network.ts'
 import type { FakeNetworkOptions } from '../conformance/fake-network.ts'
@@ -13,25 +14,32 @@ import type { Mortality } from '../conformance/mortal.ts'
 import { createGhostIds } from './ghost-ids.ts'
 import { startHub } from './hub.ts'
 import type { Hub } from './hub.ts'
-import type { HubSettings } from './hub-context.ts'
+import type { HubLog, HubSettings } from './hub-context.ts'
+import type { MatrixPort } from './matrix-port.ts'
 
 const ROOM = '!room:example.org'
 const ALICE = '@alice:example.org'
 const DAY = 86_400_000
+/** Longer than any machine takes for what has to be told of at once; then the clock is set ahead. */
+const GATHER_MS = 60_000
 
 const settings: HubSettings = {
   ...{ mediaLinkMs: DAY, lateAfterMs: DAY, expiresAfterMs: DAY, rememberMs: DAY, consentMs: DAY },
-  gatherTroubleMs: 50,
+  gatherTroubleMs: GATHER_MS,
   ...{ botName: 'Bridge', sealKey: new Uint8Array(32) },
 }
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 interface Stage extends AsyncDisposable {
+  readonly clock: LeapingClock
   readonly db: Database
   readonly homeserver: MemoryHomeserver
   readonly network: FakeNetwork
   /** Starts a hub on it; with a mortality, one that can end at any moment. */
-  start(death?: { mortality: Mortality; commit: number; when: 'before' | 'after' }): Promise<Hub>
+  start(
+    death?: { mortality: Mortality; commit: number; when: 'before' | 'after' },
+    more?: { log?: HubLog; port?: MatrixPort },
+  ): Promise<Hub>
 }
 
 async function setTheStage(
@@ -39,19 +47,20 @@ async function setTheStage(
   database: DatabaseConfig = { kind: 'sqlite', path: ':memory:' },
 ): Promise<Stage> {
   const signer = { serverName: 'example.org', keyId: 'ed25519:1', privateKey: new Uint8Array(32) }
-  const db = await openDatabase(database, { clock: systemClock, random: systemRandom, signer })
-  const homeserver = new MemoryHomeserver(ROOM, [ALICE, '@carol:example.org'], () => systemClock.now())
+  const clock = leapingClock()
+  const db = await openDatabase(database, { clock, random: systemRandom, signer })
+  const homeserver = new MemoryHomeserver(ROOM, [ALICE, '@carol:example.org'], () => clock.now())
   const network = new FakeNetwork(options)
   network.enter('#c', 'Bob')
   const ghostIds = createGhostIds('_x_', 'example.org')
-  const deps = { ghostIds, settings, clock: systemClock, random: systemRandom, log: silent }
+  const deps = { ghostIds, settings, clock, random: systemRandom, log: silent }
   return {
+    clock,
     db,
     homeserver,
     network,
-    start: (death) => {
-      if (death === undefined)
-        return startHub({ ...deps, db, port: homeserver.port(), networks: [network.attach()] })
+    start: (death, { log = silent, port = homeserver.port() } = {}) => {
+      if (death === undefined) return startHub({ ...deps, log, db, port, networks: [network.attach()] })
       const { mortality, commit, when } = death
       return startHub({
         ...{ ...deps, db: mortalDatabase(db, mortality, commit, when) },
@@ -75,14 +84,19 @@ async function settle(hub: Hub, { homeserver }: Stage): Promise<void> {
 async function warnings(stage: Stage): Promise<string[]> {
   const waiting = "SELECT COUNT(*) AS n FROM bridge_outbox WHERE kind = 'trouble'"
   for (let tries = 0; (await stage.db.query<{ n: number }>(waiting, []))[0]!.n > 0; tries++) {
-    assert.ok(tries < 500, 'nobody was told')
+    assert.ok(tries < 4500, 'nobody was told')
+    stage.clock.leap(GATHER_MS)
     await systemClock.sleep(20)
   }
   return stage.homeserver.botNotices().filter((body) => body.startsWith('⚠'))
 }
 
-async function linked(stage: Stage, more = ''): Promise<Hub> {
-  const hub = await stage.start()
+async function linked(
+  stage: Stage,
+  more = '',
+  parts: { log?: HubLog; port?: MatrixPort } = {},
+): Promise<Hub> {
+  const hub = await stage.start(undefined, parts)
   stage.homeserver.say(ROOM, ALICE, `!fake link local #c ${more}`)
   await settle(hub, stage)
   return hub
@@ -206,11 +220,9 @@ describe('a hub', () => {
     await settle(hub, stage)
     assert.equal(homeserver.membership(ROOM, '@_x_fake_local_bob:example.org'), 'join')
     network.say('#c', 'Bob', '!unbridge')
-    await systemClock.sleep(20)
     await settle(hub, stage)
     assert.ok(network.texts('#c').includes('Bob: that is for channel operators to decide.'))
     network.say('#c', 'opBob', '!unbridge')
-    await systemClock.sleep(20)
     await settle(hub, stage)
     assert.equal(homeserver.membership(ROOM, '@_x_fake_local_bob:example.org'), 'leave')
     homeserver.say(ROOM, ALICE, 'anybody there?')
@@ -223,6 +235,58 @@ describe('a hub', () => {
     homeserver.say(ROOM, ALICE, 'again')
     await settle(hub, stage)
     assert.ok(network.texts('#c').includes('<alice> again'))
+    await hub.stop()
+  })
+
+  test('does what is said to it in a channel in that order, and ends only when it is done', async () => {
+    await using stage = await setTheStage()
+    const { homeserver, network } = stage
+    const faults: unknown[] = []
+    const hub = await linked(stage, '', { log: { ...silent, error: (message) => faults.push(message) } })
+    for (const words of ['!bridge status', '!bridge dance', '!bridge status', '!unbridge'])
+      network.say('#c', 'opBob', words)
+    await settle(hub, stage)
+    const answers = network.texts('#c').filter((text) => /^(Matrix room|I connect)/.test(text))
+    assert.deepEqual(
+      answers.map((text) => text.slice(0, 9)),
+      ['Matrix ro', 'I connect', 'Matrix ro'],
+      'all answers come before the end, in the order of the questions',
+    )
+    assert.ok(homeserver.botNotices().at(-1)?.startsWith('No longer connected with #c'))
+    homeserver.say(ROOM, ALICE, '!fake link local #c')
+    await settle(hub, stage)
+    network.say('#c', 'opBob', '!unbridge')
+    await hub.stop()
+    assert.deepEqual(faults, [], 'nothing was still to be done without a database')
+  })
+
+  test('leaves no ghost behind that was still on its way into the room when the link ended', async () => {
+    const [entering, mayEnter] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    await using stage = await setTheStage()
+    const { homeserver, network } = stage
+    const port = homeserver.port()
+    const hub = await linked(stage, '', {
+      port: {
+        ...port,
+        join: async (userId, roomId) => {
+          if (userId !== undefined) {
+            entering.resolve()
+            await mayEnter.promise
+          }
+          return port.join(userId, roomId)
+        },
+      },
+    })
+    network.say('#c', 'Bob', 'a last word')
+    await entering.promise
+    network.say('#c', 'opBob', '!unbridge')
+    // Without waiting for the ghost it would be gone long before.
+    for (let turn = 0; turn < 25 && hub.context.links.inRoom(ROOM).length > 0; turn++)
+      await systemClock.sleep(20)
+    mayEnter.resolve()
+    await settle(hub, stage)
+    assert.deepEqual(hub.context.links.inRoom(ROOM), [])
+    assert.equal(homeserver.membership(ROOM, '@_x_fake_local_bob:example.org'), 'leave')
     await hub.stop()
   })
 

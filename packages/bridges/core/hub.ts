@@ -1,5 +1,5 @@
 import { Cache } from '@causeway/store/cache/lru.ts'
-import { createKeyedQueue } from '@causeway/store/cache/keyed-queue.ts'
+import { createKeyedQueue, type KeyedQueue } from '@causeway/store/cache/keyed-queue.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { findLastBridgeNid } from '@causeway/store/tables/bridge-links.ts'
@@ -62,11 +62,11 @@ function createContext(
   options: HubOptions,
   numbers: Numbers,
   signal: AbortSignal,
-  wake: (lane: string) => void,
+  { wake, settlePortal }: Pick<HubContext, 'wake' | 'settlePortal'>,
 ) {
   const { db, port, networks, ghostIds, settings, clock, random, log } = options
   const hub: HubContext = {
-    ...{ db, port, ghostIds, settings, clock, random, log, signal, numbers, wake },
+    ...{ db, port, ghostIds, settings, clock, random, log, signal, numbers, wake, settlePortal },
     networks: new Map(networks.map((network) => [network.name, network])),
     ghosts: new Ghosts({ db, port, ids: ghostIds, clock }),
     links: new LinkRegistry(db, clock),
@@ -76,13 +76,16 @@ function createContext(
   return hub
 }
 
-function createSink(hub: HubContext, inbound: Inbound): RemoteSink {
-  const fault = (error: unknown): void =>
-    hub.log.error('a word from a channel could not be acted upon', { error })
+/** `orders`: what is said to the bridge in a channel is done in that order, one thing after the other. */
+function createSink(hub: HubContext, inbound: Inbound, orders: KeyedQueue<number>): RemoteSink {
+  const act = (portal: Portal, run: () => Promise<void>): void =>
+    void orders
+      .serial(portal.nid, run)
+      .catch((error: unknown) => hub.log.error('a word from a channel could not be acted upon', { error }))
   return {
     receive: (portal, event) => inbound.receive(portal, event),
-    command: (portal, command) => void receiveRemoteCommand(hub, portal, command).catch(fault),
-    lost: (portal, reason) => void endLost(hub, portal, reason).catch(fault),
+    command: (portal, command) => act(portal, () => receiveRemoteCommand(hub, portal, command)),
+    lost: (portal, reason) => act(portal, () => endLost(hub, portal, reason)),
   }
 }
 
@@ -153,15 +156,19 @@ async function prepareBot({ port, settings, log, clock, signal }: HubContext): P
 export async function startHub(options: HubOptions): Promise<Hub> {
   const { db, clock, log, networks } = options
   const abort = new AbortController()
-  const late: { lanes?: LaneRunner } = {}
+  const late: { lanes?: LaneRunner; inbound?: Inbound } = {}
   const numbers = await countFrom(db)
-  const hub = createContext(options, numbers, abort.signal, (lane) => late.lanes?.wake(lane))
+  const hub = createContext(options, numbers, abort.signal, {
+    wake: (lane) => late.lanes?.wake(lane),
+    settlePortal: async (portalNid) => late.inbound?.settlePortal(portalNid),
+  })
   await hub.links.load(await findLastBridgeNid(db, 'bridge_link'))
   const run = createRunOperation(hub, (operation) => runTask(hub, operation))
   const lanes = (late.lanes = new LaneRunner({ db, clock, log, run, signal: abort.signal }))
-  const inbound = new Inbound(hub)
+  const inbound = (late.inbound = new Inbound(hub))
   const queue = createKeyedQueue<'transactions'>()
-  const sink = createSink(hub, inbound)
+  const orders = createKeyedQueue<number>()
+  const sink = createSink(hub, inbound, orders)
   for (const network of networks) network.start(sink)
   const ready = prepareBot(hub)
   await openAll(hub)
@@ -174,6 +181,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       queue.serial('transactions', () => receiveTransaction(hub, txnId, events)),
     settle: async () => {
       await queue.idle()
+      await orders.idle()
       await lanes.settle()
       await inbound.settle()
     },
@@ -181,6 +189,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       abort.abort()
       await queue.idle()
       await Promise.all(networks.map((network) => network.stop()))
+      await orders.idle()
       await lanes.settle()
       await inbound.settle()
     },

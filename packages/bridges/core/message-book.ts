@@ -38,8 +38,10 @@ export class MessageBook {
   record(link: Omit<MessageLinkRecord, 'createdTs'>): Step {
     const record = { ...link, createdTs: this.#clock.now() }
     const key = `${link.portalNid} ${link.eventId}`
-    const others = (this.#parts.peek(key) ?? []).filter((one) => one.part !== link.part)
-    this.#parts.set(key, [...others, record])
+    const held = this.#parts.peek(key)
+    // Earlier parts may be known to the database alone, from before a restart: what is held is all there is, or nothing.
+    if (held !== undefined || link.part === 0)
+      this.#parts.set(key, [...(held ?? []).filter((one) => one.part !== link.part), record])
     if (link.remoteId !== '') this.#remote.set(`${link.portalNid} ${link.remoteId}`, record)
     return setMessageLink(record)
   }

@@ -23,7 +23,7 @@ async function beThrownOut(server: RunningServer, nick: string): Promise<string>
   return heard.split('\r\n').findLast((line) => line.startsWith('ERROR')) ?? ''
 }
 
-describeJourneys('silence', { only, rich: { pingSeconds: 2 }, bare: { pingSeconds: 5 } }, (stage) => {
+describeJourneys('silence', { only, rich: { pingSeconds: 5 }, bare: { pingSeconds: 5 } }, (stage) => {
   for (const server of ['rich', 'bare'] as const) {
     stage.journey(
       `neither the bot nor a person's own connection is lost for saying nothing, however long (${server})`,
@@ -74,7 +74,7 @@ describeJourneys('a limit of connections', { only, rich: { perHost: 4 }, bare: {
             'message',
             ({ message, nick }) => nick === 'hub' && String(message).endsWith(`> ${text}`),
             // Less than a message waits for a connection that is on its way.
-            10_000,
+            90_000,
           )
         for (const text of ['third', 'fourth', 'fifth']) {
           await erin.say(roomId, text)
@@ -107,7 +107,7 @@ describeJourneys('a limit of connections', { only, rich: { perHost: 4 }, bare: {
         await using again = await stage.world.ircPerson(server, bob.nick)
         await again.join(channel)
         await erin.say(roomId, 'and now?')
-        await again.waitFor('message', ({ message }) => String(message).endsWith('and now?'), 40_000)
+        await again.waitFor('message', ({ message }) => String(message).endsWith('and now?'))
         again.say(channel, 'welcome back')
         await alice.waitForText(roomId, 'welcome back')
       },

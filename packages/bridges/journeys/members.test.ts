@@ -65,7 +65,7 @@ describeJourneys('people of both sides', {}, (stage) => {
           topic: 'from here',
         })
         await alice.say(roomId, 'topic set')
-        const puppet = await bob.waitFor('message', (data) => data['message'] === 'topic set', 20_000)
+        const puppet = await bob.waitFor('message', (data) => data['message'] === 'topic set')
         assert.ok(
           !bob.seen.some(
             ({ type, data }) =>
@@ -84,9 +84,7 @@ describeJourneys('people of both sides', {}, (stage) => {
         await using dora = await stage.world.person('dora')
         await dora.user.call('POST', `/join/${encodeURIComponent(roomId)}`, {})
         await dora.say(roomId, 'me too')
-        const doras = String(
-          (await bob.waitFor('message', (data) => data['message'] === 'me too', 20_000))['nick'],
-        )
+        const doras = String((await bob.waitFor('message', (data) => data['message'] === 'me too'))['nick'])
         bob.raw(`KICK ${channel} ${doras} :be gone`)
         await alice.waitFor(
           roomId,
@@ -111,9 +109,7 @@ describeJourneys('people of both sides', {}, (stage) => {
         await using dora = await stage.world.person('dora')
         await dora.user.call('POST', `/join/${encodeURIComponent(roomId)}`, {})
         await dora.say(roomId, 'hello')
-        const nick = String(
-          (await bob.waitFor('message', (data) => data['message'] === 'hello', 20_000))['nick'],
-        )
+        const nick = String((await bob.waitFor('message', (data) => data['message'] === 'hello'))['nick'])
         await dora.user.call('POST', `/rooms/${encodeURIComponent(roomId)}/leave`, {})
         await bob.waitFor('part', (data) => data['nick'] === nick)
       },
@@ -125,9 +121,7 @@ describeJourneys('people of both sides', {}, (stage) => {
       await using dora = await stage.world.person('dora')
       await dora.user.call('POST', `/join/${encodeURIComponent(roomId)}`, {})
       await dora.say(roomId, 'first')
-      const nick = String(
-        (await bob.waitFor('message', (data) => data['message'] === 'first', 20_000))['nick'],
-      )
+      const nick = String((await bob.waitFor('message', (data) => data['message'] === 'first'))['nick'])
       bob.raw(`MODE ${channel} +b ${nick}!*@*`)
       bob.raw(`KICK ${channel} ${nick} :out`)
       await alice.waitFor(roomId, 'the room being told', ({ content }) =>
@@ -138,7 +132,7 @@ describeJourneys('people of both sides', {}, (stage) => {
         /This message did not reach #ban/.test(textOf(content['body'])),
       )
       await alice.say(roomId, 'third')
-      await bob.waitFor('message', (data) => data['message'] === 'third', 20_000)
+      await bob.waitFor('message', (data) => data['message'] === 'third')
       assert.ok(!bob.texts(channel).some((text) => text.includes('second')))
     })
   }

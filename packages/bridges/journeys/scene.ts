@@ -51,7 +51,7 @@ async function createScene(
   return {
     ...{ alice, bob, roomId, channel },
     bobReads: (text) =>
-      bob.waitFor('message', (data) => data['target'] === channel && data['message'] === text, 20_000),
+      bob.waitFor('message', (data) => data['target'] === channel && data['message'] === text),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }

@@ -63,11 +63,7 @@ describeJourneys('a room and an IRC channel', {}, (stage) => {
         ...{ msgtype: 'm.text', body: 'I have teh map' },
         'm.relates_to': { 'm.in_reply_to': { event_id: question.event_id } },
       })
-      const reply = await bob.waitFor(
-        'message',
-        (data) => String(data['message']).endsWith('I have teh map'),
-        20_000,
-      )
+      const reply = await bob.waitFor('message', (data) => String(data['message']).endsWith('I have teh map'))
       assert.match(String(reply['nick']), /^alice/, 'Alice has a connection of her own')
       const tags = reply['tags'] as Record<string, string>
       if (isRich) {
@@ -157,11 +153,7 @@ describeJourneys('a room and an IRC channel', {}, (stage) => {
       const { alice, bob, roomId } = s
       const url = await alice.upload(PNG, 'image/png')
       await alice.send(roomId, { msgtype: 'm.image', body: 'map.png', url, info: { size: PNG.length } })
-      const line = await bob.waitFor(
-        'message',
-        (data) => String(data['message']).startsWith('map.png'),
-        20_000,
-      )
+      const line = await bob.waitFor('message', (data) => String(data['message']).startsWith('map.png'))
       const link = /https?:\/\/\S+/.exec(String(line['message']))?.[0]
       assert.ok(link !== undefined)
       const fetched = await fetch(link)
@@ -174,10 +166,8 @@ describeJourneys('a room and an IRC channel', {}, (stage) => {
 
       const long = Array.from({ length: 12 }, (_, index) => `line number ${index}`).join('\n')
       await alice.say(roomId, long)
-      const paste = await bob.waitFor(
-        'message',
-        (data) => String(data['message']).startsWith('line number 0'),
-        20_000,
+      const paste = await bob.waitFor('message', (data) =>
+        String(data['message']).startsWith('line number 0'),
       )
       const rest = /https?:\/\/\S+/.exec(String(paste['message']))?.[0]
       assert.equal(await (await fetch(rest!)).text(), long)

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Clock } from '@causeway/store/clock/clock.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { startCauseway } from '@causeway/testkit/causeway.ts'
 import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
@@ -59,13 +60,13 @@ export const HOSTS: readonly HostKind[] = [
   { name: 'Causeway', start: startOurs },
 ]
 
-/** The tests do not wait as long as people do, and their servers have no limits. */
+/** The tests try again sooner than people have to, are more patient with a busy machine, and their servers have no limits. */
 export function hasten(server: IrcServerOptions): IrcServerOptions {
   return {
     ...server,
     flood: { burst: 1000, perSecond: 20_000, queueLimit: 5000 },
-    timing: { backoff: 100, backoffMax: 500, later: 200, delivery: 10_000, reclaim: 500, quit: 2_000 },
-    puppets: { ...server.puppets, patienceMs: 15_000 },
+    timing: { backoff: 100, backoffMax: 500, later: 200, delivery: 90_000, reclaim: 500, quit: 10_000 },
+    puppets: { ...server.puppets, patienceMs: 120_000 },
   }
 }
 
@@ -133,10 +134,10 @@ function note(level: string) {
 }
 
 /** Starts a hub in this process. */
-export function startHubHere(options: StandaloneOptions): Promise<Standalone> {
+export function startHubHere(options: StandaloneOptions, clock: Clock = systemClock): Promise<Standalone> {
   const log = { info: note('info'), warn: note('warn'), error: note('error') }
   return startStandalone(options, {
-    ...{ clock: systemClock, random: systemRandom, log, adjustIrc: hasten },
+    ...{ clock, random: systemRandom, log, adjustIrc: hasten },
     fetch: globalThis.fetch,
   })
 }
@@ -155,6 +156,8 @@ export interface World extends AsyncDisposable {
 
 /** How a world differs from the ordinary one. */
 export interface WorldOptions {
+  /** The hub's; the machine's unless given. */
+  readonly clock?: Clock
   /** Of both servers' entries in the hub's configuration. */
   readonly irc?: Partial<IrcServerConfig>
   readonly rich?: InspircdOptions
@@ -187,7 +190,7 @@ export async function startWorld(
   if ('skip' in host) return host
   undo.use(host)
   const at = { homeserverUrl: host.url, serverName: host.serverName }
-  const hub = await startHubHere({ ...main.options, ...at })
+  const hub = await startHubHere({ ...main.options, ...at }, options.clock)
   undo.defer(() => hub.stop())
   const kept = undo.move()
   return {

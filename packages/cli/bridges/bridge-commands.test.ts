@@ -86,7 +86,7 @@ describe('causeway admin bridge', () => {
     bob.say(CHANNEL, '!bridge accept')
     await roomHears(/^Connected with #Town\[1\] on home\./)
     await alice.say(roomId, 'hello from the room')
-    await bob.waitFor('message', ({ message }) => message === 'hello from the room', 20_000)
+    await bob.waitFor('message', ({ message }) => message === 'hello from the room')
     bob.say(CHANNEL, 'hello from the channel')
     await roomHears('hello from the channel')
   })
@@ -123,6 +123,8 @@ describe('causeway admin bridge', () => {
         key === '@_bridge_irc_home_bob:localhost' && content['membership'] === 'leave',
     )
     await alice.say(roomId, 'only for the room')
+    // The last traces of the link are removed after the ghosts.
+    while ((await list()).some(({ state }) => state === 'leaving'));
     assert.deepEqual(await list(), [])
     assert.match(await admin('unlink', 'home', CHANNEL), /exit 1: .*is not linked/)
     assert.ok(!bob.texts(CHANNEL).some((text) => text.includes('only for the room')))

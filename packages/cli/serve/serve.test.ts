@@ -61,18 +61,20 @@ async function start(name: string, args: readonly string[]): Promise<Running> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const listen = (chunk: Buffer): void => {
     said += chunk.toString()
-    const url = /listening on +(\S+)/.exec(said)?.[1]
+    const url = /listening on +(\S+)\n/.exec(said)?.[1]
     if (url !== undefined) resolve(url)
   }
   child.stdout.on('data', listen)
   child.stderr.on('data', listen)
-  child.on('exit', (code) => reject(new Error(`ended with ${code}:\n${said}`)))
+  child.on('close', (code) => reject(new Error(`ended with ${code}:\n${said}`)))
   return { child, url: await promise, said: () => said }
 }
 
 async function stop({ child }: Running): Promise<number | null> {
+  // Not `exit`: what it said last is still on its way to us then.
+  const closed = once(child, 'close') as Promise<[number | null]>
   child.kill('SIGTERM')
-  const [code] = (await once(child, 'exit')) as [number | null]
+  const [code] = await closed
   return code
 }
 

@@ -104,7 +104,7 @@ async function openPatiently(config: DatabaseConfig): Promise<OpenDatabase> {
       return await openDatabase(config, deps)
     } catch (error) {
       // PostgreSQL refuses connections while it recovers.
-      if (config.kind === 'sqlite' || attempt === 200) throw error
+      if (config.kind === 'sqlite' || attempt === 2000) throw error
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }

@@ -72,6 +72,9 @@ const EVENTS = [
   ...['userlist', 'irc error', 'invite', 'socket close', 'ctcp request', 'whois'],
 ]
 
+/** A machine ten times slower than an idle one; what comes, comes much sooner. */
+const PATIENCE_MS = 90_000
+
 /** Connects and registers a client. */
 export async function ircClient(options: IrcClientOptions): Promise<TestIrcClient> {
   const client = new framework.Client()
@@ -86,7 +89,7 @@ export async function ircClient(options: IrcClientOptions): Promise<TestIrcClien
   client.on('raw', (data) => {
     if (data['from_server'] === true) lines.push(String(data['line']))
   })
-  const waitFor: TestIrcClient['waitFor'] = (type, fits = () => true, ms = 10_000) =>
+  const waitFor: TestIrcClient['waitFor'] = (type, fits = () => true, ms = PATIENCE_MS) =>
     new Promise((resolve, reject) => {
       const check = (): void => {
         const found = seen.find((one) => one.type === type && fits(one.data))

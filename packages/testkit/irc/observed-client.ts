@@ -12,7 +12,7 @@ export interface ObservedClient extends AsyncDisposable {
   readonly client: IrcClient
   readonly events: readonly IrcEvent[]
   /**
-   * The first event from `after` (an index into `events`) on that fits, past or to come within 10 s; rejects with
+   * The first event from `after` (an index into `events`) on that fits, past or to come within 90 s; rejects with
    * what came instead.
    */
   waitFor<T extends IrcEvent['type']>(
@@ -44,7 +44,7 @@ export function observeClient(
     random: systemRandom,
     flood: { burst: 1000, perSecond: 20_000, queueLimit: 5000 },
     ...options,
-    timing: { backoff: 50, backoffMax: 500, later: 100, delivery: 10_000, ...options.timing },
+    timing: { backoff: 50, backoffMax: 500, later: 100, delivery: 90_000, ...options.timing },
     onEvent: (event) => {
       events.push(event)
       for (const check of waiting) check()
@@ -66,7 +66,7 @@ export function observeClient(
         waiting.delete(check)
         const last = events.slice(-10).map((event) => JSON.stringify({ ...event, isupport: undefined }))
         reject(new Error(`${nick}: no such "${type}" event; last:\n${last.join('\n')}`))
-      }, 60_000)
+      }, 90_000)
       waiting.add(check)
       check()
     })

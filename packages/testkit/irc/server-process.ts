@@ -24,7 +24,7 @@ export interface RunningServer extends AsyncDisposable {
   readonly port: number
   readonly ports: readonly number[]
   readonly pid: number
-  /** Ends the process (SIGTERM, after 3 s SIGKILL) and waits for it; the folder stays for `start`. */
+  /** Ends the process (SIGTERM, after 20 s SIGKILL) and waits for it; the folder stays for `start`. */
   stop(): Promise<void>
   /** Starts it again on the same ports after `stop` or `kill`. */
   start(): Promise<void>
@@ -36,10 +36,25 @@ export interface RunningServer extends AsyncDisposable {
   thaw(): void
 }
 
+/** How long a start may take: an idle machine needs a tenth of a second. */
+const START_MS = 120_000
+/** How long a server may take to see that we are gone again. */
+const FAREWELL_MS = 10_000
+/** How long a server may take to end in order. */
+const STOP_MS = 20_000
+
+/**
+ * Whether somebody listens. Waits until the server has closed its side too: so it reads what comes, and our look does not
+ * count any more among the connections that it takes from an address.
+ */
 async function answers(port: number): Promise<boolean> {
   const socket = connect({ host: '127.0.0.1', port })
   try {
     await once(socket, 'connect')
+    socket.resume()
+    socket.end()
+    // A server that resets the connection has seen its end as well.
+    await once(socket, 'close', { signal: AbortSignal.timeout(FAREWELL_MS) }).catch(() => undefined)
     return true
   } catch {
     return false
@@ -48,17 +63,23 @@ async function answers(port: number): Promise<boolean> {
   }
 }
 
+/** Some servers go on without a port that somebody took meanwhile. */
+const isWithoutPort = (log: readonly string[]): boolean =>
+  /address already in use|failed to bind/i.test(log.join(''))
+
 async function waitUntilReady(child: ChildProcess, ports: readonly number[], log: string[]): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
-    if (child.exitCode !== null || child.signalCode !== null) {
-      throw new Error(`the IRC server ended at once (code ${child.exitCode}): ${log.join('').slice(-2000)}`)
-    }
-    const up = await Promise.all(ports.map(answers))
-    if (up.every(Boolean)) return
-    await sleep(20)
+  const end = Date.now() + START_MS
+  const missing = new Set(ports)
+  while (missing.size > 0 && Date.now() < end) {
+    if (child.exitCode !== null || child.signalCode !== null || isWithoutPort(log)) break
+    await Promise.all([...missing].map(async (port) => (await answers(port)) && missing.delete(port)))
+    if (missing.size > 0) await sleep(20)
   }
+  if (missing.size === 0 && !isWithoutPort(log)) return
+  const code = child.exitCode ?? child.signalCode
   child.kill('SIGKILL')
-  throw new Error(`the IRC server did not listen within 10 s: ${log.join('').slice(-2000)}`)
+  const how = code === null ? `did not listen on ${[...missing].join()}` : `ended at once (${code})`
+  throw new Error(`the IRC server ${how}: ${log.join('').slice(-2000)}`)
 }
 
 async function launch(recipe: ServerRecipe, folder: string, ports: readonly number[]): Promise<ChildProcess> {
@@ -82,7 +103,7 @@ async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<
   child.kill(signal)
   // A frozen process handles SIGTERM only once it runs again.
   child.kill('SIGCONT')
-  const hard = setTimeout(() => child.kill('SIGKILL'), 3000)
+  const hard = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
   await exited
   clearTimeout(hard)
 }

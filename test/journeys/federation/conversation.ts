@@ -203,11 +203,16 @@ export function tellOfConversation(sides: Sides): void {
     const found = await gero.user.call('GET', `/directory/room/${encodeURIComponent(alias)}`)
     assert.equal(found['room_id'], roomId)
     const server = encodeURIComponent(hosts.serverName)
-    const listed = await gero.user.call('POST', `/publicRooms?server=${server}`, {
-      filter: { generic_search_term: localpart },
+    // Directories are made in the background.
+    const listed = await eventually('the room in the directory', async () => {
+      const filter = { generic_search_term: localpart }
+      const { chunk } = await gero.user.call('POST', `/publicRooms?server=${server}`, { filter })
+      return (
+        (chunk as JsonObject[]).some((room) => room['num_joined_members'] === 1) && (chunk as JsonObject[])
+      )
     })
     assert.deepEqual(
-      (listed['chunk'] as JsonObject[]).map((room) => [room['room_id'], room['num_joined_members']]),
+      listed.map((room) => [room['room_id'], room['num_joined_members']]),
       [[roomId, 1]],
     )
     await gero.user.call('POST', `/join/${encodeURIComponent(alias)}`, {})

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { registerUser, type TestUser } from '@causeway/testkit/matrix-client.ts'
-import type { SeenEvent } from '@causeway/testkit/matrix-person.ts'
 import { textOf } from '@causeway/testkit/text-of.ts'
-import { at, eventually } from './rooms.ts'
+import { at, eventually, readBack } from './rooms.ts'
 import type { Side } from './two-servers.ts'
 
 const MESSAGES = 1_000
@@ -21,20 +20,6 @@ async function sayMany(user: TestUser, roomId: string): Promise<void> {
 }
 
 const bodyOf = (voice: number, line: number): string => `voice ${voice}, line ${line}`
-
-/** Everything that was ever said in a room, read from its end to its beginning. */
-async function readBack(user: TestUser, roomId: string): Promise<SeenEvent[]> {
-  const events: SeenEvent[] = []
-  let from = ''
-  for (;;) {
-    const path = `${at(roomId)}/messages?dir=b&limit=100${from === '' ? '' : `&from=${encodeURIComponent(from)}`}`
-    const page = await user.call('GET', path)
-    events.push(...(page['chunk'] as unknown as SeenEvent[]))
-    const end = page['end'] as string | undefined
-    if (end === undefined || end === from) return events
-    from = end
-  }
-}
 
 /** Whoever comes late reads what was before, fetched from the other server as they go back. */
 export function tellOfHistory(sides: () => readonly [hosts: Side, guests: Side]): void {

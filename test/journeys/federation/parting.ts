@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { MatrixPerson } from '@causeway/testkit/matrix-person.ts'
-import { PATIENCE_MS, agree, join, leave, seeMembership, setMembership, setState, talk } from './rooms.ts'
+import { agree, findTexts, join, leave, seeMembership, setMembership, setState, talk } from './rooms.ts'
 import type { Side, TwoServers } from './two-servers.ts'
 
 async function sayAll(person: MatrixPerson, roomId: string, texts: readonly string[]): Promise<void> {
   for (const text of texts) await person.say(roomId, text)
-}
-
-async function seeAll(person: MatrixPerson, roomId: string, texts: readonly string[]): Promise<void> {
-  for (const text of texts) await person.waitForText(roomId, text, PATIENCE_MS)
 }
 
 const numbered = (what: string): string[] => Array.from({ length: 20 }, (_, index) => `${what} ${index}`)
@@ -55,8 +51,8 @@ export function tellOfParting(
       // Somebody is heard from, and what waited is sent.
       await gero.say(roomId, 'are you there?')
       await hanna.say(roomId, 'here we are again')
-      await seeAll(hanna, roomId, [...there, 'are you there?'])
-      await seeAll(gero, roomId, [...here, 'here we are again'])
+      await findTexts(hanna, roomId, [...there, 'are you there?'])
+      await findTexts(gero, roomId, [...here, 'here we are again'])
       const state = await agree(hanna, gero, roomId)
       const keys = Object.keys(state)
       for (const key of ['hosts', 'guests', 'both']) assert.ok(keys.includes(`org.example.log ${key}`), key)
@@ -89,8 +85,8 @@ export function tellOfParting(
     await world().mend()
     await gero.say(roomId, 'gero again')
     await hanna.say(roomId, 'hanna again')
-    await seeAll(hanna, roomId, ['gero again'])
-    await seeAll(gero, roomId, ['hanna again'])
+    await findTexts(hanna, roomId, ['gero again'])
+    await findTexts(gero, roomId, ['hanna again'])
     await agree(hanna, gero, roomId)
     await talk(hanna, gero, roomId, 'as equals, after all')
     const after = await agree(hanna, gero, roomId)
@@ -113,8 +109,8 @@ export function tellOfParting(
     await world().mend()
     await gero.say(roomId, 'the wind drops')
     await hanna.say(roomId, 'the sun comes out')
-    await seeAll(hanna, roomId, [...there, 'the wind drops'])
-    await seeAll(gero, roomId, [...here, 'the sun comes out'])
+    await findTexts(hanna, roomId, [...there, 'the wind drops'])
+    await findTexts(gero, roomId, [...here, 'the sun comes out'])
     await agree(hanna, gero, roomId)
   })
 }

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import { request } from '@causeway/testkit/matrix-client.ts'
+import { request, type TestUser } from '@causeway/testkit/matrix-client.ts'
 import type { MatrixPerson, SeenEvent } from '@causeway/testkit/matrix-person.ts'
 import type { Side } from './two-servers.ts'
 
-/** How long a journey waits for what has to come: two servers on two busy cores. */
-export const PATIENCE_MS = 60_000
+/**
+ * How long a journey waits for what has to come. A Synapse that was cut off looks only once a minute for servers that it
+ * owes something, if it is not told that they are there again.
+ */
+export const PATIENCE_MS = 180_000
 
 export const at = (roomId: string): string => `/rooms/${encodeURIComponent(roomId)}`
 
@@ -84,6 +87,35 @@ export function seeInvite(person: MatrixPerson, roomId: string, since = 0): Prom
 /** Sees that they are no longer in a room. */
 export async function seeRemoved(person: MatrixPerson, roomId: string, since: number): Promise<void> {
   await person.waitInSync(`${roomId} gone`, ({ rooms }) => rooms?.leave?.[roomId], { since, ms: PATIENCE_MS })
+}
+
+/** Everything that the room has, read from its end to its beginning. */
+export async function readBack(user: TestUser, roomId: string): Promise<SeenEvent[]> {
+  const events: SeenEvent[] = []
+  let from = ''
+  for (;;) {
+    const path = `${at(roomId)}/messages?dir=b&limit=100${from === '' ? '' : `&from=${encodeURIComponent(from)}`}`
+    const page = await user.call('GET', path)
+    events.push(...(page['chunk'] as unknown as SeenEvent[]))
+    const end = page['end'] as string | undefined
+    if (end === undefined || end === from) return events
+    from = end
+  }
+}
+
+/**
+ * Waits until the room's history has all of these texts: whoever was away for long is shown the newest of what they
+ * missed, and reads the rest going back.
+ */
+export async function findTexts(
+  { user, userId }: MatrixPerson,
+  roomId: string,
+  texts: readonly string[],
+): Promise<void> {
+  await eventually(`all of ${texts.join(', ')} for ${userId}`, async () => {
+    const bodies = new Set((await readBack(user, roomId)).map(({ content }) => content['body']))
+    return texts.every((text) => bodies.has(text))
+  })
 }
 
 /** Both say something, and the other reads it. */

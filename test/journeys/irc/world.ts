@@ -81,7 +81,7 @@ export async function connectBob(irc: RunningServer): Promise<TestIrcClient> {
 export async function bobReads(
   { bob }: World,
   fits: string | RegExp | ((text: string) => boolean),
-  ms = 30_000,
+  ms?: number,
 ): Promise<Record<string, unknown>> {
   const check = (text: string): boolean =>
     typeof fits === 'function' ? fits(text) : typeof fits === 'string' ? text === fits : fits.test(text)
@@ -147,12 +147,27 @@ export async function readHistory({ aliceUser, roomId }: World): Promise<History
 
 /** Resolves once the room has a text like this: also where a client that fell behind was not shown it. */
 export async function findInHistory(world: World, text: RegExp): Promise<void> {
-  const end = Date.now() + 60_000
+  const end = Date.now() + 90_000
   const isThere = async (): Promise<boolean> =>
     (await readHistory(world)).some(({ content: { body } }) => typeof body === 'string' && text.test(body))
   while (!(await isThere())) {
     if (Date.now() > end) throw new Error(`the room did not get in time: ${text}`)
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+/** What the bot answers to `!irc status` in the room. */
+async function askStatus(world: World): Promise<string> {
+  const asked = await aliceSays(world, '!irc status')
+  const answer = await aliceSees(world, 'the status', (event) => event.replyEventId === asked)
+  return String(answer.getContent()['body'])
+}
+
+/** Asks how the link is doing until it is gone: both sides are told of its end while its last traces are still removed. */
+export async function seeUnlinked(world: World): Promise<string> {
+  for (const end = Date.now() + 90_000; ;) {
+    const status = await askStatus(world)
+    if (!/: leaving,/.test(status) || Date.now() > end) return status
   }
 }
 

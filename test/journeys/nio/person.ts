@@ -9,7 +9,7 @@ import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
 export const NIO_PACKAGES = ['matrix-nio[e2e]==0.26.0']
 
 const PROGRAM = path.join(import.meta.dirname, 'person.py')
-const TIMEOUT_MS = 20_000
+const TIMEOUT_MS = 90_000
 const LOOK_AGAIN_MS = 100
 
 /** An event as matrix-nio understood it. */
@@ -36,7 +36,7 @@ export interface NioView {
 export interface NioPerson extends AsyncDisposable {
   /** One order of `person.py`; rejects with nio's error. */
   do<T extends JsonValue | null = JsonValue>(order: string, input?: JsonObject): Promise<T>
-  /** Resolves once `check` holds for what has been seen; rejects after 20 s. */
+  /** Resolves once `check` holds for what has been seen; rejects after 90 s. */
   until<T>(what: string, check: (seen: NioView) => T | undefined | false): Promise<T>
 }
 

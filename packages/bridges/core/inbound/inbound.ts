@@ -36,6 +36,8 @@ export class Inbound {
   #isStoring = false
   readonly #running = new Map<number, boolean>()
   #idle: (() => void)[] = []
+  /** Who waits for a portal to have nothing under way. */
+  readonly #leaving = new Map<number, readonly (() => void)[]>()
 
   constructor(hub: HubContext) {
     this.#hub = hub
@@ -68,6 +70,14 @@ export class Inbound {
   settle(): Promise<void> {
     if (!this.#isStoring && this.#running.size === 0) return Promise.resolve()
     return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  /** Resolves when nothing of a portal is under way into its room: for whoever took care that nothing more begins. */
+  settlePortal(portalNid: number): Promise<void> {
+    if (!this.#running.has(portalNid)) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#leaving.set(portalNid, [...(this.#leaving.get(portalNid) ?? []), resolve])
+    })
   }
 
   /** Where only those who spoke have ghosts, the comings and goings of others leave no trace. */
@@ -132,6 +142,8 @@ export class Inbound {
       }
     }
     this.#running.delete(portalNid)
+    for (const wake of this.#leaving.get(portalNid) ?? []) wake()
+    this.#leaving.delete(portalNid)
     this.#tellIdle()
   }
 

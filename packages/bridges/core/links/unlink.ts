@@ -55,6 +55,8 @@ export async function runUnlink(hub: HubContext, link: Link): Promise<void> {
   await commitSteps(hub, [deleteLane(portalLane(portal.nid)), deleteInbox(portal.nid)])
   await tellBothSides(hub, link)
   await hub.networks.get(portal.network)?.close(portal, 'the bridge was ended')
+  // What was heard last may still be bringing its ghost into the room.
+  await hub.settlePortal(portal.nid)
   if (options.leaving?.removeGhosts !== false) {
     for (const userId of [...(await hub.ghosts.members(portal.nid))]) {
       await hub.ghosts.leave(link, userId, `no longer connected with ${portal.name}`)

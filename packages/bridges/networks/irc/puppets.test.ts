@@ -19,7 +19,7 @@ test('where there is no room for all, the connection that was silent for longest
   const pool = new PuppetPool({
     options: {
       dial: { host: server.host, port: server.port },
-      puppets: { max: 2, suffix: '', idleMs: 0, patienceMs: 10_000 },
+      puppets: { max: 2, suffix: '', idleMs: 0, patienceMs: 90_000 },
       flood: { burst: 100, perSecond: 100, queueLimit: 100 },
     } as IrcServerOptions,
     ...{ clock: systemClock, random: systemRandom },

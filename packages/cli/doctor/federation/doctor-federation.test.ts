@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:https'
-import { createServer as createTcpServer, type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
@@ -15,6 +15,7 @@ import { testConfig } from '@causeway/homeserver/test-server.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { makeAuthority } from '@causeway/testkit/certificates.ts'
+import { freePort } from '@causeway/testkit/free-port.ts'
 import { startDnsServer, type DnsServer } from '@causeway/testkit/dns-server.ts'
 import type { Finding } from '../finding.ts'
 import { checkFederation } from './check-federation.ts'
@@ -68,11 +69,7 @@ before(async () => {
     federation: { ...base.federation, delegate: `${CHAT}:443`, ca_certificates: [authorityFile] },
   }
   // Nobody may listen on port 443 or 8448 in a test: what goes there goes to the servers above, or nowhere.
-  const free = createTcpServer().listen(0, '127.0.0.1')
-  await once(free, 'listening')
-  const nowhere = (free.address() as AddressInfo).port
-  free.close()
-  await once(free, 'close')
+  const nowhere = await freePort()
   const route = (host: string, port: number): number =>
     port !== 443 ? nowhere : host === NAME ? portOf(web) : host === CHAT ? portOf(chat) : nowhere
   parts = {

@@ -58,7 +58,7 @@ if ('skip' in server) {
       /in use by another Causeway process \(connected from 127\.0\.0\.1 since \d.*, server process \d+\)\. Stop that one/,
     )
     await db[Symbol.asyncDispose]()
-    await holdDatabase(session, 5_000)
+    await holdDatabase(session, 90_000)
     await session.close()
   })
 

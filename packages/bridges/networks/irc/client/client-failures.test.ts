@@ -3,10 +3,13 @@ import { describe, test } from 'node:test'
 import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
 import { ircClient } from '@causeway/testkit/irc/irc-client.ts'
 import { startNgircd } from '@causeway/testkit/irc/ngircd.ts'
+import { leapingClock } from '@causeway/testkit/leaping-clock.ts'
 import { observeClient, startObservedClient } from '@causeway/testkit/irc/observed-client.ts'
 import { startSaslServices } from '@causeway/testkit/irc/sasl-services.ts'
 import type { RunningServer } from '@causeway/testkit/irc/server-process.ts'
 import type { SendOutcome } from './deliveries.ts'
+
+const MINUTE = 60_000
 
 type Operated = RunningServer & { readonly operator: { readonly name: string; readonly password: string } }
 
@@ -124,17 +127,26 @@ for (const { name, start, ban } of servers) {
 
     test('a frozen server is noticed, and returned to when it thaws', async () => {
       await using server = await start()
+      const clock = leapingClock()
       await using us = await startObservedClient(server, 'bridge', {
-        timing: { idle: 200, pong: 200, registration: 300, reclaim: 0 },
+        clock,
+        timing: { idle: MINUTE, pong: MINUTE, registration: MINUTE, delivery: 60 * MINUTE, reclaim: 0 },
       })
       await us.client.join('#ice')
       server.freeze()
       const frozen = us.events.length
       const said = us.client.say({ kind: 'message', target: '#ice', text: 'anybody?' })
-      const end = await us.waitFor('disconnected', () => true, frozen)
-      assert.equal(end.reason, 'silent')
-      assert.deepEqual(await said, { kind: 'uncertain', reason: 'disconnected' })
-      await us.waitFor('disconnected', (event) => event.reason === 'registration-timeout')
+      // It waits a minute until it asks, one for an answer, and one each time for a welcome.
+      const passing = setInterval(() => clock.leap(MINUTE), 100)
+      try {
+        const end = await us.waitFor('disconnected', () => true, frozen)
+        assert.equal(end.reason, 'silent')
+        assert.deepEqual(await said, { kind: 'uncertain', reason: 'disconnected' })
+        await us.waitFor('disconnected', (event) => event.reason === 'registration-timeout')
+      } finally {
+        clearInterval(passing)
+      }
+      const end = us.events[frozen]!
       server.thaw()
       await us.waitFor('join', (event) => event.own && event.channel === '#ice', us.events.indexOf(end))
     })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
+import { systemClock } from '@causeway/store/clock/system.ts'
 import { ircClient } from '@causeway/testkit/irc/irc-client.ts'
 import { startNgircd } from '@causeway/testkit/irc/ngircd.ts'
 import { startObservedClient } from '@causeway/testkit/irc/observed-client.ts'
@@ -84,13 +85,18 @@ describe('a thousand lines', { concurrency: 2 }, () => {
 
   test('more lines than the queue holds are handed back, the rest goes out', async () => {
     await using server = await startNgircd()
+    let standsAt: number | undefined
     await using us = await startObservedClient(server, 'bridge', {
+      clock: { ...systemClock, monotonic: () => standsAt ?? systemClock.monotonic() },
       flood: { burst: 5, perSecond: 500, queueLimit: 50 },
     })
     await us.client.join('#full')
+    // All in one moment, however long this machine takes for it.
+    standsAt = systemClock.monotonic()
     const said = Array.from({ length: 100 }, (_, line) =>
       us.client.say({ kind: 'message', target: '#full', text: `${line}` }),
     )
+    standsAt = undefined
     const kinds = (await Promise.all(said)).map((outcome) =>
       'reason' in outcome ? outcome.reason : outcome.kind,
     )
