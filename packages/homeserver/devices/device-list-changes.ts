@@ -54,26 +54,38 @@ export async function findDeviceListChanges(
   const completed = await completedRooms(hs, question)
   if (events.length === 0 && completed.size === 0 && !mayHaveChangedDevices(hs, question)) return undefined
   const stays = await collectStays(hs.rooms, events)
-  const reader = readerRoomsOf(
-    question.rooms,
-    new Map([...completed, ...(stays.get(question.userId) ?? new Map<number, Stay>())]),
-  )
-  const { devices, signed } = await readChangedUsers(hs, question, reader, stays)
-  const joined = await readJoinedRooms(hs, reader, new Set([...devices, ...stays.keys()]))
-  const found = compare(hs, question.userId, { reader, stays, devices, signed, joined })
+  const reader = readerRoomsOf(question.rooms, stays.get(question.userId))
+  const { devices: changed, signed } = await readChangedUsers(hs, question, reader, stays)
+  const devices = new Set([...changed, ...(await readChangedUnseen(hs, question, completed))])
+  const came = new Map([...completed].filter(([, room]) => room.isEncrypted))
+  const all = [...reader.changing.keys(), ...came.keys()]
+  const joined = await readJoinedRooms(hs, reader, all, new Set([...devices, ...stays.keys()]))
+  const meetsMore = isInPartialRoom(hs, question, reader)
+  const found = compare(hs, question.userId, { reader, stays, came, devices, signed, joined, meetsMore })
   return found.changed.length === 0 && found.left.length === 0 ? undefined : found
 }
 
+/** A room that was joined fast and whose members came in the stretch. */
+interface CompletedRoom {
+  /** When they came. */
+  readonly position: number
+  /** When the room was joined. */
+  readonly joinedAt: number
+  readonly isEncrypted: boolean
+}
+
+type CompletedRooms = ReadonlyMap<number, CompletedRoom>
+
 /**
- * Encrypted rooms that were joined fast and whose members came in the stretch: as if the reader had come into them
- * then. In others nobody needs to know the devices of all members.
+ * Rooms that were joined fast and whose members came in the stretch. The reader did not come into them then: they were
+ * there since the join, and with them everybody who was known to be.
  */
 async function completedRooms(
   { rooms: engine }: Deps,
   { rooms, after, upTo }: DeviceListQuestion,
-): Promise<Map<number, Stay>> {
+): Promise<CompletedRooms> {
   const { partial } = engine
-  const completed = new Map<number, Stay>()
+  const completed = new Map<number, CompletedRoom>()
   if (partial.lastWhole() <= after) return completed
   for (const roomId of rooms.joined) {
     const { roomNid } = rooms.byId.get(roomId)!
@@ -81,10 +93,41 @@ async function completedRooms(
     if (position <= after || position > upTo) continue
     const room = await getRoomByNid(engine, roomNid)
     const [encryption] = await readNewestState(engine, room, [{ type: 'm.room.encryption', stateKey: '' }])
-    if (encryption === undefined) continue
-    completed.set(roomNid, { wasJoined: false, changes: [{ position, isJoined: true }] })
+    const joinedAt = partial.partialSince(roomNid) ?? position
+    completed.set(roomNid, { position, joinedAt, isEncrypted: encryption !== undefined })
   }
   return completed
+}
+
+/**
+ * Users of other servers whose devices changed while it was not known that they are members of a room: readers could not
+ * be told. In encrypted rooms whoever came is news anyway; in others nobody needs to know the devices of all members.
+ */
+async function readChangedUnseen(
+  { db, rooms }: Deps,
+  { upTo }: DeviceListQuestion,
+  completed: CompletedRooms,
+): Promise<UserId[]> {
+  const found: UserId[] = []
+  for (const [roomNid, { joinedAt, isEncrypted }] of completed) {
+    if (isEncrypted) continue
+    const members = { roomNids: [roomNid], userIds: [] }
+    const changed = await listChangedDeviceLists(db, { after: joinedAt, upTo }, members)
+    found.push(...(changed as UserId[]).filter((userId) => serverNameOf(userId) !== rooms.serverName))
+  }
+  return found
+}
+
+/** Whether the reader came into a room of whose members most are not known yet. */
+function isInPartialRoom(
+  { rooms: { partial } }: Deps,
+  { upTo }: DeviceListQuestion,
+  { changing }: ReaderRooms,
+): boolean {
+  return [...changing].some(
+    ([roomNid, stay]) =>
+      isComingIn(stay) && (partial.find(roomNid) !== undefined || (partial.wholeSince(roomNid) ?? 0) > upTo),
+  )
 }
 
 /** All with whom a room is shared: what is always right, if more than needed, after a very long absence. */
@@ -99,22 +142,26 @@ interface Facts {
   readonly signed: readonly UserId[]
   readonly reader: ReaderRooms
   readonly stays: Stays
+  /** Rooms whose members came in the stretch and are news therefore. */
+  readonly came: CompletedRooms
   /** Users whose devices changed. */
   readonly devices: ReadonlySet<UserId>
   /** Which of the reader's rooms each user in question is joined to now. */
   readonly joined: ReadonlyMap<UserId, ReadonlySet<number>>
+  /** The reader came into a room with people who are not known yet. */
+  readonly meetsMore: boolean
 }
 
 function compare(
   hs: Deps,
   userId: UserId,
-  { reader, stays, devices, signed, joined }: Facts,
+  { reader, stays, came, devices, signed, joined, meetsMore }: Facts,
 ): DeviceListChanges {
   const found: DeviceListChanges = { changed: [...signed], left: [] }
-  let meets = false
+  let meets = meetsMore
   for (const [other, rooms] of joined) {
     if (other === userId) continue
-    const sharing = sharingOf(reader, rooms, stays.get(other))
+    const sharing = sharingOf(reader, rooms, withCame(stays.get(other), rooms, came))
     if (!sharing.atAnyTime) continue
     const isNews = !sharing.atStart || devices.has(other) || wasOutOfSight(hs, other, sharing)
     if (isNews && !signed.includes(other)) found.changed.push(other)
@@ -130,11 +177,28 @@ function wasOutOfSight({ rooms }: Deps, userId: UserId, { throughout, atEnd }: S
   return atEnd && !throughout && serverNameOf(userId) !== rooms.serverName
 }
 
+/** The stays of somebody who came with all members of a room, as far as is known: who was there before is among them. */
+function withCame(
+  stays: ReadonlyMap<number, Stay> | undefined,
+  joined: ReadonlySet<number>,
+  came: CompletedRooms,
+): ReadonlyMap<number, Stay> | undefined {
+  if (came.size === 0) return stays
+  const all = new Map(stays)
+  for (const [roomNid, { position }] of came) {
+    if (!joined.has(roomNid) || all.has(roomNid)) continue
+    all.set(roomNid, { wasJoined: false, changes: [{ position, isJoined: true }] })
+  }
+  return all
+}
+
 /** The reader came into a room. Who is new to them there may hear from any of their devices, which shall know each other. */
 function cameIn({ changing }: ReaderRooms): boolean {
-  return [...changing.values()].some(
-    ({ wasJoined, changes }) => !wasJoined && changes.at(-1)?.isJoined === true,
-  )
+  return [...changing.values()].some(isComingIn)
+}
+
+function isComingIn({ wasJoined, changes }: Stay): boolean {
+  return !wasJoined && changes.at(-1)?.isJoined === true
 }
 
 function mayHaveChangedDevices(hs: Deps, { after }: LogRange): boolean {
@@ -204,10 +268,11 @@ async function readChangedUsers(
 /** Up to so many users, their rooms are looked up one by one, mostly in memory. */
 const FEW_USERS = 50
 
-/** The reader's rooms that others are joined to now: the users asked for, and all members of rooms in change. */
+/** The reader's rooms that others are joined to now: the users asked for, and all members of some rooms. */
 async function readJoinedRooms(
   hs: Deps,
   { steady, changing }: ReaderRooms,
+  allOf: readonly number[],
   users: ReadonlySet<UserId>,
 ): Promise<Map<UserId, Set<number>>> {
   const joined = new Map<UserId, Set<number>>([...users].map((userId) => [userId, new Set()]))
@@ -218,8 +283,7 @@ async function readJoinedRooms(
     else rooms.add(roomNid)
   }
   const rows = users.size > FEW_USERS ? await listJoinedRoomsOf(hs.db, [...users], [...mine]) : []
-  if (changing.size > 0)
-    rows.push(...(await listJoinedRoomsOfMembers(hs.db, [...changing.keys()], [...mine])))
+  if (allOf.length > 0) rows.push(...(await listJoinedRoomsOfMembers(hs.db, allOf, [...mine])))
   for (const row of rows) note(row.user_id as UserId, row.room_nid)
   if (users.size > FEW_USERS) return joined
   for (const userId of users) {

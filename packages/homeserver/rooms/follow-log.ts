@@ -18,7 +18,10 @@ export function followLog(engine: RoomEngine, bus: Bus): void {
     for (const entry of entries) {
       engine.ignored.apply(entry)
       if (entry.kind === 'purge') forgetRoom(engine, entry)
-      if (entry.kind === 'room_whole') engine.members.recount(entry.roomNid)
+      if (entry.kind === 'room_whole') {
+        engine.partial.logged(entry.roomNid, entry.position)
+        engine.members.recount(entry.roomNid)
+      }
       for (const change of memberChangesOf(entry)) engine.members.apply(change)
       if (entry.kind === 'event') engine.related.apply(entry.event)
     }

@@ -9,7 +9,7 @@ import { storedEventOfRow } from '../rooms/stored-event.ts'
 
 /** That the members of a room are to be looked at, all of them. */
 function whole(position: number, roomId: RoomId, roomNid: number): LogEntry {
-  const nothing = { memberChanges: [], missedServers: [], devicesChanged: [] }
+  const nothing = { memberChanges: [], missedServers: [] }
   return { kind: 'room_whole', position, roomId, roomNid, ...nothing }
 }
 

@@ -164,8 +164,6 @@ export interface RoomWholeEntry {
   readonly memberChanges: readonly MemberChange[]
   /** Servers that were in the room without our knowing: what they have missed is on its way to them. */
   readonly missedServers: readonly ServerName[]
-  /** Users whose devices changed while it was not known whether they are members. */
-  readonly devicesChanged: readonly UserId[]
 }
 
 /** A room was purged: whoever keeps anything of it lets go of it. Its rows go afterwards, in portions. */

@@ -1,4 +1,5 @@
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { Bus } from '@causeway/store/bus/local.ts'
 import type { Random } from '@causeway/store/clock/clock.ts'
@@ -12,7 +13,6 @@ import { claimRemoteKeys } from './claim-remote.ts'
 import { createCopyGuard, type CopyDeps } from './copies.ts'
 import { applyUpdates, type UserUpdates } from './device-updates.ts'
 import type { FetchOptions } from './fetch-identities.ts'
-import { followNewMembers } from './follow-new-members.ts'
 import { followSharing } from './follow-sharing.ts'
 import { queryRemoteKeys, type RemoteAnswer, type RemoteQuestion } from './query-remote.ts'
 import { createResync } from './resync.ts'
@@ -25,7 +25,8 @@ export interface RemoteDevices extends AsyncDisposable {
     options: FetchOptions,
   ): Promise<{ keys: JsonObject; failures: Readonly<Record<string, ServerFailure>> }>
   /**
-   * Takes in what their server says of its users; of those who share no room with a user of ours, nothing.
+   * Takes in what their server says of its users; of those who share no room with a user of ours, nothing. Of a room
+   * whose members are missing, whoever may be one counts: who reads it is told once they are there.
    * Durable once it resolves. @returns how many users were left out
    */
   receive(updates: readonly UserUpdates[]): Promise<number>
@@ -55,7 +56,6 @@ export function createRemoteDevices(deps: RemoteDevicesDeps): RemoteDevices {
     const stale = await Promise.all(updates.map((one) => applyUpdates(guard, deps, one)))
     if (stale.includes(true)) resync.wake()
   }
-  const newMembers = followNewMembers(deps, apply)
   return {
     async query(question) {
       // A copy that has just become worthless is gone before it is read.
@@ -64,27 +64,26 @@ export function createRemoteDevices(deps: RemoteDevicesDeps): RemoteDevices {
     },
     claim: (wishes, options) => claimRemoteKeys(deps.client, wishes, options),
     async receive(updates) {
-      const sharers = await listSharingUsers(
-        deps.db,
-        updates.map(({ userId }) => userId),
+      const { partial } = deps.rooms
+      const userIds = updates.map(({ userId }) => userId)
+      // Asked before the query: of a room that becomes whole meanwhile, one of the two knows.
+      const perhaps = new Map(userIds.map((userId) => [userId, partial.roomsWith(serverNameOf(userId))]))
+      const sharers = await listSharingUsers(deps.db, userIds)
+      const admitted = updates.filter(
+        ({ userId }) => sharers.has(userId) || partial.admitDevices(userId, perhaps.get(userId)!),
       )
-      const known = updates.filter(({ userId }) => sharers.has(userId))
-      const others = updates.filter(({ userId }) => !sharers.has(userId))
-      const strangers = others.filter(({ userId }) => !deps.rooms.partial.noteDevices(userId))
-      await apply(known)
-      return strangers.length
+      await apply(admitted)
+      return updates.length - admitted.length
     },
     heardFrom: (server) => resync.heardFrom(server),
     async idle() {
       await sharing.idle()
-      await newMembers.idle()
       await guard.queue.idle()
       await resync.idle()
     },
     async [Symbol.asyncDispose]() {
       await resync[Symbol.asyncDispose]()
       await sharing[Symbol.asyncDispose]()
-      await newMembers[Symbol.asyncDispose]()
       await guard.queue.idle()
     },
   }

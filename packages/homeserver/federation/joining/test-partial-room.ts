@@ -52,6 +52,8 @@ export interface PartialScene extends AsyncDisposable {
   send(event: ForgedEvent): Promise<EventId>
   /** Nothing is held back any more. */
   release(): void
+  /** Our server ends, whatever it was about, and another is there on what it left; nothing is held back. */
+  restart(): Promise<void>
   /** The members come. */
   complete(): Promise<void>
   /** Of Bob, or another of ours, with members as they are needed. */
@@ -86,19 +88,45 @@ function forge(
 
 const LAZY = segment('{"room":{"state":{"lazy_load_members":true}}}')
 
-/** @param power levels of users beside Alice, who made the room */
-export async function openPartialRoom(driver: ServerDriver, power: JsonObject = {}): Promise<PartialScene> {
-  const peers = createTestPeers()
-  const resident = await peers.start(driver, 'resident.example')
-  const ours = await peers.start(driver, 'ours.example')
-  const [alice, bob] = [await resident.register('alice'), await ours.register('bob')]
-  const ask: PartialScene['ask'] = ok
-  const made = await ask(resident, alice, 'POST', '/createRoom', {
+export const ENCRYPTED: JsonObject = {
+  initial_state: [
+    { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } },
+  ],
+}
+
+async function deliver(from: TestServer, to: TestServer, number: number, pdu: JsonObject): Promise<void> {
+  const { clock, federation, serverName } = from.hs
+  await federation.client.request(to.hs.serverName, {
+    method: 'PUT',
+    path: `/_matrix/federation/v1/send/forged${number}`,
+    body: { origin: serverName, origin_server_ts: clock.now(), pdus: [pdu] },
+  })
+  // What it refers to is fetched.
+  await to.hs.receiving.inbox.idle()
+}
+
+function requestOf({ userId }: TestLogin, power: JsonObject, more: JsonObject): JsonObject {
+  return {
     preset: 'public_chat',
     room_version: '11',
     topic: 'As it was',
-    power_level_content_override: { users: { [alice.userId]: 100, ...power } },
-  })
+    power_level_content_override: { users: { [userId]: 100, ...power } },
+    ...more,
+  }
+}
+
+/** @param power levels of users beside Alice, who made the room @param more of the request that makes it */
+export async function openPartialRoom(
+  driver: ServerDriver,
+  power: JsonObject = {},
+  more: JsonObject = {},
+): Promise<PartialScene> {
+  const peers = createTestPeers()
+  const resident = await peers.start(driver, 'resident.example')
+  let ours = await peers.start(driver, 'ours.example')
+  const [alice, bob] = [await resident.register('alice'), await ours.register('bob')]
+  const ask: PartialScene['ask'] = ok
+  const made = await ask(resident, alice, 'POST', '/createRoom', requestOf(alice, power, more))
   const roomId = made['room_id'] as RoomId
   const room = (await findRoom(resident.hs.rooms, roomId))!
   let release = (): void => undefined
@@ -108,7 +136,14 @@ export async function openPartialRoom(driver: ServerDriver, power: JsonObject = 
   return {
     peers,
     resident,
-    ours,
+    get ours() {
+      return ours
+    },
+    async restart() {
+      release()
+      ours = await ours.restart()
+      ours.hs.joining.completion.start()
+    },
     alice,
     bob,
     roomId,
@@ -127,16 +162,9 @@ export async function openPartialRoom(driver: ServerDriver, power: JsonObject = 
       return partial.eventId
     },
     async send(event) {
-      const { signer, clock, federation } = resident.hs
+      const { signer, clock } = resident.hs
       const built = forge(room, { ...event, prev: event.prev ?? last! }, { depth: depth++, ts: clock.now() })
-      const pdu = signEvent(room.rules, built.pdu, signer) as unknown as JsonObject
-      await federation.client.request(ours.hs.serverName, {
-        method: 'PUT',
-        path: `/_matrix/federation/v1/send/forged${sent++}`,
-        body: { origin: resident.hs.serverName, origin_server_ts: clock.now(), pdus: [pdu] },
-      })
-      // What it refers to is fetched.
-      await ours.hs.receiving.inbox.idle()
+      await deliver(resident, ours, sent++, signEvent(room.rules, built.pdu, signer) as unknown as JsonObject)
       if (event.prev === undefined) last = built.eventId
       return built.eventId
     },

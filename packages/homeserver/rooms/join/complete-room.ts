@@ -1,6 +1,6 @@
 import type { Membership } from '@causeway/matrix/event-auth/membership.ts'
 import type { ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
-import type { MemberChange, RoomWholeEntry } from '@causeway/store/log/entry.ts'
+import type { MemberChange, RoomWholeEntry, StoredEvent } from '@causeway/store/log/entry.ts'
 import { packStateKey, unpackStateKey } from '@causeway/matrix/event-auth/state-key.ts'
 import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import { internKeys } from '@causeway/store/state/keys.ts'
@@ -23,9 +23,6 @@ import { forgetJudged, judgeSinceJoin, type Judgement } from './rejudge.ts'
 import { createRerooting } from './reroot.ts'
 import { storeTold, type HeldEvents } from './store-told.ts'
 import { newMembershipsOfOurs } from './new-memberships.ts'
-
-/** Events of the room that are read anew at once. */
-const PORTION = 500
 
 /** What came of the events that were judged while the room was partial. */
 export interface CompletedRoom {
@@ -76,27 +73,33 @@ async function complete(engine: RoomEngine, write: RoomWrite, input: Input): Pro
     const completion = await build(engine, write, input)
     const { judgement, memberChanges, missedServers } = completion
     const isOverturned = judgement.takenBack + judgement.acceptedAfterAll.length + memberChanges.length > 0
-    const devicesChanged = engine.partial.devicesNoted(roomNid)
     const whole: RoomWholeEntry = {
       ...{ kind: 'room_whole', position: 0, roomId, roomNid },
-      ...{ memberChanges, missedServers, devicesChanged },
+      ...{ memberChanges, missedServers },
     }
+    // Who is woken by the entry reads all of it anew.
+    engine.partial.expectWhole(roomNid, (position) => {
+      refresh(engine, write, completion)
+      engine.partial.becameWhole(roomNid, position, isOverturned)
+    })
     const logged = write.events.filter(({ place }) => place === 'log').length
     const steps = [notePartialRoomWhole(roomNid, { position: logged }, isOverturned)]
     const result = await persistEvents(engine, write, { entries: [whole], steps }).settled
     if (!result.ok) throw new Error(`the members of ${roomId} could not be stored: step ${result.step}`)
-    await refresh(engine, roomNid, completion)
-    engine.partial.becameWhole(roomNid, whole.position, isOverturned)
+    // The log may have run ahead of who follows it.
+    engine.partial.logged(roomNid, whole.position)
     return { takenBack: judgement.takenBack, acceptedAfterAll: judgement.acceptedAfterAll.length }
   } catch (error) {
     abandonWrite(write)
     throw error
   } finally {
+    engine.partial.stayPartial(roomNid)
     head.state.clear()
   }
 }
 
 interface Completion {
+  readonly join: StoredEvent
   readonly judgement: Judgement
   readonly told: readonly ToldMember[]
   readonly memberChanges: readonly MemberChange[]
@@ -149,7 +152,7 @@ async function build(
     )
     const missedServers = serversMissed(engine, partial, told, judgement)
     for (const server of missedServers) write.steps.push(markDevicesUnsentSince(server, partial.eventNid))
-    return { judgement, told: members, memberChanges, missedServers }
+    return { join, judgement, told: members, memberChanges, missedServers }
   } finally {
     forgetJudged(write, judgement)
   }
@@ -252,20 +255,14 @@ function serversMissed(
 }
 
 /** Whatever is in memory of the room's states is read anew. */
-async function refresh(engine: RoomEngine, roomNid: number, { judgement, told }: Completion): Promise<void> {
+function refresh(engine: RoomEngine, { head }: RoomWrite, { join, judgement, told }: Completion): void {
+  const { roomNid } = head
+  head.state.clear()
   engine.events.deleteWhere((_eventId, event) => event.roomNid === roomNid)
   for (const stateNid of judgement.stateNids) engine.stateEntries.delete(`${roomNid}:${stateNid}`)
   engine.authGraphs.delete(roomNid)
-  const oldest = engine.log.ring.floor()
-  const inRing = judgement.nids.filter((nid) => nid > oldest)
-  for (let at = 0; at < inRing.length; at += PORTION) {
-    const events = await findEventsByNid(engine, inRing.slice(at, at + PORTION))
-    for (const event of events.values()) engine.log.ring.replaceEvent(event)
-  }
-  const [any] = judgement.nids
-  const event = any === undefined ? undefined : (await findEventsByNid(engine, [any])).get(any)
-  if (event === undefined) return
+  for (const event of judgement.inMemory) engine.log.ring.replaceEvent(event)
   for (const { userId, membership } of told) {
-    if (serverNameOf(userId) !== engine.serverName) engine.members.apply({ userId, membership, event })
+    if (serverNameOf(userId) !== engine.serverName) engine.members.apply({ userId, membership, event: join })
   }
 }

@@ -1,6 +1,5 @@
 import type { EventId, RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
-import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { listPartialRooms, type PartialRoomRow } from '@causeway/store/tables/partial-rooms.ts'
 
@@ -40,35 +39,55 @@ export interface PartialRooms {
   overturnedAt(roomNid: number): number | undefined
   /** The newest position at which any room became whole. */
   lastWhole(): number
+  /** Position of the join since which a room was partial that is whole now. */
+  partialSince(roomNid: number): number | undefined
   add(room: PartialRoom): void
   attempted(roomNid: number): void
   progressed(roomNid: number, progress: PartialProgress): void
+  /** Partial rooms that users of a server may be members of. */
+  roomsWith(server: ServerName): number[]
   /**
-   * The devices of a user have changed who may be a member of partial rooms: whether there is a room of which that can
-   * be said. Remembered, of so many users, until it is known.
+   * Whether changes of a user's devices are worth remembering: they may be a member of one of the rooms, which were partial
+   * a moment ago. Of so many users a room, since anybody may say so.
    */
-  noteDevices(userId: UserId): boolean
-  /** Users of whom that was said of a room. */
-  devicesNoted(roomNid: number): UserId[]
+  admitDevices(userId: UserId, roomNids: readonly number[]): boolean
+  /** What is to be done as soon as the log says that the room is whole, before any reader hears of it. */
+  expectWhole(roomNid: number, takeIn: (position: number) => void): void
+  /** The log says so; done once. */
+  logged(roomNid: number, position: number): void
+  /** It will not say so. */
+  stayPartial(roomNid: number): void
   becameWhole(roomNid: number, position: number, isOverturned: boolean): void
   /** The room was left, or purged. */
   forget(roomNid: number): void
 }
 
-/** Users of a room whose devices are noted; of further ones clients learn when they look. */
+/** Users of a room whose changes are told once it is whole; of further ones clients learn when they look. */
 const MAX_NOTED = 1_000
+
+interface WholeRoom {
+  readonly position: number
+  readonly isOverturned: boolean
+  readonly partialSince: number
+}
 
 class Rooms implements PartialRooms {
   readonly #partial = new Map<number, PartialRoom>()
-  readonly #whole = new Map<number, { readonly position: number; readonly isOverturned: boolean }>()
+  readonly #whole = new Map<number, WholeRoom>()
   #lastWhole = 0
   readonly #devices = new Map<number, Set<UserId>>()
   readonly #waiting = new Map<number, Set<() => void>>()
+  readonly #completing = new Map<number, (position: number) => void>()
 
   constructor(rows: readonly PartialRoomRow[]) {
     for (const row of rows) {
       if (row.whole_at === 0) this.add(roomOf(row))
-      else this.#noteWhole(row.room_nid, row.whole_at, row.overturned === 1)
+      else
+        this.#noteWhole(row.room_nid, {
+          position: row.whole_at,
+          isOverturned: row.overturned === 1,
+          partialSince: row.event_nid,
+        })
     }
   }
 
@@ -110,9 +129,13 @@ class Rooms implements PartialRooms {
     return this.#lastWhole
   }
 
-  #noteWhole(roomNid: number, position: number, isOverturned: boolean): void {
-    this.#whole.set(roomNid, { position, isOverturned })
-    this.#lastWhole = Math.max(this.#lastWhole, position)
+  partialSince(roomNid: number): number | undefined {
+    return this.#whole.get(roomNid)?.partialSince
+  }
+
+  #noteWhole(roomNid: number, whole: WholeRoom): void {
+    this.#whole.set(roomNid, whole)
+    this.#lastWhole = Math.max(this.#lastWhole, whole.position)
   }
 
   add(room: PartialRoom): void {
@@ -130,23 +153,41 @@ class Rooms implements PartialRooms {
     if (room !== undefined) this.#partial.set(roomNid, { ...room, progress })
   }
 
-  noteDevices(userId: UserId): boolean {
-    const server = serverNameOf(userId)
-    const rooms = this.list().filter(({ servers }) => servers.includes(server))
-    for (const { roomNid } of rooms) {
-      const noted = this.#devices.get(roomNid) ?? new Set()
-      if (noted.size < MAX_NOTED) this.#devices.set(roomNid, noted.add(userId))
-    }
-    return rooms.length > 0
+  roomsWith(server: ServerName): number[] {
+    return this.list()
+      .filter(({ servers }) => servers.includes(server))
+      .map(({ roomNid }) => roomNid)
   }
 
-  devicesNoted(roomNid: number): UserId[] {
-    return [...(this.#devices.get(roomNid) ?? [])]
+  admitDevices(userId: UserId, roomNids: readonly number[]): boolean {
+    let isAdmitted = false
+    for (const roomNid of roomNids) {
+      const noted = this.#devices.get(roomNid) ?? new Set()
+      if (!noted.has(userId) && noted.size >= MAX_NOTED) continue
+      isAdmitted = true
+      if (this.#partial.has(roomNid)) this.#devices.set(roomNid, noted.add(userId))
+    }
+    return isAdmitted
+  }
+
+  expectWhole(roomNid: number, takeIn: (position: number) => void): void {
+    this.#completing.set(roomNid, takeIn)
+  }
+
+  logged(roomNid: number, position: number): void {
+    const takeIn = this.#completing.get(roomNid)
+    this.#completing.delete(roomNid)
+    takeIn?.(position)
+  }
+
+  stayPartial(roomNid: number): void {
+    this.#completing.delete(roomNid)
   }
 
   becameWhole(roomNid: number, position: number, isOverturned: boolean): void {
+    const partialSince = this.#partial.get(roomNid)?.eventNid ?? position
     this.forget(roomNid)
-    this.#noteWhole(roomNid, position, isOverturned)
+    this.#noteWhole(roomNid, { position, isOverturned, partialSince })
   }
 
   forget(roomNid: number): void {

@@ -39,9 +39,9 @@ export interface AcceptedAfterAll {
 export interface Judgement {
   readonly extremities: readonly Extremity[]
   readonly stateRoot: number
-  /** Numbers of all that was judged, */
-  readonly nids: readonly number[]
-  /** and those among the room's state events. */
+  /** What was judged and may be in memory as it was before, in its new form. */
+  readonly inMemory: readonly StoredEvent[]
+  /** Numbers among the room's state events of those that were judged. */
   readonly stateNids: readonly number[]
   readonly acceptedAfterAll: readonly AcceptedAfterAll[]
   /** Events that had been shown and are refused now. */
@@ -69,7 +69,7 @@ interface Court {
   readonly entries: Map<EventId, StateEntry>
   /** What accepted events point at: who comes after them closes a gap. */
   readonly pointedAt: Set<EventId>
-  readonly nids: number[]
+  readonly inMemory: StoredEvent[]
   readonly acceptedAfterAll: AcceptedAfterAll[]
   readonly cameIn: Set<ServerName>
   takenBack: number
@@ -96,7 +96,7 @@ export async function judgeSinceJoin(
     roots: new Map(),
     entries: new Map(),
     pointedAt: new Set(),
-    nids: [],
+    inMemory: [],
     acceptedAfterAll: [],
     cameIn: new Set(),
     takenBack: 0,
@@ -113,9 +113,9 @@ export async function judgeSinceJoin(
       await judgePortion(court, ids.slice(at, at + PORTION), others)
     }
   }
-  const { extremities, current, nids, entries, acceptedAfterAll, takenBack, cameIn } = court
+  const { extremities, current, inMemory, entries, acceptedAfterAll, takenBack, cameIn } = court
   const stateNids = [...entries.values()].map(({ stored }) => stored.stateNid)
-  return { extremities, stateRoot: current, nids, stateNids, acceptedAfterAll, takenBack, cameIn }
+  return { extremities, stateRoot: current, inMemory, stateNids, acceptedAfterAll, takenBack, cameIn }
 }
 
 /** Takes away what `judgeSinceJoin` left in the head, whatever becomes of the write. */
@@ -262,7 +262,7 @@ async function settle(court: Court, subject: Case): Promise<void> {
 
 /** Gives the event its place. @param refused 0 or how it is refused */
 async function conclude(court: Court, subject: Case, refused: number): Promise<void> {
-  const { write, roots, entries, nids } = court
+  const { engine, write, roots, entries, inMemory } = court
   const { row, roomEvent, before } = subject
   const { type, state_key: stateKey } = roomEvent.pdu
   let root = before
@@ -281,7 +281,7 @@ async function conclude(court: Court, subject: Case, refused: number): Promise<v
     entries.set(roomEvent.eventId, entry)
     write.head.entries.set(stored.stateNid, entry)
   }
-  nids.push(row.nid)
+  if (row.nid > engine.log.ring.floor()) inMemory.push(stored)
   record(court, subject, stored)
 }
 
