@@ -156,8 +156,13 @@ async function makeBundle(folder, say) {
   })
   writeCommandFiles(made)
   cpSync(join(ROOT, 'packages/store/migrations'), join(made, 'migrations'), { recursive: true })
-  rmSync(folder, { recursive: true, force: true })
-  renameSync(made, folder)
+  try {
+    renameSync(made, folder)
+  } catch (error) {
+    // Somebody else has made the same meanwhile, and may be loading from it.
+    if (!existsSync(folder)) throw error
+    rmSync(made, { recursive: true, force: true })
+  }
   forgetOld()
   say(`bundled in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`)
 }

@@ -13,7 +13,7 @@ export interface HeldAnswer {
 export interface HeldDatabase {
   readonly db: Database
   /** Holds back the answer of the next query whose text matches. */
-  hold(sql: RegExp): HeldAnswer
+  readonly hold: (sql: RegExp) => HeldAnswer
 }
 
 /** The same database; nothing is held back yet. */
