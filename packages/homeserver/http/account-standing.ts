@@ -10,6 +10,8 @@ const WHILE_LOCKED: ReadonlySet<string> = new Set(['logout', 'logout_all'])
  */
 const WHILE_SUSPENDED: ReadonlySet<string> = new Set([
   ...WHILE_LOCKED,
+  // One more session, which is suspended as well.
+  'generateLoginToken',
   'leaveRoom',
   'forgetRoom',
   // Own events only: the operation itself sees to that.
@@ -27,6 +29,7 @@ const WHILE_SUSPENDED: ReadonlySet<string> = new Set([
   'setPresence',
   'searchUserDirectory',
   'queryPublicRooms',
+  'search',
   // Verifying other devices, cross-signing, and the key backup.
   'uploadKeys',
   'queryKeys',
@@ -39,10 +42,10 @@ const WHILE_SUSPENDED: ReadonlySet<string> = new Set([
   'deleteRoomKeysVersion',
   'putRoomKeys',
   'putRoomKeysByRoomId',
-  'putRoomKeysBySessionId',
+  'putRoomKeyBySessionId',
   'deleteRoomKeys',
   'deleteRoomKeysByRoomId',
-  'deleteRoomKeysBySessionId',
+  'deleteRoomKeyBySessionId',
 ])
 
 /** The refusal of a locked account; its client keeps what it has. */
