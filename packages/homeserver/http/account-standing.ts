@@ -63,6 +63,15 @@ export function userSuspended(): MatrixError {
   return new MatrixError('M_USER_SUSPENDED', 'This account is suspended: you can read, but not do this')
 }
 
+/**
+ * The refusal of a guest. This server makes none, since it does not hold them to what guests may do: an account that
+ * came here with the mark of one is not to be taken for a whole one.
+ * https://spec.matrix.org/v1.19/client-server-api/#guest-access
+ */
+export function guestsForbidden(): MatrixError {
+  return new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'This server has no guests; make an account')
+}
+
 /** Throws M_USER_LOCKED or M_USER_SUSPENDED when an account of this standing may not use the endpoint. */
 export function requireStanding(
   standing: NonNullable<Session['standing']>,
