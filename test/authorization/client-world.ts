@@ -97,7 +97,7 @@ export async function openClientWorld(): Promise<ClientWorld> {
     hub: { userId: '@_hub_bot:test.example', deviceId: '', token: hub.as_token, name: '_hub_bot' },
     newOwner,
     ask: (endpoint, who) => {
-      const { token = undefined } = 'token' in who ? who : who.by
+      const { token } = 'token' in who ? who : who.by
       const request = requestOf(endpoint, entryOf(endpoint), who)
       return dispatch(server.router, { ...request, ...(token === undefined ? {} : { token }) })
     },
