@@ -198,6 +198,14 @@ describe('what each operation of the client API answers, and to whom', () => {
       for (const [key, verdict] of Object.entries(told)) assert.equal(verdict, '403 M_FORBIDDEN', key)
     })
 
+    it('whether there is a user of some name is told to none but administrators: the refusal is the same', async () => {
+      const nobody = { ...world.alice, userId: '@nobody:test.example' }
+      await compare(
+        ({ stranger }, { path }) => (path.includes(':userId') ? wanted(stranger) : undefined),
+        () => ({ of: nobody, by: world.mallory }),
+      )
+    })
+
     it('and what she has is as it was', async () => {
       assert.deepEqual(await readAll(world.server, world.alice), had)
     })
@@ -225,6 +233,23 @@ describe('what each operation of the client API answers, and to whom', () => {
           return { of, by: of }
         },
       )
+    })
+
+    it('an application service does no more as an account of its own that is locked', async () => {
+      const { server, hub } = world
+      const body = { type: 'm.login.application_service', username: '_hub_ghost', inhibit_login: true }
+      const { user_id: userId } = await call(server, hub.token, 'POST', `${V3}/register`, body)
+      const ghost = { ...hub, userId: userId as string }
+      await setFlag(server, ghost, 'locked')
+      const told: Told = {}
+      for (const endpoint of clientEndpoints) {
+        if (entryOf(endpoint).door === 'none' || endpoint.operation.startsWith('logout')) continue
+        // Where the operation itself asks for a user by that name, it is Alice whom it would act as.
+        if (endpoint.operation === 'getMutualRooms') continue
+        const answer = await world.askAs(endpoint, { of: world.alice, by: ghost }, ghost.userId)
+        told[endpoint.operation] = verdictOf(answer)
+      }
+      assert.deepEqual(told, Object.fromEntries(Object.keys(told).map((key) => [key, '401 M_USER_LOCKED'])))
     })
 
     it('a suspended account takes back what it said, and nothing that others said', async () => {
@@ -307,6 +332,9 @@ describe('what each operation of the client API answers, and to whom', () => {
             ? `${answer} and soft_logout`
             : answer,
       )
+      // The session is kept for them meanwhile.
+      await setFlag(world.server, owner, 'locked', false)
+      await call(world.server, owner.token, 'GET', `${V3}/account/whoami`)
     })
   })
 })

@@ -152,8 +152,9 @@ export async function setFlag(
   server: TestServer,
   { userId }: TestLogin,
   flag: 'admin' | 'locked' | 'suspended',
+  value = true,
 ): Promise<void> {
-  await setStanding(server.hs, userId as UserId, flag, true)
+  await setStanding(server.hs, userId as UserId, flag, value)
 }
 
 const LAST_SEEN = /"last_seen_(ts|ip)":("[^"]*"|\d+),?/g
