@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { localpartOf } from '@causeway/matrix/ids/user-id.ts'
-import { MatrixError, missingParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { missingParam } from '@causeway/matrix/errors/matrix-error.ts'
 import { findRegistrationToken } from '@causeway/store/tables/registration-tokens.ts'
 import { EmailRefused, RegistrationTokenRefused, registerUser } from '../accounts/register-user.ts'
 import { acceptedTerms, registrationOffer } from '../accounts/registration-policy.ts'
@@ -11,6 +11,7 @@ import { confirmedEmail } from '../accounts/uia/confirmed-email.ts'
 import { withUia, type UiaProof } from '../accounts/uia/with-uia.ts'
 import { chooseUserId } from '../accounts/usernames.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { guestsForbidden } from '../http/account-standing.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { authData, loginParts, passwordText, wantedDevice } from './account-schemas.ts'
 import { requireAppservice } from './appservice-caller.ts'
@@ -39,9 +40,7 @@ export const register = defineEndpoint({
   query: Query,
   body: Body,
   run: async (hs, { body, query, raw, ip }) => {
-    if (query.kind === 'guest') {
-      throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'This server has no guests; make an account')
-    }
+    if (query.kind === 'guest') throw guestsForbidden()
     if (body.type === 'm.login.application_service') {
       return registerForAppservice(hs, await requireAppservice(hs, raw, 'register'), body, ip)
     }

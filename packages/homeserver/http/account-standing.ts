@@ -10,6 +10,8 @@ const WHILE_LOCKED: ReadonlySet<string> = new Set(['logout', 'logout_all'])
  */
 const WHILE_SUSPENDED: ReadonlySet<string> = new Set([
   ...WHILE_LOCKED,
+  // One more session, which is suspended as well.
+  'generateLoginToken',
   'leaveRoom',
   'forgetRoom',
   // Own events only: the operation itself sees to that.
@@ -27,6 +29,7 @@ const WHILE_SUSPENDED: ReadonlySet<string> = new Set([
   'setPresence',
   'searchUserDirectory',
   'queryPublicRooms',
+  'search',
   // Verifying other devices, cross-signing, and the key backup.
   'uploadKeys',
   'queryKeys',
@@ -39,10 +42,10 @@ const WHILE_SUSPENDED: ReadonlySet<string> = new Set([
   'deleteRoomKeysVersion',
   'putRoomKeys',
   'putRoomKeysByRoomId',
-  'putRoomKeysBySessionId',
+  'putRoomKeyBySessionId',
   'deleteRoomKeys',
   'deleteRoomKeysByRoomId',
-  'deleteRoomKeysBySessionId',
+  'deleteRoomKeyBySessionId',
 ])
 
 /** The refusal of a locked account; its client keeps what it has. */
@@ -58,6 +61,15 @@ export function userLocked(): MatrixError {
 
 export function userSuspended(): MatrixError {
   return new MatrixError('M_USER_SUSPENDED', 'This account is suspended: you can read, but not do this')
+}
+
+/**
+ * The refusal of a guest. This server makes none, since it does not hold them to what guests may do: an account that
+ * came here with the mark of one is not to be taken for a whole one.
+ * https://spec.matrix.org/v1.19/client-server-api/#guest-access
+ */
+export function guestsForbidden(): MatrixError {
+  return new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'This server has no guests; make an account')
 }
 
 /** Throws M_USER_LOCKED or M_USER_SUSPENDED when an account of this standing may not use the endpoint. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { MatrixError, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
-import { requireStanding } from './account-standing.ts'
+import { guestsForbidden, requireStanding } from './account-standing.ts'
 import type { AnyEndpoint, Session } from './endpoint.ts'
 import { findQueryValue } from './query.ts'
 
@@ -44,7 +44,8 @@ function readUse(query: string): TokenUse {
 
 /**
  * Finds out who asks, as the endpoint demands. Throws M_MISSING_TOKEN, M_UNKNOWN_TOKEN, the refusal of
- * `findSession`, M_FORBIDDEN where an administrator is needed, or M_USER_LOCKED and M_USER_SUSPENDED.
+ * `findSession`, M_FORBIDDEN where an administrator is needed, M_USER_LOCKED and M_USER_SUSPENDED, or
+ * M_GUEST_ACCESS_FORBIDDEN.
  * `query` is the raw text behind `?`.
  */
 export async function authenticate(
@@ -67,6 +68,7 @@ export async function authenticate(
   }
   if (session instanceof MatrixError) throw session
   if (session.standing !== undefined) requireStanding(session.standing, endpoint)
+  if (session.isGuest) throw guestsForbidden()
   if (endpoint.auth === 'admin' && !session.isAdmin) {
     throw forbidden('Only server administrators may do this')
   }
