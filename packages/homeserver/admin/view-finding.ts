@@ -1,4 +1,7 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { BeginningFinding } from '../rooms/doctor/beginning/mend-beginning.ts'
+import type { BeginningDispute, Ruling } from '../rooms/doctor/beginning/settle-beginning.ts'
+import type { Judgement } from '../rooms/judge/judge-anew.ts'
 import type { Difference, RoomFinding, ServerFinding, Why } from '../rooms/doctor/finding.ts'
 import type { Repair } from '../rooms/doctor/repair-room.ts'
 import { formatTime } from './job-view.ts'
@@ -67,7 +70,11 @@ function verdictOf(finding: RoomFinding): string {
 }
 
 /** What an operator can do about it, in a sentence. */
-function adviceFor(finding: RoomFinding, repair: Repair | undefined): string | null {
+function adviceFor(
+  finding: RoomFinding,
+  repair: Repair | undefined,
+  beginning: BeginningFinding | undefined,
+): string | null {
   const { servers, differences, waiting } = finding
   if (servers.length > 0 && servers.every(({ failure }) => failure !== undefined)) {
     return 'Name servers that answer with --servers; see "causeway admin federation destination show"'
@@ -76,7 +83,8 @@ function adviceFor(finding: RoomFinding, repair: Repair | undefined): string | n
   if (repair === undefined)
     return 'Run the same with --repair: what follows from events that verify is mended'
   const all = new Set(differences.map(({ why }) => why))
-  if (repair.obstacle !== undefined) return repair.obstacle
+  const obstacle = repair.obstacle ?? beginning?.obstacle
+  if (obstacle !== undefined) return obstacle
   if (waiting > 0) return 'Events of the room are still being fetched; look again in some minutes'
   if (all.size > 0 && [...all].every((why) => why === 'lacking' || why === 'resolved-otherwise')) {
     return 'We hold all that they have: run a doctor at their end, or ask their operators to'
@@ -84,7 +92,7 @@ function adviceFor(finding: RoomFinding, repair: Repair | undefined): string | n
   if (all.has('soft-failed') && all.size === 1) {
     return 'Both are right by the rules: the next event that is built on both branches settles it'
   }
-  return 'What is left has no place in the part of the room that this server holds; where it matters, all users of this server leave the room and join it again'
+  return 'What is left has no place in the part of the room that this server holds, and is not shown to be older than our join, or too few servers say so: name those that you believe with --servers'
 }
 
 /** An examination as the command shows it; after a repair, what was found then. */
@@ -92,11 +100,12 @@ export function viewFinding(
   finding: RoomFinding,
   resets: readonly JsonObject[],
   repair: Repair | undefined,
+  beginning: BeginningFinding | undefined,
 ): JsonObject {
   return {
     room_id: finding.roomId,
     verdict: verdictOf(finding),
-    advice: adviceFor(finding, repair),
+    advice: adviceFor(finding, repair, beginning),
     gaps: finding.gaps,
     rejected: finding.rejected,
     soft_failed: finding.softFailed,
@@ -111,6 +120,40 @@ export function viewFinding(
     servers: finding.servers.map(viewServer),
     differences: finding.differences.map(viewDifference),
     further_differences: finding.leftOut,
+    before_our_join: beginning === undefined ? null : viewBeginning(beginning),
+  }
+}
+
+const RULING: Readonly<Record<Ruling, string>> = {
+  agreed: 'most of those asked say the same: that counts',
+  kept: 'what others say can be neither shown to be older than our join nor do enough of them say it: ours stays',
+  taken: 'we had nothing there, and what they have is shown to be older than our join: it counts',
+  resolved: 'each of them is shown to be older than our join, or ours: state resolution decides',
+}
+
+/** Keys that are shown one by one. */
+const MAX_SHOWN = 200
+
+/** What was found of the state before our join. */
+export function viewBeginning({ join, told, disputes, judgement, obstacle }: BeginningFinding): JsonObject {
+  return {
+    our_join: join,
+    servers: told.map(({ server, failure, ids }) => ({ server, answer: failure ?? `${ids.length} events` })),
+    differences: disputes.slice(0, MAX_SHOWN).map(viewDispute),
+    further_differences: Math.max(0, disputes.length - MAX_SHOWN),
+    ...viewJudgement(judgement),
+    obstacle: obstacle ?? null,
+  }
+}
+
+function viewDispute({ type, stateKey, ours, told, ruling, candidates }: BeginningDispute): JsonObject {
+  return {
+    type,
+    state_key: stateKey,
+    ours: ours ?? null,
+    told: [...told].map(([eventId, servers]) => ({ event_id: eventId ?? null, by: [...servers] })),
+    ruling: RULING[ruling],
+    may_stand: candidates.map((eventId) => eventId ?? null),
   }
 }
 
@@ -121,6 +164,13 @@ export function viewRepair({ received, judgement, obstacle }: Repair): JsonObjec
     refused: [...received].flatMap(([eventId, error]) =>
       error === undefined ? [] : [{ event_id: eventId, reason: error }],
     ),
+    ...viewJudgement(judgement),
+    obstacle: obstacle ?? null,
+  }
+}
+
+function viewJudgement(judgement: Judgement | undefined): JsonObject {
+  return {
     accepted_now: [...(judgement?.accepted ?? [])],
     refused_now: (judgement?.refused ?? []).map(({ eventId, reason }) => ({ event_id: eventId, reason })),
     events_with_another_state: judgement?.moved ?? 0,
@@ -130,6 +180,5 @@ export function viewRepair({ received, judgement, obstacle }: Repair): JsonObjec
       before: before?.stored.eventId ?? null,
       after: after?.stored.eventId ?? null,
     })),
-    obstacle: obstacle ?? null,
   }
 }

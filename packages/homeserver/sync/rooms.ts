@@ -150,12 +150,16 @@ async function joinedRoom(
   })
   const whole = isFresh || ctx.fullState
   const isComplete = becameWhole(ctx, userRoom)
-  const isEmpty = timeline.events.length === 0 && !timeline.limited && extras === undefined
-  if (!whole && !isComplete && isEmpty) return undefined
+  const isNothingSaid = timeline.events.length === 0 && !timeline.limited && extras === undefined
+  const isEmpty = !whole && !isComplete && isNothingSaid
+  if (isEmpty && timeline.isQuiet) return undefined
   const sinceRoot = whole ? undefined : await rootAtSince(ctx, room, recent, timeline)
+  const state = await stateJson(ctx, room, timeline, sinceRoot)
+  // What is not shown may have made another state of it.
+  if (isEmpty && state === NO_STATE) return undefined
   const parts = [
     await timelineJson(ctx, room, timeline, isFresh && ctx.since !== undefined),
-    await stateJson(ctx, room, timeline, sinceRoot),
+    state,
     `"account_data":{"events":[${(extras?.accountData ?? []).join(',')}]}`,
     `"ephemeral":{"events":[${(extras?.ephemeral ?? []).join(',')}]}`,
     await unreadJson(ctx, room),
@@ -211,6 +215,8 @@ async function timelineJson(
   const limited = timeline.limited || isFresh
   return `"timeline":{"events":[${events.join(',')}],"limited":${limited},"prev_batch":"${token}"}`
 }
+
+const NO_STATE = '"state":{"events":[]}'
 
 async function stateJson(
   ctx: SyncContext,

@@ -19,6 +19,8 @@ export interface Timeline {
   readonly endRoot: number
   /** What it says in turn does not add up to the state at its end: branches met, or a filter left state out. */
   readonly isPartial: boolean
+  /** Nothing at all happened there, not even what is not shown. */
+  readonly isQuiet: boolean
 }
 
 /** Events of a timeline when the filter says nothing. */
@@ -72,6 +74,7 @@ export async function readTimeline(
     startRoot: (first && (await order.rootBefore(first))) ?? endRoot,
     endRoot,
     isPartial: !isOrdered || isPartial(found, events),
+    isQuiet: all.length === 0,
   }
 }
 

@@ -145,6 +145,19 @@ export function findEventRows(db: Database, eventIds: readonly string[]): Promis
     : db.query<EventRow>(`SELECT ${COLUMNS} FROM events WHERE event_id IN (?text[])`, [eventIds])
 }
 
+/** The newest event of a room's log that has all of these flags; undefined when there is none. Walks the room's rows back to it. */
+export async function findNewestFlagged(
+  db: Database,
+  roomNid: number,
+  flags: number,
+): Promise<EventRow | undefined> {
+  const rows = await db.queryLarge<EventRow>(
+    `SELECT ${COLUMNS} FROM events WHERE room_nid = ? AND nid > 0 AND (flags & ?) >= ? ORDER BY nid DESC LIMIT 1`,
+    [roomNid, flags, flags],
+  )
+  return rows[0]
+}
+
 /** Events by number, in no particular order. */
 export function findEventRowsByNid(db: Database, nids: readonly number[]): Promise<EventRow[]> {
   return db.query<EventRow>(`SELECT ${COLUMNS} FROM events WHERE nid IN (?int[])`, [nids])

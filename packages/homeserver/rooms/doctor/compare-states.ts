@@ -68,7 +68,11 @@ function differenceOf(
 }
 
 /** The events of a state by id, with their numbers. Costs the state's numbers; no event is read. */
-async function listIds(engine: RoomEngine, room: RoomInfo, root: number): Promise<Map<EventId, number>> {
+export async function listIds(
+  engine: RoomEngine,
+  room: RoomInfo,
+  root: number,
+): Promise<Map<EventId, number>> {
   const graph = await loadAuthGraph(engine, room)
   const ids = new Map<EventId, number>()
   if (root === 0) return ids

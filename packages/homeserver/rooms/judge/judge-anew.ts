@@ -20,6 +20,7 @@ import {
   type StateChange,
 } from '../state/advance-room-state.ts'
 import { resolveRoots } from '../state/resolve-roots.ts'
+import { rootOfEvents } from '../state/root-of-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import { asBefore, isRejected, judgeOutliers, judgeStretch, type Judging, type Standing } from './judging.ts'
 import { loadStretch, type GraphEvent } from './load-stretch.ts'
@@ -31,6 +32,14 @@ export interface Doubts {
   readonly events: readonly EventId[]
   /** Events that came into gaps, with those that point at them. */
   readonly filled?: readonly EventId[]
+  /** An event whose parents we do not hold, and the state before it. */
+  readonly beginning?: Beginning
+}
+
+/** What is known now of the state before an event: what these states resolve to, each by its events, which are held. */
+export interface Beginning {
+  readonly eventId: EventId
+  readonly states: readonly (readonly EventId[])[]
 }
 
 /** What came of it. */
@@ -65,7 +74,9 @@ export function judgeAnew(
     await roomSettled(engine, room.roomId)
     const head = await findHead(engine, room.roomId)
     if (head === undefined) return NOTHING
-    const rows = await findEventRows(engine.db, [...doubts.events, ...(doubts.filled ?? [])])
+    const { events, filled = [], beginning } = doubts
+    const targets = beginning === undefined ? events : [...events, beginning.eventId]
+    const rows = await findEventRows(engine.db, [...targets, ...filled])
     const own = rows.filter((row) => row.room_nid === room.roomNid)
     const isOutlier = (row: { flags: number }): boolean => (row.flags & EventFlag.outlier) !== 0
     const outliers = own.filter((row) => isOutlier(row) && isRejected(row))
@@ -75,19 +86,22 @@ export function judgeAnew(
     const stretch = placed.length === 0 ? [] : await loadStretch(engine, room, Math.min(...depths))
     // What was resolved while some of them were refused does not hold.
     forgetResolutions(engine, room)
+    const write = beginWrite(head)
     const work: Judging = {
       engine,
-      write: beginWrite(head),
+      write,
       stretch: new Map(stretch.map((event) => [event.eventId, event])),
-      targets: new Set(doubts.events),
-      filled: new Set(doubts.filled),
+      targets: new Set(targets),
+      filled: new Set(filled),
+      begun: new Map(),
       changed: new Map(),
       grounded: new Set(),
       overlaid: new Set(),
     }
     try {
       const freed = await judgeOutliers(work, outliers)
-      await judgeStretch(work, stretch)
+      const begun = await rootsOf(work, beginning)
+      await judgeStretch({ ...work, begun }, stretch)
       if (freed.length === 0 && work.changed.size === 0) return NOTHING
       return await conclude(work, stretch, freed, dryRun)
     } finally {
@@ -96,6 +110,16 @@ export function judgeAnew(
       head.state.clear()
     }
   })
+}
+
+async function rootsOf(
+  { engine, write }: Judging,
+  beginning: Beginning | undefined,
+): Promise<Map<EventId, number>> {
+  if (beginning === undefined) return new Map()
+  const roots: number[] = []
+  for (const state of beginning.states) roots.push(await rootOfEvents(engine, write, state))
+  return new Map([[beginning.eventId, await resolveRoots(engine, write, roots)]])
 }
 
 function forgetResolutions(engine: RoomEngine, { roomNid }: RoomInfo): void {
@@ -211,7 +235,11 @@ async function tellByMerging({ engine, write }: Judging): Promise<void> {
   if (sender === undefined) {
     throw forbidden('Nobody of this server may send an event in the room, by which its users could be told')
   }
-  await appendEvent(engine, write, { type: MERGE_TYPE, sender, content: {} })
+  const event = await appendEvent(engine, write, { type: MERGE_TYPE, sender, content: {} })
+  // What syncs were told before it is not the state before it.
+  const stored = { ...event.stored, flags: event.stored.flags | EventFlag.branched }
+  write.events[write.events.indexOf(event)] = { ...event, stored }
+  write.head.pending.set(stored.eventId, stored)
 }
 
 async function store(work: Judging): Promise<void> {

@@ -35,6 +35,8 @@ export interface Judging {
   readonly targets: ReadonlySet<EventId>
   /** Came into a gap: what points at them is judged by them from now on. */
   readonly filled: ReadonlySet<EventId>
+  /** Events before which the state is known to be this, whatever their parents leave. */
+  readonly begun: ReadonlyMap<EventId, number>
   /** Events whose standing, or the state at them, is another one. */
   readonly changed: Map<EventId, Standing>
   /** Refused events whose state follows from what came by the log. */
@@ -100,7 +102,9 @@ async function isGrounded(work: Judging, event: GraphEvent): Promise<boolean> {
 
 /** The state before an event by what its parents leave now; beside it, as it was found, where parents are missing. */
 async function stateBefore(work: Judging, event: GraphEvent): Promise<number> {
-  const { engine, write, stretch, changed, grounded } = work
+  const { engine, write, stretch, changed, grounded, begun } = work
+  const known = begun.get(event.eventId)
+  if (known !== undefined) return known
   const older = event.prevs.filter((id) => !stretch.has(id))
   const held = older.length === 0 ? undefined : await findEvents(engine, older)
   const roots: number[] = []
