@@ -209,7 +209,10 @@ export async function openHomeserver(
     signer,
     ownKeys,
     network,
-    onHeardFrom: (server) => outbound.heardFrom(server),
+    onHeardFrom: (server) => {
+      outbound.heardFrom(server)
+      hs.receiving.policyRetries.heardFrom(server)
+    },
   })
   const peers = createRoomPeers(federation.client, federation.keyring, network.verify)
   const hs: Homeserver = {

@@ -75,6 +75,7 @@ export async function startHomeserver(
   const certificates = watchCertificates(config, listeners, deps)
   hs.jobs.wake()
   await hs.receiving.inbox.start()
+  await hs.receiving.policyRetries.start()
   hs.joining.completion.start()
   return {
     hs,

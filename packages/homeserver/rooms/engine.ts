@@ -33,6 +33,8 @@ export interface RoomDeps {
   readonly budget: MemoryBudget
   /** How policy servers are asked; without it, rooms that have one are closed. */
   readonly policy?: PolicyPort
+  /** An event is being soft-failed since its room's policy server could not be asked: it has to be asked again. */
+  onUnasked?: (roomId: RoomId, server: ServerName) => void
   /** A room's state was resolved to what none of the branches had, and that is durable: for the operator to look at. */
   readonly onStateReset?: (reset: StateReset) => void
 }

@@ -42,6 +42,11 @@ export const federationRoomTables: ErasureList = {
       keep('not an event yet; a redaction on record applies when it is one'),
     ),
   },
+  policy_waits: {
+    columns: { room_nid: 'room_nid', event_id: 'event_id', since_ts: 'none' },
+    purge: deleteRows('room_nid', 'event_id'),
+    redact: each(['event_id'], keep('names the event and holds nothing that it says')),
+  },
   stripped_states: {
     columns: { room_nid: 'room_nid', user_id: 'user_id', state: 'content' },
     purge: deleteRows('room_nid', 'user_id'),

@@ -294,6 +294,40 @@ describe('a room with a policy server', () => {
     assert.equal(ours.hs.receiving.figures.refused.policy_server, 3)
   })
 
+  it('shows what came while the policy server was down once that has looked at it, and not what it refuses', async () => {
+    const roomId = await openRoom()
+    await guard.switchOff()
+    const fine = await unsigned(roomId, 'said in the dark')
+    const spam = await unsigned(roomId, 'spam in the dark')
+    await deliver(fine)
+    await deliver(spam)
+    assert.deepEqual((await bodiesOf(ours, alice, roomId)).slice(1), [])
+    assert.equal((await reasonsFor(roomId)).length, 2)
+    verdict = (pdu) => (pdu.content['body'] === 'spam in the dark' ? refuse(pdu) : signAll(pdu))
+    await guard.switchOn()
+    // Whoever was down gives a sign of life.
+    await guard.hs.federation.client.request(ours.name, {
+      method: 'PUT',
+      path: `/_matrix/federation/v1/send/life${++texts}`,
+      body: { origin: guard.name, origin_server_ts: 1, pdus: [] },
+    })
+    await see(ours, alice, 'said in the dark')
+    await ours.hs.receiving.policyRetries.idle()
+    assert.deepEqual(shown.toSorted(), ['said in the dark', 'spam in the dark'])
+    assert.deepEqual((await bodiesOf(ours, alice, roomId)).slice(1), ['said in the dark'])
+    const reasons = await reasonsFor(roomId)
+    assert.equal(reasons.length, 1)
+    assert.match(reasons[0]!, /^soft-failed: .*did not sign.*it refuses: this looks like spam/)
+    const left = await ours.hs.db.query('SELECT event_id FROM policy_waits', [])
+    assert.deepEqual(left, [], 'nothing is asked about any more')
+    const [id] = (await ours.hs.db.query<{ event_id: string }>(
+      "SELECT event_id FROM events WHERE UTF8(json) LIKE '%said in the dark%'",
+      [],
+    )) as { event_id: string }[]
+    const [row] = await findEventRows(ours.hs.db, [id!.event_id as EventId])
+    assert.ok(pduOfRow(row!).signatures[guard.name] !== undefined, 'with its signature')
+  })
+
   it('is an ordinary room while the policy is not valid, or its server has nobody there', async () => {
     const roomId = await openRoom()
     await guard.switchOff()

@@ -10,11 +10,14 @@ import type { RoomEngine } from '../../rooms/engine.ts'
 import type { RoomPeers } from '../../rooms/peers/room-peers.ts'
 import type { ReceiveDeps } from '../../rooms/receive/deps.ts'
 import type { ReceiveFigures } from '../../rooms/receive/figures.ts'
+import { createPolicyRetries, type PolicyRetries } from '../policy/policy-retries.ts'
 import { createInbox, type Inbox } from '../../rooms/receive/inbox.ts'
 
 /** What a running server has for taking in what others send. */
 export interface Receiving extends ReceiveDeps, AsyncDisposable {
   readonly inbox: Inbox
+  /** Policy servers that could not be asked are asked again. */
+  readonly policyRetries: PolicyRetries
   /** Answers to transactions, by origin and id: a sender that missed one sends it again. */
   readonly answers: Cache<string, JsonObject>
   readonly underWay: SingleFlight<string, JsonObject>
@@ -40,15 +43,21 @@ export function createReceiving(
     deps,
     async (room) => (await listServersInRoom(rooms.db, room.roomNid, MAX_PEERS)) as ServerName[],
   )
+  const policyRetries = createPolicyRetries(deps, (room, pdus) => inbox.placed(room, pdus))
+  rooms.onUnasked = (roomId, server) => policyRetries.begin(roomId, server)
   return {
     ...deps,
     inbox,
+    policyRetries,
     answers: budget.cache({
       name: 'federation_answers',
       share: 0.01,
       weigh: (answer: JsonObject) => 200 + 60 * Object.keys(answer['pdus'] ?? {}).length,
     }),
     underWay: createSingleFlight(),
-    [Symbol.asyncDispose]: () => inbox[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await policyRetries[Symbol.asyncDispose]()
+      await inbox[Symbol.asyncDispose]()
+    },
   }
 }

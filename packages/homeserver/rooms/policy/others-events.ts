@@ -34,7 +34,24 @@ export async function askAboutEvents(
     const stored = held.get(event.eventId)
     return stored !== undefined && (stored.flags & EventFlag.outlier) === 0
   }
-  const open = unsigned.filter((pdu) => !isPlaced(pdu))
+  const asked = await askPolicyServer(
+    engine,
+    room,
+    server,
+    unsigned.filter((pdu) => !isPlaced(pdu)),
+    signal,
+  )
+  return pdus.map((pdu) => asked.get(pdu) ?? pdu)
+}
+
+/** Asks about each of some events, held or not. What is not signed afterwards says why, and whether that was the answer. */
+export async function askPolicyServer(
+  engine: RoomEngine,
+  room: RoomInfo,
+  server: PolicyServer,
+  open: readonly VerifiedPdu[],
+  signal?: AbortSignal,
+): Promise<Map<VerifiedPdu, VerifiedPdu>> {
   const asked = new Map<VerifiedPdu, VerifiedPdu>()
   let down: string | undefined
   for (let at = 0; at < open.length; at += PARALLEL) {
@@ -47,7 +64,7 @@ export async function askAboutEvents(
     answers.forEach((answer, index) => asked.set(part[index]!, answer.pdu))
     down = answers.find(({ isDown }) => isDown)?.pdu.notSigned
   }
-  return pdus.map((pdu) => asked.get(pdu) ?? pdu)
+  return asked
 }
 
 async function askAbout(
@@ -58,10 +75,10 @@ async function askAbout(
   signal: AbortSignal | undefined,
 ): Promise<{ readonly pdu: VerifiedPdu; readonly isDown: boolean }> {
   const unsigned = (notSigned: string, isDown = false): { pdu: VerifiedPdu; isDown: boolean } => ({
-    pdu: { ...pdu, notSigned },
+    pdu: { ...pdu, notSigned, isRefusedByPolicy: !isDown },
     isDown,
   })
-  if (policy === undefined) return unsigned('it cannot be asked from here')
+  if (policy === undefined) return unsigned('it cannot be asked from here', true)
   const answer = await policy.ask(server, pdu.event.pdu, signal)
   if (answer.outcome === 'refused') return unsigned(`it refuses: ${answer.reason}`)
   if (answer.outcome === 'unreachable') return unsigned(`it cannot be asked: ${answer.reason}`, true)

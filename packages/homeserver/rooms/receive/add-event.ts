@@ -2,6 +2,7 @@ import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import { referenceHash } from '@causeway/matrix/events/reference-hash.ts'
 import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
 import { noteRejection } from '@causeway/store/tables/events.ts'
+import { POLICY_WAITS } from '@causeway/store/tables/policy-waits.ts'
 import { noteBackwardExtremity } from '@causeway/store/tables/backward-extremities.ts'
 import { sha256 } from '../../crypto/sha256.ts'
 import { readerOf, readStateAt } from '../current-state.ts'
@@ -17,6 +18,7 @@ import {
   type NewEvent,
   type RoomWrite,
 } from '../room-write.ts'
+import { policyServerAt } from '../policy/find-policy.ts'
 import { policyFault } from '../policy/others-events.ts'
 import { resolveRoots } from '../state/resolve-roots.ts'
 import type { StateEntry } from '../state-entry.ts'
@@ -37,6 +39,11 @@ export interface Parents {
    * of anything.
    */
   readonly isAncestor?: boolean
+  /**
+   * It was refused when it came, and others may have gone on from it or not: the room ends where it ended, in what it
+   * points at too.
+   */
+  readonly isLate?: boolean
 }
 
 /** Which check on receipt an event failed: its own auth events, the state before it, the current state, the policy. */
@@ -162,7 +169,23 @@ async function refuse(
   write.head.pending.set(event.stored.eventId, event.stored)
   if (event.stored.stateNid !== 0) write.head.entries.set(event.stored.stateNid, entryOf(event))
   write.steps.push(noteRejection(write.head.roomNid, numberOf(write, event), reason))
+  if (judgement.check === 'policy_server' && pdu.isRefusedByPolicy !== true) {
+    await waitForPolicy(engine, write, pdu, place.stateBefore)
+  }
   return judgement
+}
+
+/** Whoever could not be asked now is asked again: see `policy/ask-again.ts`. */
+async function waitForPolicy(
+  engine: RoomEngine,
+  write: RoomWrite,
+  { event }: VerifiedPdu,
+  stateBefore: number,
+): Promise<void> {
+  const { roomNid, roomId } = write.head
+  write.steps.push({ into: POLICY_WAITS, values: [roomNid, event.eventId, engine.clock.now()] })
+  const server = await policyServerAt(engine, write, stateBefore)
+  if (server !== undefined) engine.onUnasked?.(roomId, server.name)
 }
 
 async function accept(
@@ -183,8 +206,9 @@ async function accept(
     ? { hash: referenceHash(write.head.rules, pdu.event.pdu, sha256) }
     : {}
   const own = { eventId: stored.eventId, depth: stored.depth, root: stored.stateRoot, ...hash }
-  write.extremities = place.parents.isAncestor === true ? others : [...others, own]
-  if (place.parents.isAncestor !== true && !branched && others.length === 0) {
+  const { isAncestor = false, isLate = false } = place.parents
+  if (!isLate) write.extremities = isAncestor ? others : [...others, own]
+  if (!isLate && !isAncestor && !branched && others.length === 0) {
     write.stateRoot = stored.stateRoot
     if (stored.stateNid !== 0) holdState(write, entryOf(event))
   } else {

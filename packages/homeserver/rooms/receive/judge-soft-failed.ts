@@ -2,7 +2,8 @@ import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import { selectAuthEvents } from '@causeway/matrix/event-auth/select-auth-events.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { getMany } from '@causeway/store/state/tree.ts'
-import { listRefusedRows, type RefusedRow } from '@causeway/store/tables/rejections.ts'
+import type { EventRow } from '@causeway/store/tables/events.ts'
+import { listRefusedRows } from '@causeway/store/tables/rejections.ts'
 import type { RoomWrite } from '../room-write.ts'
 import { roomEventOfRow, type RoomInfo } from '../stored-event.ts'
 import type { ReceiveDeps } from './deps.ts'
@@ -47,14 +48,14 @@ export async function judgeSoftFailedAfter(
   }
 }
 
-function pduOfRefused(room: RoomInfo, row: RefusedRow): VerifiedPdu {
+export function pduOfRefused(room: RoomInfo, row: EventRow): VerifiedPdu {
   const json = typeof row.json === 'string' ? new TextEncoder().encode(row.json) : row.json
   const event = { ...roomEventOfRow(room, row), eventId: row.event_id as EventId }
   return { event, json, isRedacted: (row.flags & EventFlag.redacted) !== 0 }
 }
 
 /** Whether the state before an event and the current one agree in the memberships that the rules look at for it. */
-async function hasSameMembers(
+export async function hasSameMembers(
   { head, stateRoot }: RoomWrite,
   { event: { pdu } }: VerifiedPdu,
   stateBefore: number,

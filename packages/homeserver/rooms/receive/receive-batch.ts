@@ -262,11 +262,12 @@ async function receiveOne(
     engine,
     write,
     arrived,
-    // Others may point at what was refused before: it is no newest event, unless the room's state depends on it.
+    // What was refused before is no newest event, unless the room's state depends on it.
     {
       ...parents,
       outlier: known,
-      isAncestor: batch.ancestors.has(event.eventId) || (isAnew && event.pdu.state_key === undefined),
+      isAncestor: batch.ancestors.has(event.eventId),
+      isLate: isAnew && event.pdu.state_key === undefined,
     },
     authEvents,
   )

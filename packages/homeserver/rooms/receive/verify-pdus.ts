@@ -19,6 +19,8 @@ export interface VerifiedPdu {
   readonly isRedacted?: boolean
   /** Why the room's policy server has not signed it, where it was asked to. */
   readonly notSigned?: string
+  /** Whether that was its answer; otherwise it may answer another time. */
+  readonly isRefusedByPolicy?: boolean
 }
 
 export type PduVerdict =
