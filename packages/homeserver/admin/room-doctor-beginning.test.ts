@@ -7,8 +7,10 @@ import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { findRoomVersion } from '@causeway/matrix/room-versions/rules.ts'
 import { signEvent } from '@causeway/matrix/signing/sign-json.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
+import { findRoomRow } from '@causeway/store/tables/rooms.ts'
 import { sha256 } from '../crypto/sha256.ts'
 import { createTestPeers, type AskedRequest, type TestPeers } from '../federation/test-peers.ts'
+import { readStoredExtremities } from '../rooms/head.ts'
 import { findEvent } from '../rooms/read-events.ts'
 import { ok } from '../test-call.ts'
 import { findServerDrivers, type TestLogin, type TestServer } from '../test-server.ts'
@@ -166,8 +168,9 @@ for (const driver of await findServerDrivers()) {
         draft: { readonly type: string; readonly stateKey?: string; readonly content: JsonObject },
         auth: readonly (string | undefined)[],
       ): Promise<RoomEvent> {
-        const { next: _, ...head } = (await ours.hs.rooms.heads.peek(roomId as RoomId))!
-        const [end] = head.extremities
+        const row = await findRoomRow(ours.hs.db, roomId)
+        const [endId] = readStoredExtremities(row!).eventIds
+        const end = await findEvent(ours.hs.rooms, endId!)
         const built = buildEvent(
           rules,
           {

@@ -165,7 +165,7 @@ async function joinedRoom(
     await unreadJson(ctx, room),
   ]
   // That a room has all its members shows in how many they are.
-  if (whole || isComplete || timeline.events.some(({ event }) => event.type === 'm.room.member')) {
+  if (whole || isComplete || isEmpty || timeline.events.some(({ event }) => event.type === 'm.room.member')) {
     parts.push(`"summary":${JSON.stringify(await readSummary(ctx, room, timeline.endRoot))}`)
   }
   return `{${parts.filter((part) => part !== '').join(',')}}`

@@ -61,7 +61,8 @@ const NOTHING: Judgement = { accepted: [], refused: [], moved: 0, changes: [] }
  * built on them: state follows from the graph that we hold and from nothing else. The write is told like any other:
  * what is accepted now comes into the log, and syncs tell what became of the state. Holds the room's queue until it is
  * durable. With `dryRun` nothing is written.
- * @throws MatrixError M_TOO_LARGE when it lies too far back, M_FORBIDDEN when nobody of ours may send what would tell it
+ * @throws MatrixError M_TOO_LARGE when it lies too far back, M_FORBIDDEN when nobody of ours may send what would tell it, or the
+ * state that a beginning is given does not allow that
  */
 export function judgeAnew(
   engine: RoomEngine,
@@ -102,6 +103,7 @@ export function judgeAnew(
       const freed = await judgeOutliers(work, outliers)
       const begun = await rootsOf(work, beginning)
       await judgeStretch({ ...work, begun }, stretch)
+      requireBeginning(work, beginning)
       if (freed.length === 0 && work.changed.size === 0) return NOTHING
       return await conclude(work, stretch, freed, dryRun)
     } finally {
@@ -120,6 +122,13 @@ async function rootsOf(
   const roots: number[] = []
   for (const state of beginning.states) roots.push(await rootOfEvents(engine, write, state))
   return new Map([[beginning.eventId, await resolveRoots(engine, write, roots)]])
+}
+
+/** A state that does not allow what the room begins with for us cannot be right, or we are not in the room. */
+function requireBeginning({ changed }: Judging, beginning: Beginning | undefined): void {
+  const standing = beginning === undefined ? undefined : changed.get(beginning.eventId)
+  if (standing === undefined || !isRejected(standing)) return
+  throw forbidden(`By the state that others tell, our join was not allowed: ${standing.reason}`)
 }
 
 function forgetResolutions(engine: RoomEngine, { roomNid }: RoomInfo): void {
