@@ -30,7 +30,7 @@ export async function listPolicyWaitRooms(db: Database): Promise<string[]> {
   // Mostly nothing does, and a large read would start a thread of its own only to find that out.
   if ((await db.query('SELECT 1 AS one FROM policy_waits LIMIT 1', [])).length === 0) return []
   const rows = await db.queryLarge<{ room_id: string }>(
-    'SELECT room_id FROM rooms WHERE room_nid IN (SELECT room_nid FROM policy_waits)',
+    'SELECT room_id FROM rooms WHERE nid IN (SELECT room_nid FROM policy_waits)',
     [],
   )
   return rows.map((row) => row.room_id)

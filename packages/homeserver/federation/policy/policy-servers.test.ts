@@ -18,6 +18,7 @@ import { pduOfRow } from '../../rooms/stored-event.ts'
 import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
 import type { TestLogin } from '../../test-server.ts'
 import { federationRoutes } from '../routes.ts'
+import { createPolicyRetries } from './policy-retries.ts'
 
 const rules = findRoomVersion('12')!
 const keyFor = (name: string, fill: number): ReturnType<typeof makeSigner> =>
@@ -326,6 +327,23 @@ describe('a room with a policy server', () => {
     )) as { event_id: string }[]
     const [row] = await findEventRows(ours.hs.db, [id!.event_id as EventId])
     assert.ok(pduOfRow(row!).signatures[guard.name] !== undefined, 'with its signature')
+  })
+
+  it('asks again after a restart about what came while the policy server was down', async () => {
+    const roomId = await openRoom()
+    await guard.switchOff()
+    await deliver(await unsigned(roomId, 'said before the restart'))
+    await guard.switchOn()
+    ours.hs.federation.client.heardFrom(guard.name)
+    // What begins anew knows nothing but what is stored.
+    const { inbox } = ours.hs.receiving
+    await using again = createPolicyRetries(ours.hs.receiving, (room, pdus) => inbox.placed(room, pdus))
+    await again.start()
+    await again.idle()
+    assert.deepEqual((await bodiesOf(ours, alice, roomId)).slice(1), ['said before the restart'])
+    // The room goes on from where it was.
+    assert.equal((await say(ours, alice, roomId, 'and after it')).status, 200)
+    await see(other, bob, 'and after it')
   })
 
   it('is an ordinary room while the policy is not valid, or its server has nobody there', async () => {
