@@ -303,7 +303,7 @@ const drivers = await findServerDrivers()
       behave({ '/store-invite': stored({ display_name: 'BOB@example.org', token: 'veiled' }) })
       await ok(scene.server, scene.alice, 'POST', inviteUrl(roomId), inviteOf())
       const [pending] = await scene.pending(roomId)
-      assert.equal((pending?.['content'] as JsonObject)['display_name'], 'b...@e...', 'everybody reads it')
+      assert.equal((pending!['content'] as JsonObject)['display_name'], 'b...@e...', 'everybody reads it')
     })
 
     it('an identity server at a private address is not asked unless that is allowed', async () => {
