@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, before, beforeEach, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
@@ -197,8 +197,16 @@ const drivers = await findServerDrivers()
   // What is said to identity servers is the same whatever the database.
   const [driver] = drivers as [ServerDriver, ...ServerDriver[]]
   describe('identity servers and what they answer', () => {
+    let scene: Scene
+    before(async () => {
+      scene = await open(driver)
+    })
+    after(() => scene[Symbol.asyncDispose]())
+    beforeEach(() => {
+      identity.asked.length = 0
+    })
+
     it('an address is asked about as a hash, and as it is only where a server takes nothing else', async () => {
-      await using scene = await open(driver)
       const { alice } = scene
       const roomId = await scene.makeRoom({ name: 'The club', topic: 'not told' })
       await ok(scene.server, alice, 'PUT', `/profile/${alice.userId}/displayname`, { displayname: 'Alice' })
@@ -240,7 +248,6 @@ const drivers = await findServerDrivers()
     })
 
     it('a pepper that changes is asked for once more, and no oftener; what is answered of others does not count', async () => {
-      await using scene = await open(driver)
       const bob = await scene.server.register('bob')
       const roomId = await scene.makeRoom()
       const stale = refuses(400, 'M_INVALID_PEPPER')
@@ -257,8 +264,7 @@ const drivers = await findServerDrivers()
     })
 
     it('nothing leaves this server for who may not invite, or asks what it does not do', async () => {
-      await using scene = await open(driver)
-      const bob = await scene.server.register('bob')
+      const bob = await scene.server.register('barred')
       const roomId = await scene.makeRoom({
         preset: 'public_chat',
         power_level_content_override: { invite: 50 },
@@ -287,7 +293,6 @@ const drivers = await findServerDrivers()
     })
 
     it('whatever an identity server answers, the room is left alone, and the client is told what it can act on', async () => {
-      await using scene = await open(driver)
       const roomId = await scene.makeRoom()
       for (const [what, answers, status, errcode] of BAD) {
         behave(answers)
@@ -307,15 +312,14 @@ const drivers = await findServerDrivers()
     })
 
     it('an identity server at a private address is not asked unless that is allowed', async () => {
-      await using scene = await open(driver, { allow_private_addresses: [] })
-      const roomId = await scene.makeRoom()
+      await using guarded = await open(driver, { allow_private_addresses: [] })
+      const roomId = await guarded.makeRoom()
       behave()
-      assert.equal((await scene.ask(scene.alice, inviteUrl(roomId), inviteOf())).status, 502)
+      assert.equal((await guarded.ask(guarded.alice, inviteUrl(roomId), inviteOf())).status, 502)
       assert.deepEqual(identity.asked, [])
     })
 
     it('clients are told which identity server to use', async () => {
-      await using scene = await open(driver)
       const told = (await scene.server.request('GET', '/.well-known/matrix/client')).json()
       assert.deepEqual(told['m.identity_server'], { base_url: `https://${identity.name}` })
     })
