@@ -5,6 +5,7 @@ import type { RateLimitName } from './http/endpoint.ts'
 import type { RateLimit, RateLimits } from './http/rate-limit.ts'
 import { bytes, dataPath, secret } from './ops/config-options.ts'
 import { emailOptions, findEmailConflicts } from './email-options.ts'
+import { findIdentityConflicts, identityOptions } from './identity-options.ts'
 import { findPreviewConflicts, previewOptions } from './preview-options.ts'
 import { federationOptions, findFederationConflicts, oldSigningKeys } from './federation-options.ts'
 
@@ -317,6 +318,7 @@ export const homeserverConfigSchema = Type.Object({
   federation: federationOptions,
   url_previews: previewOptions,
   email: emailOptions,
+  identity_servers: identityOptions,
   rate_limits: rateLimits,
   memory,
   log,
@@ -403,6 +405,7 @@ export function checkHomeserverConfig(config: HomeserverConfig): ConfigConflict[
   }
   conflicts.push(...findFederationConflicts(config.federation, config.old_signing_keys))
   conflicts.push(...findPreviewConflicts(config.url_previews), ...findEmailConflicts(config.email))
+  conflicts.push(...findIdentityConflicts(config.identity_servers, config.federation.enabled))
   const budget = config.memory.budget
   if (budget < 16 * 1024 * 1024) {
     conflicts.push({

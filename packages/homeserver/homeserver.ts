@@ -9,6 +9,7 @@ import type { Log } from '@causeway/store/log/log.ts'
 import type { Transactions } from './client/idempotent.ts'
 import type { HomeserverConfig } from './config.ts'
 import type { Email } from './email/email.ts'
+import type { IdentityServers } from './identity/identity-servers.ts'
 import type { Previews } from './previews/previews.ts'
 import type { PublicRooms } from './directory/public-rooms.ts'
 import type { MediaState } from './media/media-state.ts'
@@ -62,6 +63,8 @@ export interface Homeserver {
   readonly signer: Signer
   readonly media: MediaState
   readonly email: Email
+  /** Servers that say whose an address is. */
+  readonly identity: IdentityServers
   /** What pages say of themselves. */
   readonly previews: Previews
   readonly publicRooms: PublicRooms

@@ -20,6 +20,7 @@ import { rateLimitOf, type HomeserverConfig } from './config.ts'
 import { createSigner, takeSigningKeys, type SigningKey } from './crypto/signing-key.ts'
 import { createKeyCounts } from './devices/create-key-counts.ts'
 import { createEmail } from './email/email.ts'
+import { createIdentityServers } from './identity/identity-servers.ts'
 import type { Homeserver } from './homeserver.ts'
 import { clientIp, createTrustedProxies } from './http/client-ip.ts'
 import { type RouterDeps } from './http/router.ts'
@@ -108,15 +109,22 @@ async function openPush(
   return createPush({ ...deps, outgoing })
 }
 
-/** What reaches the web and the mail server. Names are resolved, and authorities trusted, as for other servers. */
+/**
+ * What reaches the web, the mail server and identity servers. Names are resolved, and authorities trusted, as for other
+ * servers.
+ */
 async function openOutside(
-  { config, ...shared }: Pick<Homeserver, 'config' | 'clock' | 'budget' | 'logger'>,
+  { config, signer, ...shared }: Pick<Homeserver, 'config' | 'clock' | 'budget' | 'logger' | 'signer'>,
   { resolver = createSystemResolver(shared.clock) }: FederationNetwork,
-): Promise<Pick<Homeserver, 'previews' | 'email'>> {
+): Promise<Pick<Homeserver, 'previews' | 'email' | 'identity'>> {
+  const { clock } = shared
   const authorities = await readAuthorities(config.federation)
+  const guard = createAddressGuard(config.federation.allow_private_addresses)
+  const outgoing = createOutgoing({ clock, resolver, guard, authorities })
   return {
     previews: createPreviews({ ...shared, config: config.url_previews, resolver, authorities }),
     email: createEmail({ ...shared, config: config.email, authorities }),
+    identity: createIdentityServers({ config: config.identity_servers, signer, outgoing }),
   }
 }
 
@@ -221,7 +229,7 @@ export async function openHomeserver(
     search: createSearchIndex(shared),
     signer,
     media: createMediaState(signer, clock, budget),
-    ...(await openOutside(shared, network)),
+    ...(await openOutside({ ...shared, signer }, network)),
     publicRooms: createPublicRooms(shared),
     blobs: await openDiskBlobs(config.media.path, random),
     notifier,

@@ -129,6 +129,7 @@ export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise
   await hs.previews[Symbol.asyncDispose]()
   await hs.outbound[Symbol.asyncDispose]()
   await hs.push[Symbol.asyncDispose]()
+  hs.identity[Symbol.dispose]()
   await hs.appservices[Symbol.asyncDispose]()
   await hs.receiving[Symbol.asyncDispose]()
   await hs.remoteDevices[Symbol.asyncDispose]()

@@ -74,6 +74,7 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
     federation: { key_servers: [] },
     url_previews: {},
     email: {},
+    identity_servers: {},
     support: {},
     server_notices: {},
     turn: {},

@@ -1,24 +1,33 @@
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import { deleteIdentityBindings } from '@causeway/store/tables/identity-bindings.ts'
 import { deleteProfile } from '@causeway/store/tables/profiles.ts'
 import { deletePushersOfOthers } from '@causeway/store/tables/pushers.ts'
 import { deleteThreepids } from '@causeway/store/tables/threepids.ts'
 import { deleteUserJobs, putUserJob } from '@causeway/store/tables/user-jobs.ts'
 import { deactivateUser } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { bindingsOf, unbindAddresses, type UnbindResult } from '../identity/unbind.ts'
 import { endDevicesWrite, forgetDevices, listDeviceIds } from './end-devices.ts'
 
 /**
  * Ends an account for good: nobody can log in, every device ends, and in the background it leaves its rooms.
  * The name stays taken. With `erase`, the profile goes at once, and all else that the user left behind in a job,
- * what they said included (`jobs/erase-user.ts`). Throws `M_NOT_FOUND` when it is not in use.
+ * what they said included (`jobs/erase-user.ts`). What identity servers publish of the user is unbound first, as far as
+ * they do that within some seconds. Throws `M_NOT_FOUND` when it is not in use.
  * https://spec.matrix.org/v1.19/client-server-api/#account-deactivation
+ * @param idServer an identity server that the user names, beside those that are remembered
  */
 export async function deactivateAccount(
-  hs: Pick<Homeserver, 'db' | 'clock' | 'random' | 'sessions' | 'keyCounts' | 'accounts' | 'jobs'>,
+  hs: Pick<
+    Homeserver,
+    'db' | 'clock' | 'random' | 'sessions' | 'keyCounts' | 'accounts' | 'jobs' | 'identity' | 'logger'
+  >,
   userId: UserId,
   erase: boolean,
-): Promise<void> {
+  idServer?: string,
+): Promise<UnbindResult> {
+  const unbound = await unbindAddresses(hs, await bindingsOf(hs, userId, { also: idServer }))
   const devices = await listDeviceIds(hs, userId)
   const { entries, steps } = endDevicesWrite(userId, devices)
   const result = await hs.db.commit({
@@ -28,6 +37,7 @@ export async function deactivateAccount(
       ...steps,
       ...deletePushersOfOthers(userId, ''),
       deleteThreepids(userId),
+      deleteIdentityBindings(userId),
       deleteUserJobs(userId),
       putUserJob(userId, 'leave', hs.random.token(8)),
       ...(erase ? [deleteProfile(userId), hs.jobs.row('erase_user', userId)] : []),
@@ -38,4 +48,5 @@ export async function deactivateAccount(
   forgetDevices(hs, userId, devices)
   hs.accounts.jobs.wake(userId)
   if (erase) hs.jobs.wake()
+  return unbound
 }

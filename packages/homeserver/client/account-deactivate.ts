@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { deactivateAccount as deactivate } from '../accounts/deactivate.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
+import { parseIdentityServer } from '../identity/identity-servers.ts'
 import { authData } from './account-schemas.ts'
 import { confirmByPassword } from './confirm-by-password.ts'
 import { v3 } from './paths.ts'
@@ -19,8 +20,8 @@ export const deactivateAccount = defineEndpoint({
   }),
   run: async (hs, { session, body, ip }) =>
     confirmByPassword(hs, { session, body, ip }, 'deactivateAccount', async () => {
-      await deactivate(hs, session.userId, body.erase ?? false)
-      // No address of here was given to an identity server by this one.
-      return { id_server_unbind_result: 'success' }
+      const idServer = body.id_server === undefined ? undefined : parseIdentityServer(body.id_server)
+      const unbound = await deactivate(hs, session.userId, body.erase ?? false, idServer)
+      return { id_server_unbind_result: unbound }
     }),
 })

@@ -25,7 +25,13 @@ import { sendServerNotice, sendServerNoticeOnce } from './send-server-notice.ts'
 import { getVersions } from './versions.ts'
 import { showEmailPage, submitEmailPage } from './email-page.ts'
 import { emailTokenRoutes } from './email-tokens.ts'
-import { add3PID, delete3pidFromAccount, getAccount3PIDs } from './threepids.ts'
+import {
+  add3PID,
+  bind3PID,
+  delete3pidFromAccount,
+  getAccount3PIDs,
+  unbind3pidFromAccount,
+} from './threepids.ts'
 import { getTurnServer } from './turn-server.ts'
 import { getWellKnown } from './well-known-client.ts'
 import { getWellKnownSupport } from './well-known-support.ts'
@@ -52,7 +58,9 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   deactivateAccount,
   getAccount3PIDs,
   add3PID,
+  bind3PID,
   delete3pidFromAccount,
+  unbind3pidFromAccount,
   ...emailTokenRoutes,
   showEmailPage,
   submitEmailPage,

@@ -18,7 +18,9 @@ export const getCapabilities = defineEndpoint({
       'm.set_displayname': { enabled: true },
       'm.set_avatar_url': { enabled: true },
       'm.profile_fields': { enabled: true },
-      'm.3pid_changes': { enabled: hs.email.isThere },
+      'm.3pid_changes': {
+        enabled: hs.email.isThere || hs.config.identity_servers.allowed.length > 0,
+      },
       'm.get_login_token': { enabled: true },
       'm.forget_forced_upon_leave': { enabled: false },
       ...(session.isAdmin ? { 'm.account_moderation': { suspend: true, lock: true } } : {}),

@@ -17,6 +17,14 @@ import { readMemberProfiles } from '../profile/member-profile.ts'
 import { memberContent } from '../rooms/member-content.ts'
 import { createRoom as makeRoom, type CreateRoomInput } from '../rooms/create-room.ts'
 import { CompanionRefused } from '../rooms/write-to-room.ts'
+import { sendPendingInvite } from '../identity/pending-invite.ts'
+import {
+  findByAddress,
+  InviteAddress,
+  readAskedAddress,
+  type AskedAddress,
+  type InviteAddressBody,
+} from './invite-address.ts'
 import { v3 } from './paths.ts'
 import { userIdText } from './schemas.ts'
 
@@ -32,6 +40,8 @@ const Body = Type.Object({
   name: Type.Optional(Type.String()),
   topic: Type.Optional(Type.String()),
   invite: Type.Optional(Type.Array(userIdText, { maxItems: 100 })),
+  // Each of them is a mail.
+  invite_3pid: Type.Optional(Type.Array(InviteAddress, { maxItems: 20 })),
   room_version: Type.Optional(Type.String()),
   creation_content: Type.Optional(jsonObject),
   initial_state: Type.Optional(
@@ -62,7 +72,9 @@ export const createRoom = defineEndpoint({
   run: async (hs, { session, body, signal }) => {
     const rules = rulesFor(hs, body.room_version)
     const alias = aliasFor(hs, session, body.room_alias_name)
-    const input = await roomInput(hs, session.userId, body, rules)
+    const { found, unknown } = await findAddressees(hs, body.invite_3pid ?? [], signal)
+    const invite = [...(body.invite ?? []), ...found]
+    const input = await roomInput(hs, session.userId, { ...body, invite }, rules)
     try {
       const roomId = await makeRoom(hs.rooms, {
         ...input,
@@ -75,6 +87,7 @@ export const createRoom = defineEndpoint({
         }),
       })
       await inviteLater(hs, roomId, input, signal)
+      await inviteAddressesLater(hs, roomId, session.userId, unknown, signal)
       return { room_id: roomId }
     } catch (error) {
       if (!(error instanceof CompanionRefused)) throw error
@@ -98,6 +111,43 @@ async function inviteLater(
     })
   })
   await Promise.all(sent)
+}
+
+/** Invited by address: those who publish it, and the others. Before the room is made, so that a refusal makes none. */
+async function findAddressees(
+  hs: Homeserver,
+  bodies: readonly InviteAddressBody[],
+  signal: AbortSignal,
+): Promise<{ readonly found: readonly UserId[]; readonly unknown: readonly AskedAddress[] }> {
+  const found: UserId[] = []
+  const unknown: AskedAddress[] = []
+  for (const asked of bodies.map((body) => readAskedAddress(hs, body))) {
+    const userId = await findByAddress(hs, asked, signal)
+    if (userId === undefined) unknown.push(asked)
+    else found.push(userId)
+  }
+  return { found, unknown }
+}
+
+/** As `inviteLater`, for those of whom only an address is known. */
+async function inviteAddressesLater(
+  hs: Homeserver,
+  roomId: RoomId,
+  sender: UserId,
+  unknown: readonly AskedAddress[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { login, address } of unknown) {
+    try {
+      await sendPendingInvite(hs, { roomId, sender, login, address }, signal)
+    } catch (error) {
+      hs.logger.warn('an invitation to a new room was not taken', {
+        room: roomId,
+        server: login.server,
+        error,
+      })
+    }
+  }
 }
 
 function rulesFor(hs: Homeserver, version: string | undefined): RoomVersionRules {

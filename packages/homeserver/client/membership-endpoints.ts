@@ -2,10 +2,12 @@
 import { Type } from 'typebox'
 import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { badJson } from '@causeway/matrix/errors/matrix-error.ts'
 import { ensureUserThroughAppservice } from '../appservice/query.ts'
 import { defineEndpoint, type AnyEndpoint, type Session } from '../http/endpoint.ts'
 import type { MembershipAction } from '../rooms/membership.ts'
 import { change, type Change } from './change-membership.ts'
+import { InviteAddress, inviteAddress, readAskedAddress } from './invite-address.ts'
 import { locateRoom, viaQuery } from './locate-room.ts'
 import { v3 } from './paths.ts'
 import { reasonText, roomIdOrAliasText, roomParams, userIdText } from './schemas.ts'
@@ -32,18 +34,17 @@ function joinChange(
   return Object.keys(content).length === 0 ? join : { ...join, content }
 }
 
-/** Somebody with the power to do so acts on another: invite, kick, ban, unban. */
+/** Somebody with the power to do so acts on another: kick, ban, unban. */
 function actOnOther(operation: string, action: MembershipAction): AnyEndpoint {
   return defineEndpoint({
     operation,
     method: 'POST',
     ...v3(`/rooms/:roomId/${action}`),
     auth: 'user',
-    rateLimit: action === 'invite' ? 'invite' : 'message',
+    rateLimit: 'message',
     params: roomParams,
     body: TargetBody,
     run: async (hs, { session, params, body, signal }): Promise<JsonObject> => {
-      if (action === 'invite') await ensureUserThroughAppservice(hs, body.user_id)
       const { user_id: target, reason } = body
       await change(hs, { roomId: params.roomId, action, sender: session.userId, target, reason }, signal)
       return {}
@@ -51,7 +52,36 @@ function actOnOther(operation: string, action: MembershipAction): AnyEndpoint {
   })
 }
 
-export const inviteUser = actOnOther('inviteUser', 'invite')
+const InviteBody = Type.Object({
+  ...InviteAddress.properties,
+  user_id: Type.Optional(userIdText),
+  reason: reasonText,
+})
+/** What tells that an address is invited, and no user. */
+const OF_ADDRESSES = ['id_server', 'id_access_token', 'medium', 'address'] as const
+
+/** Two operations of one address: of a user (`inviteUser`), and of an e-mail address (`inviteBy3PID`). */
+export const inviteUser = defineEndpoint({
+  operation: 'inviteUser',
+  method: 'POST',
+  ...v3('/rooms/:roomId/invite'),
+  auth: 'user',
+  rateLimit: 'invite',
+  params: roomParams,
+  body: InviteBody,
+  run: async (hs, { session, params, body, signal }) => {
+    const { roomId } = params
+    const { user_id: target, reason } = body
+    const sender = session.userId
+    if (target !== undefined) {
+      await ensureUserThroughAppservice(hs, target)
+      await change(hs, { roomId, action: 'invite', sender, target, reason }, signal)
+    } else if (OF_ADDRESSES.some((key) => body[key] !== undefined)) {
+      await inviteAddress(hs, { roomId, sender, asked: readAskedAddress(hs, body) }, signal)
+    } else throw badJson('"user_id" is missing')
+    return {}
+  },
+})
 export const kick = actOnOther('kick', 'kick')
 export const ban = actOnOther('ban', 'ban')
 export const unban = actOnOther('unban', 'unban')

@@ -10,9 +10,13 @@ import {
 } from '@causeway/store/tables/threepids.ts'
 import { readEmailAddress } from '../email/address.ts'
 import { findConfirmed } from '../email/confirmed-address.ts'
+import { bindAddress } from '../identity/bind.ts'
+import { parseIdentityServer } from '../identity/identity-servers.ts'
+import { bindingsOf, unbindAddresses } from '../identity/unbind.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { authData } from './account-schemas.ts'
 import { confirmByPassword } from './confirm-by-password.ts'
+import { identityServerText, identityToken } from './invite-address.ts'
 import { v3 } from './paths.ts'
 
 export const getAccount3PIDs = defineEndpoint({
@@ -65,21 +69,66 @@ export const add3PID = defineEndpoint({
     }),
 })
 
+const AddressBody = Type.Object({
+  medium: Type.String({ maxLength: 255 }),
+  address: Type.String({ maxLength: 1024 }),
+  id_server: Type.Optional(identityServerText),
+})
+
 export const delete3pidFromAccount = defineEndpoint({
   operation: 'delete3pidFromAccount',
   method: 'POST',
   ...v3('/account/3pid/delete'),
   auth: 'user',
   rateLimit: 'login',
-  body: Type.Object({
-    medium: Type.String({ maxLength: 255 }),
-    address: Type.String({ maxLength: 1024 }),
-    id_server: Type.Optional(Type.String()),
-  }),
+  body: AddressBody,
   run: async (hs, { session, body }) => {
+    const { medium, id_server: named } = body
+    const also = named === undefined ? undefined : parseIdentityServer(named)
     const address = readEmailAddress(body.address) ?? body.address
-    await hs.db.commit({ entries: [], steps: [deleteThreepid(session.userId, body.medium, address)] })
-    // None was given to an identity server by this one.
-    return { id_server_unbind_result: 'no-support' }
+    const bindings = await bindingsOf(hs, session.userId, { of: { medium, address }, also })
+    await hs.db.commit({ entries: [], steps: [deleteThreepid(session.userId, medium, address)] })
+    // That nothing is known to be published does not say that nothing is.
+    const result = bindings.length === 0 ? 'no-support' : await unbindAddresses(hs, bindings)
+    return { id_server_unbind_result: result }
+  },
+})
+
+export const bind3PID = defineEndpoint({
+  operation: 'bind3PID',
+  method: 'POST',
+  ...v3('/account/3pid/bind'),
+  auth: 'user',
+  rateLimit: 'login',
+  body: Type.Object({
+    client_secret: Type.String({ pattern: '^[0-9a-zA-Z.=_-]{1,255}$' }),
+    id_server: identityServerText,
+    id_access_token: identityToken,
+    sid: Type.String({ minLength: 1, maxLength: 255 }),
+  }),
+  run: async (hs, { session, body, signal }) => {
+    const login = { server: hs.identity.requireAllowed(body.id_server), token: body.id_access_token }
+    const { sid, client_secret: clientSecret } = body
+    await bindAddress(hs, { userId: session.userId, login, sid, clientSecret }, signal)
+    return {}
+  },
+})
+
+export const unbind3pidFromAccount = defineEndpoint({
+  operation: 'unbind3pidFromAccount',
+  method: 'POST',
+  ...v3('/account/3pid/unbind'),
+  auth: 'user',
+  rateLimit: 'login',
+  body: AddressBody,
+  run: async (hs, { session, body }) => {
+    const { medium, id_server: named } = body
+    const { userId } = session
+    const address = readEmailAddress(body.address) ?? body.address
+    const known = await bindingsOf(hs, userId, { of: { medium, address } })
+    const bindings =
+      named === undefined ? known : [{ userId, medium, address, idServer: hs.identity.requireAllowed(named) }]
+    const result = bindings.length === 0 ? 'no-support' : await unbindAddresses(hs, bindings)
+    return { id_server_unbind_result: result }
   },
 })

@@ -7,5 +7,11 @@ export const getWellKnown = defineEndpoint({
   method: 'GET',
   path: '/.well-known/matrix/client',
   auth: 'none',
-  run: async (hs) => ({ 'm.homeserver': { base_url: publicBaseUrl(hs.config) } }),
+  run: async ({ config }) => {
+    const { suggested } = config.identity_servers
+    return {
+      'm.homeserver': { base_url: publicBaseUrl(config) },
+      ...(suggested === undefined ? {} : { 'm.identity_server': { base_url: suggested } }),
+    }
+  },
 })

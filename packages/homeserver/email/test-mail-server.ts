@@ -27,12 +27,14 @@ export interface TestMailServer extends AsyncDisposable {
   arrived(count: number): Promise<ReceivedMail>
 }
 
-/** Undoes quoted-printable, and lines that were folded. */
-function readText(body: string): string {
-  return body
-    .replaceAll('=\r\n', '')
-    .replaceAll(/=([0-9A-F]{2})/g, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-    .replaceAll('\r\n', '\n')
+/** Undoes quoted-printable, where it is that, and lines that were folded. */
+function readText(headers: string, body: string): string {
+  const text = /^content-transfer-encoding: quoted-printable/im.test(headers)
+    ? body
+        .replaceAll('=\r\n', '')
+        .replaceAll(/=([0-9A-F]{2})/g, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+    : body
+  return text.replaceAll('\r\n', '\n')
 }
 
 /** @param tls a certificate: the server wants STARTTLS and the login `causeway`, `secret` */
@@ -55,8 +57,9 @@ export async function startMailServer(tls?: { key: string; cert: string }): Prom
           done(Object.assign(new Error('try again later'), { responseCode: 451 }))
           return
         }
-        const [headers = '', ...body] = raw.split('\r\n\r\n')
-        const content = readText(body.join('\r\n\r\n'))
+        // Some programs end lines as files do.
+        const [headers = '', ...body] = raw.replaceAll(/\r?\n/g, '\r\n').split('\r\n\r\n')
+        const content = readText(headers, body.join('\r\n\r\n'))
         mails.push({
           to: session.envelope.rcptTo.map(({ address }) => address),
           secure: session.secure,

@@ -29,9 +29,28 @@ export function authorizeThirdPartyInvite(ctx: AuthContext, target: string): Ver
   if (pending.pdu.sender !== ctx.event.pdu.sender) {
     return refuse(`Only ${pending.pdu.sender}, who made the third-party invite, can turn it into an invite.`)
   }
-  return isSignedByAny(ctx, signed, publicKeysOf(pending))
-    ? ALLOWED
-    : refuse('The third-party invite is not signed with a key that the room knows.')
+  return findInviteKey(ctx, signed, pending) === undefined
+    ? refuse('The third-party invite is not signed with a key that the room knows.')
+    : ALLOWED
+}
+
+/** The public key, of those in an `m.room.third_party_invite`, with which `signed` was signed. */
+export function findInviteKey(
+  ctx: Pick<AuthContext, 'rules' | 'verifySignature'>,
+  signed: JsonObject,
+  pending: RoomEvent,
+): string | undefined {
+  const canonicalJson = canonicalWithoutSignatures(ctx, signed)
+  if (canonicalJson === undefined) return undefined
+  const publicKeys = publicKeysOf(pending)
+  let checksLeft = MAX_SIGNATURE_CHECKS
+  for (const signature of ed25519Signatures(signed)) {
+    for (const publicKey of publicKeys) {
+      if (checksLeft-- === 0) return undefined
+      if (ctx.verifySignature(publicKey, canonicalJson, signature)) return publicKey
+    }
+  }
+  return undefined
 }
 
 /** `public_key` and the keys in `public_keys`. */
@@ -45,20 +64,7 @@ function publicKeysOf(pending: RoomEvent): readonly string[] {
   return [...new Set(values.filter((value) => typeof value === 'string'))]
 }
 
-function isSignedByAny(ctx: AuthContext, signed: JsonObject, publicKeys: readonly string[]): boolean {
-  const canonicalJson = canonicalWithoutSignatures(ctx, signed)
-  if (canonicalJson === undefined) return false
-  let checksLeft = MAX_SIGNATURE_CHECKS
-  for (const signature of ed25519Signatures(signed)) {
-    for (const publicKey of publicKeys) {
-      if (checksLeft-- === 0) return false
-      if (ctx.verifySignature(publicKey, canonicalJson, signature)) return true
-    }
-  }
-  return false
-}
-
-function canonicalWithoutSignatures(ctx: AuthContext, signed: JsonObject): string | undefined {
+function canonicalWithoutSignatures(ctx: Pick<AuthContext, 'rules'>, signed: JsonObject): string | undefined {
   try {
     return canonicalJsonWithout(signed, ['signatures', 'unsigned'], ctx.rules.strictCanonicalJson)
   } catch {

@@ -78,6 +78,17 @@ export const accountTables: ErasureList = {
     erase: { user_id: deleteRows('user_id', 'medium', 'address') },
     redact: { address: keep('no event has it') },
   },
+  identity_bindings: {
+    columns: {
+      user_id: 'user_id',
+      medium: 'none',
+      address: 'content',
+      id_server: 'none',
+      bound_ts: 'none',
+    },
+    erase: { user_id: deleteRows('user_id', 'medium', 'address', 'id_server') },
+    redact: { address: keep('no event has it') },
+  },
   email_sessions: {
     columns: {
       sid: 'none',

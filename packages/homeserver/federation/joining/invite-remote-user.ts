@@ -47,7 +47,7 @@ export async function inviteRemoteUser(
   return sendInvite(deps, roomId, built, signal)
 }
 
-/** Hands an invite to the invited user's server, and with its signature to the room. */
+/** Hands an invite to the invited user's server, unless that is ours, and with its signature to the room. */
 export async function sendInvite(
   deps: JoiningDeps,
   roomId: RoomId,
@@ -58,6 +58,10 @@ export async function sendInvite(
   const { rules } = room
   const own = await requirePolicy(deps.rooms, room, signBuilt(built, deps.signer), signal)
   const target = own.event.pdu.state_key as UserId
+  if (serverNameOf(target) === deps.serverName) {
+    await acceptEvent(deps.rooms, roomId, own)
+    return built.eventId
+  }
   const stripped = await strippedPdus(deps.rooms, roomId, own.event.pdu.sender)
   const invite = { roomId, rules, pdu: own.event.pdu, eventId: built.eventId, stripped }
   const signed = await tryServers(deps, [serverNameOf(target)], `invite ${target}`, async (server) => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { describe, it } from 'node:test'
 import { contentHash } from '@causeway/matrix/events/content-hash.ts'
 import { eventIdOf } from '@causeway/matrix/events/event-id-of.ts'
@@ -28,6 +29,7 @@ interface Side {
 interface Scene extends AsyncDisposable {
   readonly one: Side
   readonly two: Side
+  readonly keys: { readonly asked: string[]; answer: KeyAnswer }
   ask(side: Side, method: string, path: string, body?: JsonObject): Promise<JsonObject>
   makeRoom(side: Side, more?: JsonObject): Promise<RoomId>
   /** One server's request to the other. */
@@ -36,8 +38,16 @@ interface Scene extends AsyncDisposable {
   invites(side: Side): Promise<string[]>
 }
 
+/** What the identity server says of its keys. */
+type KeyAnswer = JsonObject | 'nothing'
+
 async function open(driver: ServerDriver): Promise<Scene> {
-  const peers = createTestPeers()
+  const keys: Scene['keys'] = { asked: [], answer: { valid: true } }
+  const peers = createTestPeers(async (url) => {
+    keys.asked.push(url.href)
+    if (keys.answer === 'nothing') throw new Error('nobody answers')
+    return { status: 200, headers: {}, body: Readable.from([Buffer.from(JSON.stringify(keys.answer))]) }
+  })
   const start = async (name: string, user: string): Promise<Side> => {
     const server = await peers.start(driver, name)
     return { server, login: await server.register(user) }
@@ -52,6 +62,7 @@ async function open(driver: ServerDriver): Promise<Scene> {
   return {
     one,
     two,
+    keys,
     ask,
     makeRoom: async (side, more = {}) =>
       (await ask(side, 'POST', '/createRoom', { preset: 'public_chat', ...more }))['room_id'] as RoomId,
@@ -167,6 +178,40 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(await scene.invites(two), [])
       assert.equal(await exchange(sign(two.login.userId, 'token')), 'done')
       assert.deepEqual(await scene.invites(two), [roomId])
+    })
+
+    it('an invitation by address is of a user of the same server, and of a key that is still good', async () => {
+      await using scene = await open(driver)
+      const { one, keys } = scene
+      const roomId = await inviteAddress(scene, one, 'token')
+      const carol: Side = { server: one.server, login: await one.server.register('carol') }
+      const invite = {
+        room_id: roomId,
+        sender: one.login.userId,
+        signed: sign(carol.login.userId, 'token'),
+      }
+      keys.answer = { valid: false }
+      assert.equal((await bind(carol, [invite])).status, 200, 'another attempt would do no more')
+      assert.deepEqual(await scene.invites(carol), [])
+      keys.answer = 'nothing'
+      assert.equal((await bind(carol, [invite])).status, 502, 'the identity server tries it again')
+      assert.deepEqual(await scene.invites(carol), [])
+      keys.answer = { valid: true }
+      assert.equal((await bind(carol, [invite])).status, 200)
+      assert.deepEqual(await scene.invites(carol), [roomId])
+      const url = new URL(keys.asked.at(-1)!)
+      assert.equal(url.origin + url.pathname, 'https://id.example/_matrix/identity/v2/pubkey/isvalid')
+      assert.equal(url.searchParams.get('public_key'), IDENTITY.publicKey)
+      const nobody = { ...invite, signed: sign('@nobody:one.example', 'token') }
+      const body: JsonObject = { mxid: '@nobody:one.example', invites: [nobody] }
+      const path = '/_matrix/federation/v1/3pid/onbind'
+      assert.equal((await one.server.request('POST', path, { body })).status, 200)
+      const members = await scene.ask(one, 'GET', `/rooms/${segment(roomId)}/members`)
+      assert.equal((members['chunk'] as unknown[]).length, 2, 'who is not there is not invited')
+      assert.equal(
+        (await one.server.request('POST', path, { body: { mxid: carol.login.userId } })).status,
+        200,
+      )
     })
 
     it('version 1 of send_join and send_leave answers in pairs', async () => {

@@ -4,7 +4,11 @@ import { makeJoin, makeKnock, makeLeave } from './endpoints/make-membership.ts'
 import { sendJoinV1, sendJoinV2 } from './endpoints/send-join.ts'
 import { sendKnock } from './endpoints/send-knock.ts'
 import { sendLeaveV1, sendLeaveV2 } from './endpoints/send-leave.ts'
-import { exchangeThirdPartyInvite, onBindThirdPartyIdentifier } from './endpoints/third-party.ts'
+import {
+  exchangeThirdPartyInvite,
+  onBindThirdPartyIdentifier,
+  onBindThirdPartyIdentifierByPost,
+} from './endpoints/third-party.ts'
 
 /** Into rooms and out of them, for users of other servers. */
 export const joiningRoutes: readonly AnyEndpoint[] = [
@@ -20,4 +24,5 @@ export const joiningRoutes: readonly AnyEndpoint[] = [
   sendInviteV2,
   exchangeThirdPartyInvite,
   onBindThirdPartyIdentifier,
+  onBindThirdPartyIdentifierByPost,
 ]

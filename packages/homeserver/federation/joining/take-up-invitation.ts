@@ -2,9 +2,9 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import { parseServerName } from '@causeway/matrix/ids/server-name.ts'
-import type { Homeserver } from '../../homeserver.ts'
-import { draftThirdPartyInvite, type ThirdPartyInvite } from '../../rooms/join/third-party-invite.ts'
+import type { ThirdPartyInvite } from '../../rooms/join/third-party-invite.ts'
 import { findRoom } from '../../rooms/load-head.ts'
+import { completeInvitation } from './complete-invitation.ts'
 import { tryServers } from './try-servers.ts'
 
 /**
@@ -12,15 +12,14 @@ import { tryServers } from './try-servers.ts'
  * in it otherwise. Throws the room's refusal.
  */
 export async function takeUpInvitation(
-  hs: Pick<Homeserver, 'rooms' | 'joining' | 'federation' | 'logger' | 'serverName'>,
+  hs: Parameters<typeof completeInvitation>[0],
   invite: ThirdPartyInvite,
   signal: AbortSignal,
 ): Promise<void> {
   const { roomId, sender, target, signed } = invite
   const room = await findRoom(hs.rooms, roomId)
   if (room !== undefined && (await hs.rooms.members.localMembers(room.roomNid)).size > 0) {
-    await hs.joining.sendInvite(roomId, await draftThirdPartyInvite(hs.rooms, invite), signal)
-    return
+    return completeInvitation(hs, invite, signal)
   }
   const body: JsonObject = {
     type: 'm.room.member',

@@ -1,9 +1,11 @@
-import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { findInviteKey } from '@causeway/matrix/event-auth/third-party-invite.ts'
+import type { JsonObject, RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import type { BuiltEvent } from '@causeway/matrix/events/build.ts'
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { forbidden, invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import { parseUserId } from '@causeway/matrix/ids/user-id.ts'
+import { verifySignature } from '../../crypto/verify.ts'
 import type { RoomEngine } from '../engine.ts'
 import { stateOf, type RoomWrite } from '../room-write.ts'
 import { draftEvent } from '../append-event.ts'
@@ -38,33 +40,59 @@ export function parseThirdPartyInvite(roomId: RoomId, event: JsonObject): ThirdP
   return { roomId, sender: from, target: to, signed }
 }
 
+/** What an invitation by address was signed with, and where to ask whether that key is still good. */
+export interface InviteKey {
+  readonly publicKey: string
+  /** Undefined: it is good for ever. */
+  readonly validityUrl: string | undefined
+}
+
+/** An invite that becomes an event once its key was found to be good. */
+export interface DraftedInvite {
+  readonly built: BuiltEvent
+  readonly key: InviteKey
+}
+
 /**
  * The invite that a taken-up invitation by address becomes, made by us for its sender. Throws `M_FORBIDDEN` when the
  * room has no such invitation or its signature is not of a key that the room knows.
  * https://spec.matrix.org/v1.19/server-server-api/#third-party-invites
  */
-export function draftThirdPartyInvite(engine: RoomEngine, invite: ThirdPartyInvite): Promise<BuiltEvent> {
+export function draftThirdPartyInvite(engine: RoomEngine, invite: ThirdPartyInvite): Promise<DraftedInvite> {
   const { roomId, sender, target, signed } = invite
   return readRoom(engine, roomId, async (write) => {
     await requireResident(engine, write)
     engine.partial.requireWhole(write.head.roomNid)
-    const displayName = await displayNameOf(engine, write, signed)
+    const pending = await pendingOf(engine, write, signed)
+    const name = pending.pdu.content['display_name']
     const content: JsonObject = {
       membership: 'invite',
-      third_party_invite: { ...(displayName === undefined ? {} : { display_name: displayName }), signed },
+      third_party_invite: { ...(typeof name === 'string' ? { display_name: name } : {}), signed },
     }
-    return draftEvent(engine, write, { type: 'm.room.member', sender, stateKey: target, content })
+    const built = await draftEvent(engine, write, {
+      type: 'm.room.member',
+      sender,
+      stateKey: target,
+      content,
+    })
+    const publicKey = findInviteKey({ rules: write.head.rules, verifySignature }, signed, pending)
+    if (publicKey === undefined)
+      throw forbidden('The invitation is not signed with a key that the room knows')
+    return { built, key: { publicKey, validityUrl: validityUrlOf(pending, publicKey) } }
   })
 }
 
-async function displayNameOf(
-  engine: RoomEngine,
-  write: RoomWrite,
-  { token }: JsonObject,
-): Promise<string | undefined> {
+async function pendingOf(engine: RoomEngine, write: RoomWrite, { token }: JsonObject): Promise<RoomEvent> {
   if (typeof token !== 'string') throw invalidParam('third_party_invite.signed.token is missing')
   const pending = await stateOf(engine, write, 'm.room.third_party_invite', token)
   if (pending === undefined) throw forbidden('The room has no such invitation, or it was withdrawn')
-  const name = pending.stored.content['display_name']
-  return typeof name === 'string' ? name : undefined
+  return pending.roomEvent
+}
+
+/** Of the key in the list, and of the single one for events that have no list. */
+function validityUrlOf({ pdu: { content } }: RoomEvent, publicKey: string): string | undefined {
+  const { public_keys: listed } = content
+  const entries = [...(Array.isArray(listed) ? listed : []), content].filter((one) => isJsonObject(one))
+  const url = entries.find((one) => one['public_key'] === publicKey)?.['key_validity_url']
+  return typeof url === 'string' ? url : undefined
 }

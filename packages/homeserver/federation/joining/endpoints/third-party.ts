@@ -1,6 +1,7 @@
 // https://spec.matrix.org/v1.19/server-server-api/#third-party-invites
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
@@ -8,9 +9,10 @@ import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import { roomIdText } from './schemas.ts'
 import { defineEndpoint } from '../../../http/endpoint.ts'
 import { jsonObject } from '../../../http/schemas.ts'
-import { draftThirdPartyInvite, parseThirdPartyInvite } from '../../../rooms/join/third-party-invite.ts'
+import { parseThirdPartyInvite } from '../../../rooms/join/third-party-invite.ts'
 import { requireAllowedByAcl } from '../../../rooms/history/require-server.ts'
 import { findRoom } from '../../../rooms/load-head.ts'
+import { completeInvitation } from '../complete-invitation.ts'
 import { takeUpInvitation } from '../take-up-invitation.ts'
 
 export const exchangeThirdPartyInvite = defineEndpoint({
@@ -25,8 +27,7 @@ export const exchangeThirdPartyInvite = defineEndpoint({
     const room = await findRoom(hs.rooms, params.roomId)
     if (room !== undefined) await requireAllowedByAcl(hs.rooms, room, origin)
     const invite = parseThirdPartyInvite(params.roomId, body as JsonObject)
-    const built = await draftThirdPartyInvite(hs.rooms, invite)
-    await hs.joining.sendInvite(params.roomId, built, signal)
+    await completeInvitation(hs, invite, signal)
     return {}
   },
 })
@@ -34,32 +35,53 @@ export const exchangeThirdPartyInvite = defineEndpoint({
 /** Invitations that one binding of an address may take up. */
 const MAX_INVITATIONS = 20
 
-/** An identity server says that an address belongs to one of our users now, who was invited by it. */
-export const onBindThirdPartyIdentifier = defineEndpoint({
-  operation: 'onBindThirdPartyIdentifier',
-  method: 'PUT',
-  path: '/_matrix/federation/v1/3pid/onbind',
-  auth: 'none',
-  rateLimit: 'federation',
-  body: Type.Object({
-    mxid: Type.String(),
-    invites: Type.Array(jsonObject, { maxItems: MAX_INVITATIONS }),
-  }),
-  run: async (hs, { body, signal }) => {
-    const target = parseUserId(body.mxid)
-    if (target === undefined || serverNameOf(target) !== hs.serverName) return {}
-    for (const invite of body.invites as JsonObject[]) {
-      const { room_id: roomId, sender, signed } = invite
-      const from: UserId | undefined = typeof sender === 'string' ? parseUserId(sender) : undefined
-      if (!isRoomId(roomId) || from === undefined || !isJsonObject(signed)) continue
-      await takeUpInvitation(hs, { roomId, sender: from, target, signed }, signal).catch((error: unknown) =>
-        hs.logger.info('an invitation by address could not be taken up', {
-          room: roomId,
-          user: target,
-          error,
-        }),
-      )
+type BindDeps = Parameters<typeof takeUpInvitation>[0]
+
+/** Takes up what can be. Throws `M_UNKNOWN` (502) when another attempt could do more. */
+async function takeUp(
+  hs: BindDeps,
+  target: UserId,
+  invites: readonly JsonObject[],
+  signal: AbortSignal,
+): Promise<void> {
+  let passing: MatrixError | undefined
+  for (const { room_id: roomId, sender, signed } of invites) {
+    const from: UserId | undefined = typeof sender === 'string' ? parseUserId(sender) : undefined
+    if (!isRoomId(roomId) || from === undefined || !isJsonObject(signed)) continue
+    try {
+      await takeUpInvitation(hs, { roomId, sender: from, target, signed }, signal)
+    } catch (error) {
+      hs.logger.info('an invitation by address could not be taken up', { room: roomId, user: target, error })
+      if (error instanceof MatrixError && error.status >= 500) passing = error
     }
-    return {}
-  },
-})
+  }
+  if (passing !== undefined) throw passing
+}
+
+/**
+ * An identity server says that an address belongs to one of our users now, who was invited by it. It asks again for what
+ * failed for a passing reason.
+ */
+function onBind(method: 'PUT' | 'POST') {
+  return defineEndpoint({
+    operation: 'onBindThirdPartyIdentifier',
+    method,
+    path: '/_matrix/federation/v1/3pid/onbind',
+    auth: 'none',
+    rateLimit: 'federation',
+    body: Type.Object({
+      mxid: Type.String(),
+      invites: Type.Optional(Type.Array(jsonObject, { maxItems: MAX_INVITATIONS })),
+    }),
+    run: async (hs, { body, signal }) => {
+      const target = parseUserId(body.mxid)
+      if (target === undefined || serverNameOf(target) !== hs.serverName) return {}
+      await takeUp(hs, target, (body.invites ?? []) as JsonObject[], signal)
+      return {}
+    },
+  })
+}
+
+export const onBindThirdPartyIdentifier = onBind('PUT')
+/** What identity servers send in fact: Sydent does, and Synapse takes nothing else. */
+export const onBindThirdPartyIdentifierByPost = onBind('POST')
