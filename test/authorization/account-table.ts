@@ -48,6 +48,20 @@ export const accountTable: OperationTable = {
     door: 'user',
     ask: () => ({ body: { medium: 'email', address: 'a@example.org' } }),
   },
+  bind3PID: {
+    door: 'user',
+    ask: () => ({
+      body: { client_secret: 'secret', id_server: 'id.example', id_access_token: 'token', sid: 'sid' },
+    }),
+    // The operator allows no identity server here.
+    owner: '400 M_SERVER_NOT_TRUSTED',
+    suspended: 'may not',
+  },
+  unbind3pidFromAccount: {
+    door: 'user',
+    ask: () => ({ body: { medium: 'email', address: 'alice@example.org' } }),
+    suspended: 'may not',
+  },
   requestTokenTo3PIDEmail: {
     door: 'optional',
     differs: 'the token says whose address it becomes; a wrong one is refused',

@@ -81,8 +81,9 @@ describe('what each operation between servers answers, and to which server', () 
     Object.fromEntries(endpoints.map(({ operation }) => [operation, verdict]))
 
   it('every operation has an entry, and every entry is of an operation', () => {
-    const operations = federationEndpoints.map(({ operation }) => operation)
-    assert.deepEqual(Object.keys(federationTable).toSorted(), operations.toSorted())
+    // Some are asked for in two ways.
+    const operations = new Set(federationEndpoints.map(({ operation }) => operation))
+    assert.deepEqual(Object.keys(federationTable).toSorted(), [...operations].toSorted())
   })
 
   it('where an operation names a room or an event, it is said what a server hears that is not let in', () => {
