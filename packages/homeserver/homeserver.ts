@@ -19,6 +19,7 @@ import type { RoomHistory } from './rooms/history/room-history.ts'
 import type { SearchIndex } from './search/search-index.ts'
 import type { Notifier } from './sync/notifier.ts'
 import type { ToldMembers } from './sync/told-members.ts'
+import type { Sliding } from './sync/sliding/sliding.ts'
 import type { VolatileStream } from './sync/volatile.ts'
 import type { RemoteDevices } from './devices/remote/remote-devices.ts'
 import type { RemoteAliases } from './directory/remote-aliases.ts'
@@ -76,6 +77,7 @@ export interface Homeserver {
   readonly transactions: Transactions
   readonly notifier: Notifier
   readonly toldMembers: ToldMembers
+  readonly sliding: Sliding
   readonly volatile: VolatileStream
   readonly pushRules: PushRules
   readonly unread: Unread

@@ -57,6 +57,7 @@ import { createOutgoing } from './outgoing/outgoing.ts'
 import { createPush, type Push, type PushDeps } from './push/push.ts'
 import { createNotifier } from './sync/notifier.ts'
 import { createStoredFilters } from './sync/create-stored-filters.ts'
+import { createSliding } from './sync/sliding/sliding.ts'
 import { createToldMembers } from './sync/told-members.ts'
 import { createVolatileStream } from './sync/volatile.ts'
 import { createPushRules } from './user-data/push-rules.ts'
@@ -236,6 +237,7 @@ export async function openHomeserver(
     volatile,
     transactions: createTransactions({ db, clock }, 20_000),
     toldMembers: createToldMembers(budget),
+    sliding: createSliding(shared),
     epochs: { log: log.epoch, boot: random.token(8) },
     pushRules,
     unread,

@@ -18,11 +18,22 @@ export interface SdkClient extends AsyncDisposable {
 /** Two busy cores, and two servers. */
 const TIMEOUT_MS = 90_000
 
-/** A running matrix-js-sdk client of a user; with `encrypt`, its Rust cryptography (kept in memory). */
+/** The SDK's own class for sliding sync: a window on the newest rooms, with all of their state. */
+async function createSlidingSync(base: string, client: Sdk.MatrixClient) {
+  const { SlidingSync } = await import('matrix-js-sdk/lib/sliding-sync.js')
+  const wanted = { timeline_limit: 20, required_state: [['*', '*']] }
+  const lists = new Map([['all', { ...wanted, ranges: [[0, 19]], filters: {} }]])
+  return new SlidingSync(base, lists, wanted, client, 5_000)
+}
+
+/**
+ * A running matrix-js-sdk client of a user; with `encrypt`, its Rust cryptography (kept in memory); with `sliding`, by
+ * sliding sync.
+ */
 export async function startSdkClient(
   base: string,
   user: TestUser,
-  options: { encrypt?: boolean } = {},
+  options: { encrypt?: boolean; sliding?: boolean } = {},
 ): Promise<SdkClient> {
   const sdk = await quietSdk()
   const client = sdk.createClient({
@@ -32,7 +43,8 @@ export async function startSdkClient(
     accessToken: user.token,
   })
   if (options.encrypt === true) await client.initRustCrypto({ useIndexedDB: false })
-  await client.startClient({ initialSyncLimit: 20, pollTimeout: 5_000 })
+  const slidingSync = options.sliding === true ? await createSlidingSync(base, client) : undefined
+  await client.startClient({ initialSyncLimit: 20, pollTimeout: 5_000, ...(slidingSync && { slidingSync }) })
   const until = async <T>(what: string, check: () => T | undefined | false): Promise<T> => {
     const deadline = Date.now() + TIMEOUT_MS
     for (;;) {

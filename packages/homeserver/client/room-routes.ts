@@ -20,6 +20,7 @@ import { getRoomState, getRoomStateWithKey } from './room-state-endpoints.ts'
 import { getRoomSummary } from './room-summary.ts'
 import { sendMessageEvent } from './send-message-event.ts'
 import { setRoomStateWithKey } from './set-room-state.ts'
+import { slidingSync } from './sliding-sync.ts'
 import { sync } from './sync.ts'
 import { getSpaceHierarchy } from './space-hierarchy.ts'
 import { getEventByTimestamp } from './timestamp-to-event.ts'
@@ -56,4 +57,5 @@ export const roomRoutes: readonly AnyEndpoint[] = [
   reportRoom,
   reportUser,
   sync,
+  slidingSync,
 ]

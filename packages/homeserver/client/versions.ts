@@ -13,6 +13,7 @@ const UNSTABLE_FEATURES = {
   'uk.tcpip.msc4133': true,
   'uk.tcpip.msc4133.stable': true,
   'org.matrix.msc4069': true,
+  'org.matrix.simplified_msc3575': true,
 }
 
 export const getVersions = defineEndpoint({

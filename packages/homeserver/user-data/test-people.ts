@@ -4,6 +4,7 @@ import { accountRoutes } from '../client/account-routes.ts'
 import { roomRoutes } from '../client/room-routes.ts'
 import { userDataRoutes } from '../client/user-data-routes.ts'
 import type { HomeserverConfig } from '../config.ts'
+import type { AnyEndpoint } from '../http/endpoint.ts'
 import type { ServerDriver, TestServer } from '../test-server.ts'
 
 /** Test support: somebody who is logged in. */
@@ -72,7 +73,13 @@ export interface People extends AsyncDisposable {
 
 export async function openPeople(
   driver: ServerDriver,
-  options: { clock?: Clock; config?: Partial<HomeserverConfig>; room?: JsonObject } = {},
+  options: {
+    clock?: Clock
+    config?: Partial<HomeserverConfig>
+    room?: JsonObject
+    /** In place of accounts, rooms and what people set for themselves. */
+    endpoints?: readonly AnyEndpoint[]
+  } = {},
 ): Promise<People> {
   const { room: more, ...rest } = options
   const endpoints = [...accountRoutes, ...roomRoutes, ...userDataRoutes]

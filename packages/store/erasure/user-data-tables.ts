@@ -52,6 +52,17 @@ export const userDataTables: ErasureList = {
     columns: { user_id: 'user_id', filter_id: 'none', definition: 'content' },
     erase: { user_id: deleteRows('user_id', 'filter_id') },
   },
+  sliding_connections: {
+    columns: {
+      user_id: 'user_id',
+      device_id: 'none',
+      conn_id: 'content',
+      generation: 'none',
+      written_ts: 'none',
+      rooms: 'content',
+    },
+    erase: { user_id: deleteRows('user_id', 'device_id', 'conn_id', 'generation') },
+  },
   push_rules: {
     columns: { user_id: 'user_id', changes: 'content', position: 'none' },
     erase: { user_id: deleteRows('user_id', 'user_id') },

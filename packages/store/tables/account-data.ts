@@ -64,6 +64,16 @@ export function listAccountDataOfRooms(
   )
 }
 
+/** What a user has said of their rooms: which are direct chats (global `m.direct`), and the tags of each. */
+export function listRoomMarks(db: Database, userId: string): Promise<AccountDataRow[]> {
+  return db.queryLarge<AccountDataRow>(
+    `SELECT ${COLUMNS} FROM account_data
+     WHERE user_id = ? AND ((room_nid = ${GLOBAL} AND type = 'm.direct') OR (room_nid <> ${GLOBAL} AND type = 'm.tag'))
+     ORDER BY room_nid`,
+    [userId],
+  )
+}
+
 /** Sets one piece. @param entry index of its log entry in the write */
 export function setAccountData(
   userId: string,

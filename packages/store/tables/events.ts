@@ -202,6 +202,27 @@ export async function findNewestRoot(db: Database, roomNid: number): Promise<num
   return rows[0]?.root
 }
 
+/** The newest event in the timeline of each of several rooms; one look-up in the index of rooms each. */
+export function listNewestEvents(
+  db: Database,
+  roomNids: readonly number[],
+): Promise<{ room_nid: number; nid: number | null }[]> {
+  const sql = `SELECT r.nid AS room_nid, (SELECT e.nid FROM events e WHERE e.room_nid = r.nid
+     AND (e.flags & ${HIDDEN}) < 1 ORDER BY e.nid DESC LIMIT 1) AS nid FROM rooms r WHERE r.nid IN (?int[])`
+  return db[roomNids.length > 200 ? 'queryLarge' : 'query'](sql, [roomNids])
+}
+
+/** The event at the beginning of the graph of each of several rooms, as far as it is held: mostly the room's creation. */
+export function listFirstEvents(
+  db: Database,
+  roomNids: readonly number[],
+): Promise<{ room_nid: number; json: Uint8Array | string }[]> {
+  const sql = `SELECT room_nid, UTF8(json) AS json FROM events WHERE nid IN (
+     SELECT (SELECT e.nid FROM events e WHERE e.room_nid = r.nid ORDER BY e.room_nid, e.depth, e.nid LIMIT 1)
+     FROM rooms r WHERE r.nid IN (?int[]))`
+  return db[roomNids.length > 200 ? 'queryLarge' : 'query'](sql, [roomNids])
+}
+
 /** Every event after a log position, in order: for readers that fell behind the ring. */
 export function listLogEventRows(
   db: Database,

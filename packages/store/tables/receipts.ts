@@ -70,6 +70,21 @@ export function listReceipts(
   )
 }
 
+/** Receipts of some rooms that a reader may see: their own, and those of some events. Reads all of these rooms. */
+export function listReceiptsForEvents(
+  db: Database,
+  readerId: string,
+  roomNids: readonly number[],
+  eventIds: readonly string[],
+  upTo: number,
+): Promise<ReceiptRow[]> {
+  return db.queryLarge<ReceiptRow>(
+    `SELECT ${COLUMNS} FROM receipts WHERE room_nid IN (?int[]) AND position <= ?
+     AND (user_id = ? OR (receipt_type <> 'm.read.private' AND event_id IN (?text[])))`,
+    [roomNids, upTo, readerId, eventIds],
+  )
+}
+
 /** Where receipts of one kind of several users stand in several rooms. One query. */
 export function listReceiptsOf(
   db: Database,

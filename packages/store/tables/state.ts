@@ -72,3 +72,46 @@ export async function listKeysOfType(db: Database, roomNid: number, type: string
   )
   return rows.map((row) => row.key_nid)
 }
+
+/** Those of several rooms that have ever had a state event of this type with an empty state key. */
+export async function listRoomsWithKey(
+  db: Database,
+  roomNids: readonly number[],
+  type: string,
+): Promise<number[]> {
+  const rows = await db.queryLarge<{ room_nid: number }>(
+    "SELECT room_nid FROM state_keys WHERE room_nid IN (?int[]) AND type = ? AND state_key = ''",
+    [roomNids, type],
+  )
+  return rows.map((row) => row.room_nid)
+}
+
+/** A state key of a room with its number. */
+export interface StateKeyRow extends Row {
+  key_nid: number
+  type: string
+  state_key: string
+}
+
+/** The state keys of a room that have one of these types, past ones too. One query. */
+export function listKeysOfTypes(
+  db: Database,
+  roomNid: number,
+  types: readonly string[],
+): Promise<StateKeyRow[]> {
+  const sql = 'SELECT key_nid, type, state_key FROM state_keys WHERE room_nid = ? AND type IN (?text[])'
+  // Only of members there are very many.
+  return db[types.includes('m.room.member') ? 'queryLarge' : 'query']<StateKeyRow>(sql, [roomNid, types])
+}
+
+/** The state keys of a room that are one of these texts, of whatever type. Reads all keys of the room. */
+export function listKeysNamed(
+  db: Database,
+  roomNid: number,
+  stateKeys: readonly string[],
+): Promise<StateKeyRow[]> {
+  return db.queryLarge<StateKeyRow>(
+    'SELECT key_nid, type, state_key FROM state_keys WHERE room_nid = ? AND state_key IN (?text[])',
+    [roomNid, stateKeys],
+  )
+}

@@ -1,10 +1,11 @@
 import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { LogEntry } from '@causeway/store/log/entry.ts'
-import { listReceipts } from '@causeway/store/tables/receipts.ts'
+import { listReceipts, type ReceiptRow } from '@causeway/store/tables/receipts.ts'
 import type { SyncContext } from '../context.ts'
 import { toldRooms, type ToldRooms } from './joined-rooms.ts'
 
-interface Receipt {
+/** One receipt as it is told. */
+export interface Receipt {
   readonly roomId: RoomId
   readonly userId: string
   readonly receiptType: string
@@ -45,14 +46,18 @@ async function readRows(
 ): Promise<Receipt[]> {
   if (roomNids.length === 0) return []
   const rows = await listReceipts(hs.db, session.userId, roomNids, after, now.position)
-  return rows.map((row) => ({
-    roomId: rooms.all.get(row.room_nid)!,
+  return rows.map((row) => receiptOf(rooms.all.get(row.room_nid)!, row))
+}
+
+export function receiptOf(roomId: RoomId, row: ReceiptRow): Receipt {
+  return {
+    roomId,
     userId: row.user_id,
     receiptType: row.receipt_type,
     eventId: row.event_id,
     threadId: row.thread_id,
     ts: row.ts,
-  }))
+  }
 }
 
 function receiptsOf(
@@ -75,8 +80,11 @@ function receiptsOf(
 /** The receipts of one kind by user, of one event. */
 type Readers = Map<string, Receipt>
 
-/** event id → kind → readers. Of two receipts of one user for one event, the one without a thread is told. */
-function eventsOf(receipts: Iterable<Receipt>): Map<RoomId, string> {
+/**
+ * One `m.receipt` event as JSON per room: event id → kind → readers. Of two receipts of one user for one event, the one
+ * without a thread is told.
+ */
+export function eventsOf(receipts: Iterable<Receipt>): Map<RoomId, string> {
   const rooms = new Map<RoomId, Map<string, Map<string, Readers>>>()
   for (const receipt of receipts) {
     const events = at(rooms, receipt.roomId, () => new Map<string, Map<string, Readers>>())
