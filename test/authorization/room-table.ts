@@ -68,6 +68,15 @@ export const roomTable: OperationTable = {
   reportRoom: { door: 'user', stranger: 'own' },
   reportUser: { door: 'user', stranger: 'own' },
   sync: { door: 'user', ask: () => ({ query: 'timeout=0' }), stranger: 'own', banned: '200' },
+  slidingSync: {
+    door: 'user',
+    ask: () => ({
+      body: { lists: { all: { ranges: [[0, 20]], timeline_limit: 20, required_state: [['*', '*']] } } },
+    }),
+    stranger: 'own',
+    banned: '200',
+    suspended: 'may',
+  },
   getRelatingEvents: { door: 'user', stranger: '404 M_NOT_FOUND' },
   getRelatingEventsWithRelType: { door: 'user', stranger: '404 M_NOT_FOUND' },
   getRelatingEventsWithRelTypeAndEventType: { door: 'user', stranger: '404 M_NOT_FOUND' },

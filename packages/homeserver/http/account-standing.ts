@@ -29,6 +29,8 @@ const WHILE_SUSPENDED: ReadonlySet<string> = new Set([
   'setPresence',
   'searchUserDirectory',
   'queryPublicRooms',
+  // Reads, by POST.
+  'slidingSync',
   'search',
   // Verifying other devices, cross-signing, and the key backup.
   'uploadKeys',
