@@ -1,4 +1,5 @@
 import { runCursor, type CursorEffects, type ReadEntries } from '@causeway/store/log/cursor.ts'
+import { createGathering } from '@causeway/store/log/gathering.ts'
 import type { LogEntry } from '@causeway/store/log/entry.ts'
 import { listLogEventRows } from '@causeway/store/tables/events.ts'
 import { indexSteps } from '@causeway/store/tables/search.ts'
@@ -29,31 +30,10 @@ function readEntries(rooms: RoomEngine): ReadEntries {
   }
 }
 
-/** Waits for a while, or until somebody is in a hurry. */
-interface Gathering {
-  wait(ms: number, signal: AbortSignal): Promise<void>
-  hurry(): void
-}
-
-function createGathering({ clock }: Pick<SearchDeps, 'clock'>): Gathering {
-  let waiting: AbortController | undefined
-  return {
-    async wait(ms, signal) {
-      const mine = (waiting = new AbortController())
-      const stop = (): void => mine.abort()
-      signal.addEventListener('abort', stop)
-      if (signal.aborted) stop()
-      await clock.sleep(ms, mine.signal).catch(() => undefined)
-      signal.removeEventListener('abort', stop)
-    },
-    hurry: () => waiting?.abort(),
-  }
-}
-
 /** Puts into the index what comes by the log, in writes of their own; a new index begins with the first event. */
 export async function startLogCursor(deps: SearchDeps, figures: IndexFigures): Promise<IndexCursor> {
   const { log, clock, logger, batch = BATCH } = deps
-  const gathering = createGathering(deps)
+  const gathering = createGathering(clock)
   const progress = createProgress(logger, 'messages')
   let [hurried, last] = [0, 0]
   const handle = async (

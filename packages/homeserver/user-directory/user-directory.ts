@@ -1,6 +1,8 @@
 import type { EventId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import { createKeyedQueue } from '@causeway/store/cache/keyed-queue.ts'
 import { runCursor, type Cursor } from '@causeway/store/log/cursor.ts'
+import type { LogEntry } from '@causeway/store/log/entry.ts'
+import { createGathering, type Gathering } from '@causeway/store/log/gathering.ts'
 import { listRedacted } from '@causeway/store/tables/events.ts'
 import {
   countRoomsToWalk,
@@ -54,6 +56,10 @@ export interface UserDirectoryDeps {
 const CURSOR = 'user_directory'
 /** Portions of a room that are looked at before the next entry of the log: enough for all but large rooms. */
 const AT_ONCE = 4
+/** How long somebody who comes into a room waits for others to share a write with, when nobody searches. */
+const GATHER_MS = 1_000
+/** Entries that are worth a write of their own. */
+const ENOUGH = 50
 /** A search waits no longer for the directory to catch up with the log. */
 const PATIENCE_MS = 2_000
 
@@ -66,12 +72,15 @@ class RunningDirectory implements UserDirectory {
   readonly #lane: DirectoryLane
   readonly #queue = createKeyedQueue<''>()
   readonly #walker: Walker
+  readonly #gathering: Gathering
   #lastNameNid = 0
+  #hurried = 0
   #cursor: Cursor | undefined
 
   constructor(deps: UserDirectoryDeps) {
     this.#deps = deps
     const { rooms, serverName, hidden, logger } = deps
+    this.#gathering = createGathering(rooms.clock)
     this.#lane = { db: rooms.db, rooms, serverName, hidden, nextNameNid: () => ++this.#lastNameNid }
     this.#walker = startWalker({
       lane: this.#lane,
@@ -82,7 +91,7 @@ class RunningDirectory implements UserDirectory {
   }
 
   async start(): Promise<void> {
-    const { rooms, logger, serverName, bus } = this.#deps
+    const { rooms, logger, bus } = this.#deps
     this.#lastNameNid = await findMaxNameNid(rooms.db)
     await this.#forgetPurged(await listPurgedDirectoryRooms(rooms.db))
     this.#cursor = await runCursor(
@@ -90,7 +99,7 @@ class RunningDirectory implements UserDirectory {
       {
         name: CURSOR,
         read: readDirectoryEntries(rooms),
-        handle: (entries) => this.#serial(() => this.#follow(changesOf(entries, serverName))),
+        handle: (entries, signal) => this.#handle(entries, signal),
         onError: (error) => logger.error('the user directory cannot follow the log', { error }),
       },
     )
@@ -108,6 +117,7 @@ class RunningDirectory implements UserDirectory {
   }
 
   async idle(): Promise<void> {
+    this.#hurry()
     await this.#cursor?.reached(this.#deps.rooms.log.head())
     await this.#walker.idle()
   }
@@ -128,6 +138,19 @@ class RunningDirectory implements UserDirectory {
 
   #serial<T>(work: () => Promise<T>): Promise<T> {
     return this.#queue.serial('', work)
+  }
+
+  /** Up to here nothing is gathered any more. */
+  #hurry(): void {
+    this.#hurried = this.#deps.rooms.log.head()
+    this.#gathering.hurry()
+  }
+
+  async #handle(entries: readonly LogEntry[], signal: AbortSignal): Promise<undefined> {
+    const changes = changesOf(entries, this.#deps.serverName)
+    const isHurried = entries.length >= ENOUGH || entries[0]!.position <= this.#hurried
+    if (!isHurried) await this.#gathering.wait(GATHER_MS, signal)
+    await this.#serial(() => this.#follow(changes))
   }
 
   async #follow(changes: Changes): Promise<void> {
@@ -177,6 +200,7 @@ class RunningDirectory implements UserDirectory {
     if (this.#cursor === undefined || this.#cursor.position() >= log.head()) return
     const { promise: late, resolve } = Promise.withResolvers<void>()
     const timer = clock.setTimeout(resolve, PATIENCE_MS, { unref: true })
+    this.#hurry()
     try {
       await Promise.race([this.#cursor.reached(log.head()), late])
     } finally {
