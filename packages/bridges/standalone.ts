@@ -6,6 +6,7 @@ import { startAppserviceListener } from './core/appservice/listener.ts'
 import { formatMediaLink, mediaLinkKey } from './core/appservice/media-links.ts'
 import { createMediaProxy } from './core/appservice/media-proxy.ts'
 import { createAppservicePort } from './core/appservice/port.ts'
+import { REGISTRATION_ID } from './core/appservice/registration.ts'
 import { createHttpTransport } from './core/appservice/transport.ts'
 import type { Hub } from './core/hub.ts'
 import { answerLookup } from './core/lookups.ts'
@@ -19,6 +20,8 @@ export interface StandaloneOptions {
   readonly serverName: string
   readonly asToken: string
   readonly hsToken: string
+  /** `id` of the registration; that of `buildRegistration` unless given. */
+  readonly registrationId?: string
   readonly listen: { readonly host: string; readonly port: number }
   /** Under which people reach our listener, for links to files; absent: files get no links. */
   readonly publicUrl?: string
@@ -54,8 +57,9 @@ export async function startStandalone(options: StandaloneOptions, deps: Standalo
     const path = formatMediaLink(key, mxc, clock.now() + expiresMs)
     return path === undefined || publicUrl === undefined ? undefined : publicUrl + path
   }
+  const transport = createHttpTransport({ baseUrl, asToken, clock, fetch })
   const port = createAppservicePort({
-    transport: createHttpTransport({ baseUrl, asToken, clock, fetch }),
+    transport,
     ...{ serverName, botLocalpart: bridges.bot, publicMediaUrl },
   })
   const adjust = deps.adjustIrc === undefined ? {} : { adjustIrc: deps.adjustIrc }
@@ -67,6 +71,11 @@ export async function startStandalone(options: StandaloneOptions, deps: Standalo
     answerLookup: (lookup) => answerLookup(hub.context, lookup),
     handleOther: createMediaProxy({ baseUrl, asToken, key, clock, fetch }),
     onFault: (error) => log.error('a request to the bridges failed', { error }),
+  })
+  // A homeserver that found us away learns that we are back. One that is away itself tries anew when it starts.
+  const path = `/_matrix/client/v1/appservice/${encodeURIComponent(options.registrationId ?? REGISTRATION_ID)}/ping`
+  void transport('POST', path, { body: {} }).then(({ status }) => {
+    if (status !== 200) log.info('the homeserver does not reach the bridges, or does not say', { status })
   })
   return {
     hub,

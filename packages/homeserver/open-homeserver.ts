@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import { openDiskBlobs } from '@causeway/store/blobs/disk.ts'
@@ -258,7 +259,12 @@ export async function openHomeserver(
     joining: createJoining({ ...shared, signer, federation: { client: federation.client, peers } }),
     sessions: createSessions(shared, {
       ipOf: (request) => clientIp(request, proxies),
-      findAppserviceSession: (token, use) => findAppserviceSession({ db, ...running }, token, use),
+      findAppserviceSession: async (token, use) => {
+        const session = await findAppserviceSession({ db, ...running }, token, use)
+        const asker = session instanceof MatrixError ? undefined : session?.appserviceId
+        if (asker !== undefined) running.queue(asker)?.heardFrom()
+        return session
+      },
       onForget: (userId) => running.forgetUser(userId),
     }),
     accounts: createAccounts(shared, {

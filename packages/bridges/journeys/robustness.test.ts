@@ -101,10 +101,10 @@ describeJourneys('storms', {}, (stage) => {
         await using bob = await stage.world.ircPerson(server, `bk${server}`)
         await using alice = await stage.world.person('alice')
         await bob.join(channel)
-        let child = await startHubChild(stage.world.spare)
+        let child = await startHubChild(stage.world.spare[server])
         const roomId = await linkedRoom(
           alice,
-          `@spare:${stage.world.host.serverName}`,
+          `@spare${server}:${stage.world.host.serverName}`,
           `${server} ${channel}`,
         )
         let said = 0
@@ -122,7 +122,7 @@ describeJourneys('storms', {}, (stage) => {
             .catch(() => undefined)
           await child.kill()
           await saying
-          child = await startHubChild(stage.world.spare)
+          child = await startHubChild(stage.world.spare[server])
         }
         await alice.say(roomId, `word ${++said}`)
         await bob.waitFor('message', (data) => String(data['message']).endsWith(`word ${said}`))

@@ -109,13 +109,14 @@ export async function prepareHub(
     irc: { servers: irc },
   }
   const url = `http://127.0.0.1:${port}`
-  // The spare hub is away most of the time: nobody waits for what it might know.
+  // Spare hubs are away most of the time: nobody waits for what they might know.
   const protocols = name === 'bridge' ? ['irc'] : []
   const ids = { serverName, botLocalpart: name, ghostPrefix: bridges.ghost_prefix, protocols }
   return {
     registration: { ...buildRegistration({ url, asToken, hsToken, ...ids }), id: name } as BridgeRegistration,
     options: {
       ...{ homeserverUrl: host?.url ?? '', serverName, asToken, hsToken, publicUrl: url, bridges },
+      registrationId: name,
       listen: { host: '127.0.0.1', port },
       database: { kind: 'sqlite', path: path.join(folder, `${name}.db`) },
     },
@@ -148,8 +149,11 @@ export interface World extends AsyncDisposable {
   readonly hub: Standalone
   readonly botId: string
   readonly irc: { readonly rich: Inspircd; readonly bare: Ngircd }
-  /** A hub of its own for journeys that end it; start it with `startHubHere` or as a child. */
-  readonly spare: StandaloneOptions
+  /**
+   * Hubs for journeys that end them, to be started as children, each for one journey: a homeserver gives one that it
+   * found away more and more time.
+   */
+  readonly spare: { readonly rich: StandaloneOptions; readonly bare: StandaloneOptions }
   person(localpart: string): Promise<MatrixPerson>
   ircPerson(server: 'rich' | 'bare', nick: string): Promise<TestIrcClient>
 }
@@ -181,20 +185,28 @@ export async function startWorld(
   undo.use(bare)
   if (options.prepare !== undefined) undo.use(await options.prepare({ rich, bare }))
   const irc = { rich: ircConfig(rich, options.irc ?? {}), bare: ircConfig(bare, options.irc ?? {}) }
-  const spareIrc = { rich: { ...irc.rich, nick: 'spare' }, bare: { ...irc.bare, nick: 'spare' } }
-  const [main, spare] = await Promise.all([
+  const spareOf = (name: string): Promise<HubSetup> =>
+    prepareHub(
+      undefined,
+      name,
+      { rich: { ...irc.rich, nick: name }, bare: { ...irc.bare, nick: name } },
+      folder,
+    )
+  const [main, spareRich, spareBare] = await Promise.all([
     prepareHub(undefined, 'bridge', irc, folder),
-    prepareHub(undefined, 'spare', spareIrc, folder),
+    spareOf('sparerich'),
+    spareOf('sparebare'),
   ])
-  const host = await kind.start([main.registration, spare.registration])
+  const host = await kind.start([main.registration, spareRich.registration, spareBare.registration])
   if ('skip' in host) return host
   undo.use(host)
   const at = { homeserverUrl: host.url, serverName: host.serverName }
   const hub = await startHubHere({ ...main.options, ...at }, options.clock)
   undo.defer(() => hub.stop())
   const kept = undo.move()
+  const spare = { rich: { ...spareRich.options, ...at }, bare: { ...spareBare.options, ...at } }
   return {
-    ...{ host, hub, irc: { rich, bare }, spare: { ...spare.options, ...at } },
+    ...{ host, hub, irc: { rich, bare }, spare },
     botId: `@bridge:${host.serverName}`,
     person: (localpart) => matrixPerson(host.url, `${localpart}${process.pid}x${++people}`),
     ircPerson: (server, nick) =>

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { Clock } from '@causeway/store/clock/clock.ts'
+import { systemClock } from '@causeway/store/clock/system.ts'
 import { clientRoutes } from '../client/routes.ts'
 import { findServerDrivers, type ServerDriver, type TestServer } from '../test-server.ts'
 import { listAppserviceStates } from './appservices.ts'
@@ -34,7 +36,11 @@ interface Stage extends AsyncDisposable {
 
 let txn = 0
 
-async function startStage(driver: ServerDriver, more: Partial<AppserviceRegistration> = {}): Promise<Stage> {
+async function startStage(
+  driver: ServerDriver,
+  more: Partial<AppserviceRegistration> = {},
+  clock: Clock = hastyClock,
+): Promise<Stage> {
   const irc = await startTestAppservice()
   const folder = await mkdtemp(path.join(tmpdir(), 'registrations-'))
   const file = path.join(folder, 'irc.yaml')
@@ -42,7 +48,7 @@ async function startStage(driver: ServerDriver, more: Partial<AppserviceRegistra
   await writeFile(file, JSON.stringify(registration))
   const server = await driver.start({
     endpoints: clientRoutes,
-    clock: hastyClock,
+    clock,
     config: { appservices: [file] },
   })
   const { token } = await server.register('alice')
@@ -199,6 +205,37 @@ for (const driver of await findServerDrivers()) {
       assert.equal(order.length, byTxn.size, 'a transaction came again after a later one')
       assert.ok(order.length <= 20, `${order.length} transactions for 250 events that waited`)
       assert.equal(listAppserviceStates(stage.server.hs.appservices)[0]?.state, 'up')
+    })
+
+    it('goes on at once when an appservice that was away asks for something, as one does that starts', async () => {
+      let nowMs = systemClock.monotonic()
+      await using away = await startStage(
+        driver,
+        {},
+        {
+          ...systemClock,
+          monotonic: () => nowMs,
+          // Pauses between attempts do not end by themselves.
+          sleep: (ms, signal) => systemClock.sleep(ms >= 500 ? 3_600_000 : ms, signal),
+        },
+      )
+      const { irc } = away
+      const roomId = await away.makeRoom()
+      const ghost = await away.joinGhost('late', roomId)
+      const isDown = (): boolean => listAppserviceStates(away.server.hs.appservices)[0]?.state === 'down'
+      irc.answer = () => 'hang up'
+      await away.say(roomId, 'kept')
+      while (!isDown()) await systemClock.sleep(20)
+      irc.answer = () => ({ status: 200 })
+      const before = irc.requests.length
+      await away.callAs(ghost, 'GET', `${V3}/account/whoami`)
+      assert.equal(irc.requests.length, before, 'it was sent something a moment ago')
+      nowMs += 3_000
+      while (!bodiesOf(irc.events()).includes('kept')) {
+        await away.callAs(ghost, 'GET', `${V3}/account/whoami`)
+        await systemClock.sleep(20)
+      }
+      assert.equal(isDown(), false)
     })
 
     it('sends the redacted form of what was redacted while it waited', async () => {

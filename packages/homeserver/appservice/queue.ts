@@ -46,6 +46,8 @@ export interface QueueState {
 
 const FIRST_PAUSE_MS = 1_000
 const LONGEST_PAUSE_MS = 5 * 60_000
+/** Between attempts that are made since the appservice was heard from. */
+const HEARD_MS = 2_000
 /** Rows of pending items looked at for one transaction. */
 const ROWS = 20
 
@@ -72,6 +74,8 @@ export class AppserviceQueue implements AsyncDisposable {
   /** Row of pending items that the next ones are added to. */
   #tail: { readonly seq: number; count: number } | undefined
   #state: QueueState
+  /** Monotonic: when it was last sent something. */
+  #attemptedAt = -Infinity
   #wake: () => void = () => undefined
   #skipPause: () => void = () => undefined
   readonly #ended: Promise<void>
@@ -98,9 +102,15 @@ export class AppserviceQueue implements AsyncDisposable {
     return this.#state
   }
 
-  /** The appservice gave a sign of life: what waits for the next attempt goes now. */
+  /** The appservice can be reached: what waits for the next attempt goes now. */
   retryNow(): void {
     this.#skipPause()
+  }
+
+  /** The appservice asked for something: it runs, and is likely to listen. Costs one attempt in two seconds at most. */
+  heardFrom(): void {
+    const { clock } = this.#deps
+    if (this.#state.state === 'down' && clock.monotonic() - this.#attemptedAt >= HEARD_MS) this.#skipPause()
   }
 
   /** Reads again what is stored: what was put since was not committed. */
@@ -257,6 +267,7 @@ export class AppserviceQueue implements AsyncDisposable {
 
   async #attempt(txnId: string, body: string): Promise<boolean> {
     const { clock, logger } = this.#deps
+    this.#attemptedAt = clock.monotonic()
     try {
       await this.#deliver(txnId, body, this.#stop.signal)
     } catch (error) {

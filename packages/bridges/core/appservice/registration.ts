@@ -16,6 +16,9 @@ export interface BridgeRegistration {
   }
 }
 
+/** `id` of the hub's registration. */
+export const REGISTRATION_ID = 'causeway-bridges'
+
 function escapeRegex(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
@@ -33,7 +36,7 @@ export function buildRegistration(options: {
   const { url, asToken, hsToken, serverName, botLocalpart, ghostPrefix, protocols } = options
   const regex = `@${escapeRegex(ghostPrefix)}.*:${escapeRegex(serverName)}`
   return {
-    id: 'causeway-bridges',
+    id: REGISTRATION_ID,
     url,
     as_token: asToken,
     hs_token: hsToken,
