@@ -102,6 +102,8 @@ describeJourneys('storms', {}, (stage) => {
         await using alice = await stage.world.person('alice')
         await bob.join(channel)
         let child = await startHubChild(stage.world.spare[server])
+        await using end = new AsyncDisposableStack()
+        end.defer(() => child.kill())
         const roomId = await linkedRoom(
           alice,
           `@spare${server}:${stage.world.host.serverName}`,
@@ -123,6 +125,14 @@ describeJourneys('storms', {}, (stage) => {
           await child.kill()
           await saying
           child = await startHubChild(stage.world.spare[server])
+          // What is said while Synapse takes a hub for recovered may stay with it until the next failure, and come
+          // behind what was said later: there nobody speaks until it has given us the last word.
+          if (stage.host.name === 'Synapse') {
+            const last = `word ${said}`
+            await bob
+              .waitFor('message', ({ message }) => String(message).endsWith(last))
+              .catch(() => undefined)
+          }
         }
         await alice.say(roomId, `word ${++said}`)
         await bob.waitFor('message', (data) => String(data['message']).endsWith(`word ${said}`))
@@ -144,7 +154,6 @@ describeJourneys('storms', {}, (stage) => {
         assert.ok(isAscending(lines), `what was heard appears once and in order: ${lines.join()}`)
         await alice.say(roomId, '!irc unlink')
         await bob.waitFor('part', (data) => String(data['nick']).startsWith('spare'))
-        await child.kill()
       },
     )
   }
