@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { MatrixEvent } from 'matrix-js-sdk'
 import { startCauseway } from '@causeway/testkit/causeway.ts'
 import { registerUser } from '@causeway/testkit/matrix-client.ts'
-import { startSdkClient, type SdkClient } from '@causeway/testkit/sdk-client.ts'
-
-function findMessage({ client }: SdkClient, roomId: string, body: string): MatrixEvent | undefined {
-  const events = client.getRoom(roomId)?.getLiveTimeline().getEvents() ?? []
-  return events.find((event) => event.getContent()['body'] === body && event.getType() === 'm.room.message')
-}
-
-const membershipOf = ({ client }: SdkClient, roomId: string): string | undefined =>
-  client.getRoom(roomId)?.getMyMembership()
+import { startSdkClient } from '@causeway/testkit/sdk-client.ts'
+import { findMessage, membershipOf, talkEncrypted } from './sdk-talk.ts'
 
 describe('matrix-js-sdk by sliding sync', () => {
   it('two people find their rooms, talk, read, type, leave and come back, over a restart', async () => {
@@ -61,32 +53,5 @@ describe('matrix-js-sdk by sliding sync', () => {
     await alice.until('bob again', () => findMessage(alice, roomId, 'back again'))
   })
 
-  it('two people talk in an encrypted room', async () => {
-    await using server = await startCauseway()
-    const [aliceUser, bobUser] = [
-      await registerUser(server.url, 'alice'),
-      await registerUser(server.url, 'bob'),
-    ]
-    await using alice = await startSdkClient(server.url, aliceUser, { encrypt: true, sliding: true })
-    await using bob = await startSdkClient(server.url, bobUser, { encrypt: true, sliding: true })
-    const { room_id: roomId } = await alice.client.createRoom({
-      invite: [bobUser.userId],
-      initial_state: [
-        { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } },
-      ],
-    })
-    await bob.until('the invitation', () => membershipOf(bob, roomId) === 'invite')
-    await bob.client.joinRoom(roomId)
-    const ofBob = (): string | undefined =>
-      alice.client.getRoom(roomId)?.getMember(bobUser.userId)?.membership
-    await alice.until('bob', () => ofBob() === 'join')
-    await alice.until('encryption', () => alice.client.getRoom(roomId)?.hasEncryptionStateEvent())
-    await alice.client.sendTextMessage(roomId, 'for your eyes only')
-    const received = await bob.until('the decrypted message', () =>
-      findMessage(bob, roomId, 'for your eyes only'),
-    )
-    assert.equal(received.getWireType(), 'm.room.encrypted')
-    await bob.client.sendTextMessage(roomId, 'read and burnt')
-    await alice.until('the answer', () => findMessage(alice, roomId, 'read and burnt'))
-  })
+  it('two people talk in an encrypted room', () => talkEncrypted({ sliding: true }))
 })

@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { MatrixEvent, Room } from 'matrix-js-sdk'
+import type { Room } from 'matrix-js-sdk'
 import { startCauseway } from '@causeway/testkit/causeway.ts'
 import { registerUser } from '@causeway/testkit/matrix-client.ts'
 import { startSdkClient, type SdkClient } from '@causeway/testkit/sdk-client.ts'
+import { findMessage, talkEncrypted } from './sdk-talk.ts'
 
 function roomOf({ client }: SdkClient, roomId: string): Room | undefined {
   return client.getRoom(roomId) ?? undefined
-}
-
-function findMessage(sdk: SdkClient, roomId: string, body: string): MatrixEvent | undefined {
-  const events = roomOf(sdk, roomId)?.getLiveTimeline().getEvents() ?? []
-  return events.find((event) => event.getContent()['body'] === body && event.getType() === 'm.room.message')
 }
 
 describe('matrix-js-sdk', () => {
@@ -86,30 +82,5 @@ describe('matrix-js-sdk', () => {
     assert.equal(findMessage(alice, roomId, 'a slip'), undefined)
   })
 
-  it('two people talk in an encrypted room', async () => {
-    await using server = await startCauseway()
-    const [aliceUser, bobUser] = [
-      await registerUser(server.url, 'alice'),
-      await registerUser(server.url, 'bob'),
-    ]
-    await using alice = await startSdkClient(server.url, aliceUser, { encrypt: true })
-    await using bob = await startSdkClient(server.url, bobUser, { encrypt: true })
-    const { room_id: roomId } = await alice.client.createRoom({
-      invite: [bobUser.userId],
-      initial_state: [
-        { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } },
-      ],
-    })
-    await bob.until('the invitation', () => roomOf(bob, roomId)?.getMyMembership() === 'invite')
-    await bob.client.joinRoom(roomId)
-    await alice.until('bob', () => roomOf(alice, roomId)?.getMember(bobUser.userId)?.membership === 'join')
-    await alice.until('encryption', () => roomOf(alice, roomId)?.hasEncryptionStateEvent())
-    await alice.client.sendTextMessage(roomId, 'for your eyes only')
-    const received = await bob.until('the decrypted message', () =>
-      findMessage(bob, roomId, 'for your eyes only'),
-    )
-    assert.equal(received.getWireType(), 'm.room.encrypted')
-    await bob.client.sendTextMessage(roomId, 'read and burnt')
-    await alice.until('the answer', () => findMessage(alice, roomId, 'read and burnt'))
-  })
+  it('two people talk in an encrypted room', () => talkEncrypted())
 })

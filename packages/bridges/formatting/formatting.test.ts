@@ -78,8 +78,8 @@ test('an edit of one word is told as a substitution', () => {
     's/very very/very/',
   )
   assert.equal(
-    editAsCorrection('look at /tmp/a/b in the evening please', 'look at /tmp/a/c in the evening please'),
-    's|/tmp/a/b|/tmp/a/c|',
+    editAsCorrection('look at /maps/a/b in the evening please', 'look at /maps/a/c in the evening please'),
+    's|/maps/a/b|/maps/a/c|',
   )
 })
 

@@ -9,14 +9,13 @@ import { signEvent } from '@causeway/matrix/signing/sign-json.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { findRoomRow } from '@causeway/store/tables/rooms.ts'
 import { sha256 } from '../crypto/sha256.ts'
-import { createTestPeers, type AskedRequest, type TestPeers } from '../federation/test-peers.ts'
+import type { AskedRequest, TestPeers } from '../federation/test-peers.ts'
 import { readStoredExtremities } from '../rooms/head.ts'
 import { findEvent } from '../rooms/read-events.ts'
 import { ok } from '../test-call.ts'
 import { findServerDrivers, type TestLogin, type TestServer } from '../test-server.ts'
-import { loadAdminCommands } from './load-commands.ts'
+import { openDoctorStage, type DoctorStage } from './test-doctor.ts'
 
-const command = (await loadAdminCommands()).get('room-doctor')!
 const segment = encodeURIComponent
 const rules = findRoomVersion('12')!
 
@@ -36,50 +35,24 @@ for (const driver of await findServerDrivers()) {
       let mallory: TestLogin
       let bob: TestLogin
       let carol: TestLogin
+      let stage: DoctorStage
       before(async () => {
-        peers = createTestPeers()
-        ours = await peers.start(driver, 'ours')
-        theirs = await peers.start(driver, 'theirs')
-        third = await peers.start(driver, 'third')
-        alice = await theirs.register('alice')
+        stage = await openDoctorStage(driver)
+        ;({ peers, ours, theirs, third, alice, bob, carol } = stage)
         mallory = await theirs.register('mallory')
-        bob = await ours.register('bob')
-        carol = await third.register('carol')
       })
       afterEach(() => {
         for (const name of ['theirs', 'third']) peers.stopPlaying(name)
       })
-      after(async () => {
-        await third[Symbol.asyncDispose]()
-        await theirs[Symbol.asyncDispose]()
-        await ours[Symbol.asyncDispose]()
-      })
+      after(() => stage[Symbol.asyncDispose]())
+      const delivered: DoctorStage['delivered'] = () => stage.delivered()
+      const say: DoctorStage['say'] = (...of) => stage.say(...of)
+      const send: DoctorStage['send'] = (...of) => stage.send(...of)
+      const stateOf: DoctorStage['stateOf'] = (...of) => stage.stateOf(...of)
+      const doctor: DoctorStage['doctor'] = (...of) => stage.doctor(...of)
 
-      const serverOf = (who: TestLogin): TestServer =>
-        [ours, theirs, third].find(({ hs }) => who.userId.endsWith(`:${hs.serverName}`))!
       const at = (roomId: string): string => `/rooms/${segment(roomId)}`
       let txn = 0
-      const say = (who: TestLogin, roomId: string, body: string): Promise<JsonObject> =>
-        ok(serverOf(who), who, 'PUT', `${at(roomId)}/send/m.room.message/t${txn++}`, {
-          msgtype: 'm.text',
-          body,
-        })
-      const send = (who: TestLogin, roomId: string, type: string, content: JsonObject): Promise<JsonObject> =>
-        ok(serverOf(who), who, 'PUT', `${at(roomId)}/state/${type}/`, content)
-
-      /** Everything that was said has been sent. */
-      async function delivered(): Promise<void> {
-        for (const { hs } of [theirs, third, ours]) {
-          await hs.outbound.reached(hs.log.head())
-          await hs.outbound.idle()
-        }
-        for (const { hs } of [theirs, third, ours]) {
-          await hs.receiving.inbox.idle()
-          for (const { roomNid } of hs.rooms.partial.list()) {
-            await hs.rooms.partial.whenWhole(roomNid, AbortSignal.timeout(60_000))
-          }
-        }
-      }
 
       /** A room of Alice's that Mallory and, from afar, Carol are in. */
       async function makeRoom(): Promise<string> {
@@ -89,17 +62,6 @@ for (const driver of await findServerDrivers()) {
         await ok(third, carol, 'POST', `/join/${segment(roomId)}?via=theirs`, {})
         await delivered()
         return roomId
-      }
-
-      async function stateOf(who: TestLogin, roomId: string): Promise<Map<string, string>> {
-        const path = `/_matrix/client/v3${at(roomId)}/state`
-        const events = (await serverOf(who).request('GET', path, { token: who.token })).json()
-        return new Map(
-          (events as unknown as JsonObject[]).map((event) => [
-            `${event['type'] as string}|${event['state_key'] as string}`,
-            event['event_id'] as string,
-          ]),
-        )
       }
 
       async function sync(since?: string): Promise<{ next: string; seen: (roomId: string) => JsonObject[] }> {
@@ -115,11 +77,6 @@ for (const driver of await findServerDrivers()) {
             )
           },
         }
-      }
-
-      async function doctor(roomId: string, more: JsonObject = {}): Promise<JsonObject> {
-        const answer = await command.run(ours.hs, { room: roomId, ...more } as never, { name: 'test' })
-        return JSON.parse(JSON.stringify(answer)) as JsonObject
       }
 
       const pduOf = async (server: TestServer, eventId: string): Promise<JsonObject> => {

@@ -9,22 +9,14 @@ import { signEvent } from '@causeway/matrix/signing/sign-json.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { findRoomRow } from '@causeway/store/tables/rooms.ts'
 import { sha256 } from '../crypto/sha256.ts'
-import {
-  createTestPeers,
-  refused,
-  unreachable,
-  type AskedRequest,
-  type TestPeers,
-} from '../federation/test-peers.ts'
-import { compileCheck } from '../http/check.ts'
+import { refused, unreachable, type AskedRequest, type TestPeers } from '../federation/test-peers.ts'
 import { RawJson } from '../http/endpoint.ts'
 import { readStoredExtremities } from '../rooms/head.ts'
 import { findEvent } from '../rooms/read-events.ts'
 import { ok } from '../test-call.ts'
 import { findServerDrivers, type TestLogin, type TestServer } from '../test-server.ts'
-import { loadAdminCommands } from './load-commands.ts'
+import { openDoctorStage, type DoctorStage } from './test-doctor.ts'
 
-const commands = await loadAdminCommands()
 const segment = encodeURIComponent
 
 for (const driver of await findServerDrivers()) {
@@ -36,20 +28,17 @@ for (const driver of await findServerDrivers()) {
     let alice: TestLogin
     let bob: TestLogin
     let carol: TestLogin
+    let stage: DoctorStage
     before(async () => {
-      peers = createTestPeers()
-      ours = await peers.start(driver, 'ours')
-      theirs = await peers.start(driver, 'theirs')
-      third = await peers.start(driver, 'third')
-      alice = await theirs.register('alice')
-      bob = await ours.register('bob')
-      carol = await third.register('carol')
+      stage = await openDoctorStage(driver)
+      ;({ peers, ours, theirs, third, alice, bob, carol } = stage)
     })
-    after(async () => {
-      await third[Symbol.asyncDispose]()
-      await theirs[Symbol.asyncDispose]()
-      await ours[Symbol.asyncDispose]()
-    })
+    after(() => stage[Symbol.asyncDispose]())
+    const delivered: DoctorStage['delivered'] = () => stage.delivered()
+    const say: DoctorStage['say'] = (...of) => stage.say(...of)
+    const send: DoctorStage['send'] = (...of) => stage.send(...of)
+    const stateOf: DoctorStage['stateOf'] = (...of) => stage.stateOf(...of)
+    const doctor: DoctorStage['doctor'] = (...of) => stage.doctor(...of)
 
     /** A room of Alice's that Bob and Carol are in, all of whose servers have everything. */
     async function makeRoom(): Promise<string> {
@@ -59,50 +48,6 @@ for (const driver of await findServerDrivers()) {
       await ok(third, carol, 'POST', `/join/${segment(roomId)}?via=theirs`, {})
       await delivered()
       return roomId
-    }
-
-    /** Everything that was said has been sent. */
-    async function delivered(): Promise<void> {
-      for (const { hs } of [theirs, third, ours]) {
-        await hs.outbound.reached(hs.log.head())
-        await hs.outbound.idle()
-      }
-      for (const { hs } of [theirs, third, ours]) {
-        await hs.receiving.inbox.idle()
-        for (const { roomNid } of hs.rooms.partial.list()) {
-          await hs.rooms.partial.whenWhole(roomNid, AbortSignal.timeout(60_000))
-        }
-      }
-    }
-
-    const send = (who: TestLogin, roomId: string, type: string, content: JsonObject): Promise<JsonObject> =>
-      ok(serverOf(who), who, 'PUT', `/rooms/${segment(roomId)}/state/${type}/`, content)
-    let txn = 0
-    const say = (who: TestLogin, roomId: string, body: string): Promise<JsonObject> =>
-      ok(serverOf(who), who, 'PUT', `/rooms/${segment(roomId)}/send/m.room.message/t${txn++}`, {
-        msgtype: 'm.text',
-        body,
-      })
-    const serverOf = (who: TestLogin): TestServer =>
-      [ours, theirs, third].find(({ hs }) => who.userId.endsWith(`:${hs.serverName}`))!
-
-    async function doctor(roomId: string, more: JsonObject = {}): Promise<JsonObject> {
-      const command = commands.get('room-doctor')!
-      const input = { room: roomId, ...more }
-      compileCheck(command.input, 'body')(input)
-      const answer = await command.run(ours.hs, input as never, { name: 'test' })
-      return JSON.parse(JSON.stringify(answer)) as JsonObject
-    }
-
-    async function stateOf(who: TestLogin, roomId: string): Promise<Map<string, unknown>> {
-      const path = `/_matrix/client/v3/rooms/${segment(roomId)}/state`
-      const events = (await serverOf(who).request('GET', path, { token: who.token })).json()
-      return new Map(
-        (events as unknown as JsonObject[]).map((event) => [
-          `${event['type'] as string}|${event['state_key'] as string}`,
-          event['event_id'],
-        ]),
-      )
     }
 
     async function sync(since?: string): Promise<{ next: string; room: (roomId: string) => JsonObject }> {
@@ -245,7 +190,7 @@ for (const driver of await findServerDrivers()) {
       const missed = (await sync(offline.since)).room(roomId)
       for (const event of [...eventsOf(missed, 'state'), ...eventsOf(missed, 'timeline')]) {
         if (typeof event['state_key'] !== 'string') continue
-        offline.state.set(`${event['type'] as string}|${event['state_key']}`, event['event_id'])
+        offline.state.set(`${event['type'] as string}|${event['state_key']}`, event['event_id'] as string)
       }
       assert.deepEqual(offline.state, await stateOf(bob, roomId))
       const { hs } = ours

@@ -4,9 +4,8 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { listMemberKeys } from '@causeway/store/tables/state.ts'
-import { getMany } from '@causeway/store/state/tree.ts'
 import { defineEndpoint, RawJson } from '../http/endpoint.ts'
-import { readStateEntries } from '../rooms/current-state.ts'
+import { readEntriesOfKeys } from '../rooms/current-state.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { HISTORY_END, HISTORY_START, listHistory, type HistoryPlace } from '../rooms/history/read-history.ts'
 import { findRoom } from '../rooms/load-head.ts'
@@ -22,10 +21,7 @@ import { roomParams } from './schemas.ts'
 
 async function membersAt(engine: RoomEngine, room: RoomInfo, root: number): Promise<StateEntry[]> {
   const keyNids = await listMemberKeys(engine.db, room.roomNid)
-  const stateNids = (await getMany(engine.nodes, room.roomNid, root, keyNids)).filter(
-    (nid) => nid !== undefined,
-  )
-  return [...(await readStateEntries(engine, room, stateNids)).values()]
+  return readEntriesOfKeys(engine, room, root, keyNids)
 }
 
 /** Of a room that was joined fast the members are told when they are all here. */

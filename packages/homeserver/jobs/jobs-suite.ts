@@ -9,6 +9,7 @@ import { createRoom, type CreateRoomInput } from '../rooms/create-room.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { sendEvent } from '../rooms/send.ts'
 import { openTestEngine } from '../rooms/test-engine.ts'
+import { plainRoom } from '../rooms/test-room.ts'
 import { collectStateKind } from './collect-state.ts'
 import { eraseUserKind } from './erase-user.ts'
 import type { JobKind } from './job.ts'
@@ -61,20 +62,11 @@ export function newRoom(
   engine: RoomEngine,
   more: Partial<CreateRoomInput> & { readonly version?: string } = {},
 ): Promise<RoomId> {
-  return createRoom(engine, {
-    rules: findRoomVersion(more.version ?? '12')!,
-    creator: alice,
-    preset: 'public_chat',
-    creationContent: {},
-    initialState: [],
-    name: 'A room',
-    invite: [],
-    isDirect: false,
-    powerLevelOverride: {},
-    creatorProfile: { displayName: 'Alice' },
-    profileOf: () => ({}),
-    ...more,
-  })
+  const usual = { name: 'A room', creatorProfile: { displayName: 'Alice' } }
+  return createRoom(
+    engine,
+    plainRoom(alice, { rules: findRoomVersion(more.version ?? '12')!, ...usual, ...more }),
+  )
 }
 
 export function say(

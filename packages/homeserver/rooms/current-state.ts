@@ -70,6 +70,19 @@ async function* readRows({ db }: Reader, { roomNid }: RoomInfo, nids: readonly n
   }
 }
 
+/** What of a state has some keys, by their numbers; in no particular order. */
+export async function readEntriesOfKeys(
+  engine: Reader,
+  room: RoomInfo,
+  root: number,
+  keyNids: readonly number[],
+): Promise<StateEntry[]> {
+  if (keyNids.length === 0) return []
+  const values = await getMany(engine.nodes, room.roomNid, root, keyNids)
+  const stateNids = values.filter((nid) => nid !== undefined)
+  return [...(await readStateEntries(engine, room, stateNids)).values()]
+}
+
 /** One entry of the room's state at any root. Costs one index look-up and at most four nodes, mostly cached. */
 export async function readStateAt(
   engine: Reader,

@@ -18,26 +18,14 @@ import { BEGINNING, END, findEvent, listTimeline } from './read-events.ts'
 import { sendEvent } from './send.ts'
 import { pduOfRow } from './stored-event.ts'
 import { openTestEngine } from './test-engine.ts'
+import { plainRoom } from './test-room.ts'
 import { filterVisible } from './visibility.ts'
 
 const alice = '@alice:test' as UserId
 const bob = '@bob:test' as UserId
 
 function newRoom(more: Partial<CreateRoomInput> = {}): CreateRoomInput {
-  return {
-    rules: findRoomVersion('12')!,
-    creator: alice,
-    preset: 'public_chat',
-    creationContent: {},
-    initialState: [],
-    name: 'A room',
-    invite: [],
-    isDirect: false,
-    powerLevelOverride: {},
-    creatorProfile: { displayName: 'Alice' },
-    profileOf: () => ({}),
-    ...more,
-  }
+  return plainRoom(alice, { name: 'A room', creatorProfile: { displayName: 'Alice' }, ...more })
 }
 
 function say(engine: RoomEngine, roomId: RoomId, body: string, sender = alice): Promise<EventId> {

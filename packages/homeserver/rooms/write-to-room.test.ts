@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { EventId, UserId } from '@causeway/matrix/ids/ids.ts'
-import { findRoomVersion } from '@causeway/matrix/room-versions/rules.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
 import { createRoom } from './create-room.ts'
 import type { RoomEngine } from './engine.ts'
@@ -14,6 +13,7 @@ import { findRoom } from './load-head.ts'
 import { readNewestState } from './newest-state.ts'
 import { stateOf } from './room-write.ts'
 import { openTestEngine } from './test-engine.ts'
+import { plainRoom } from './test-room.ts'
 import { CompanionRefused, writeToRoom } from './write-to-room.ts'
 import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 
@@ -32,18 +32,7 @@ function say(engine: RoomEngine, roomId: RoomId, body: string, isRefused: boolea
 }
 
 function makeRoom(engine: RoomEngine): Promise<RoomId> {
-  return createRoom(engine, {
-    rules: findRoomVersion('12')!,
-    creator: sender,
-    preset: 'public_chat',
-    creationContent: {},
-    initialState: [],
-    invite: [],
-    isDirect: false,
-    powerLevelOverride: {},
-    creatorProfile: {},
-    profileOf: () => ({}),
-  })
+  return createRoom(engine, plainRoom(sender))
 }
 
 for (const driver of await findTestDrivers()) {

@@ -1,7 +1,8 @@
+import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { LogEntry } from '@causeway/store/log/entry.ts'
 import type { Session } from '../http/endpoint.ts'
 import type { Homeserver } from '../homeserver.ts'
-import type { UserRooms } from '../rooms/membership-index.ts'
+import { roomsConcerning, type UserRooms } from '../rooms/membership-index.ts'
 import type { SyncFilter } from './filter.ts'
 import type { SyncToken } from './token.ts'
 
@@ -24,4 +25,20 @@ export interface SyncContext {
   readonly filter: SyncFilter
   /** The whole state of every joined room, however little has changed. */
   readonly fullState: boolean
+}
+
+/** Log entries in (since, now] that concern a user, oldest first; undefined when they are no longer in memory. */
+export function readEntries(
+  { log }: Pick<Homeserver, 'log'>,
+  userId: UserId,
+  rooms: UserRooms,
+  { since, now }: { readonly since: SyncToken; readonly now: SyncToken },
+): readonly LogEntry[] | undefined {
+  const held = log.ring.sinceOf(since.position, roomsConcerning(rooms, since.position), new Set([userId]))
+  if (held === 'fell-behind') return undefined
+  const last = held.at(-1)
+  // The log may have grown while we looked: what came after `now` belongs to the next sync.
+  return last === undefined || last.position <= now.position
+    ? held
+    : held.filter((entry) => entry.position <= now.position)
 }

@@ -1,9 +1,7 @@
 import type { RoomId } from '@causeway/matrix/ids/ids.ts'
-import type { LogEntry } from '@causeway/store/log/entry.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { RawJson, type Session } from '../http/endpoint.ts'
-import { roomsConcerning } from '../rooms/membership-index.ts'
-import type { SyncContext } from './context.ts'
+import { readEntries, type SyncContext } from './context.ts'
 import type { SyncFilter } from './filter.ts'
 import { assembleRooms, type RoomSections } from './rooms.ts'
 import { readSections } from './sections.ts'
@@ -53,20 +51,8 @@ async function makeContext(
 ): Promise<SyncContext> {
   const now: SyncToken = { position: hs.log.head(), volatile: hs.volatile.position() }
   const rooms = await hs.rooms.members.roomsOf(session.userId)
-  const held =
-    since === undefined
-      ? 'fell-behind'
-      : hs.log.ring.sinceOf(since.position, roomsConcerning(rooms, since.position), new Set([session.userId]))
-  return { hs, session, since, now, entries: upTo(held, now.position), rooms, filter, fullState }
-}
-
-/** The log may have grown while we looked: what came after `now` belongs to the next sync. */
-function upTo(held: LogEntry[] | 'fell-behind', position: number): readonly LogEntry[] | undefined {
-  if (held === 'fell-behind') return undefined
-  const last = held.at(-1)
-  return last === undefined || last.position <= position
-    ? held
-    : held.filter((entry) => entry.position <= position)
+  const entries = since && readEntries(hs, session.userId, rooms, { since, now })
+  return { hs, session, since, now, entries, rooms, filter, fullState }
 }
 
 /** Whether looking closer is worth it; never a query. */

@@ -57,6 +57,11 @@ export function changesOf(entries: readonly LogEntry[], serverName: ServerName):
   return changes
 }
 
+/** Whether nobody is found in another way: what people say is none of the directory's concern. */
+export function isNothing({ members, rooms, whole, left, purged, redactions }: Changes): boolean {
+  return members.size + rooms.size + whole.size + left.size + purged.size + redactions.length === 0
+}
+
 function noteRoom({ rooms, whole, purged, redactions }: Changes, entry: LogEntry): void {
   if (entry.kind === 'purge') purged.add(entry.roomNid)
   if (entry.kind === 'room_whole') whole.add(entry.roomNid)

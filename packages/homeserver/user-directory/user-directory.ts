@@ -14,7 +14,7 @@ import type { Bus } from '@causeway/store/bus/local.ts'
 import type { Logger } from '../ops/log.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { findEvents } from '../rooms/read-events.ts'
-import { addMember, changesOf, type Changes } from './changes.ts'
+import { addMember, changesOf, isNothing, type Changes } from './changes.ts'
 import type { DirectoryLane } from './lane.ts'
 import { readDirectoryEntries } from './read-entries.ts'
 import { refreshMembers, refreshProfile } from './refresh-members.ts'
@@ -146,8 +146,9 @@ class RunningDirectory implements UserDirectory {
     this.#gathering.hurry()
   }
 
-  async #handle(entries: readonly LogEntry[], signal: AbortSignal): Promise<undefined> {
+  async #handle(entries: readonly LogEntry[], signal: AbortSignal): Promise<void> {
     const changes = changesOf(entries, this.#deps.serverName)
+    if (isNothing(changes)) return
     const isHurried = entries.length >= ENOUGH || entries[0]!.position <= this.#hurried
     if (!isHurried) await this.#gathering.wait(GATHER_MS, signal)
     await this.#serial(() => this.#follow(changes))

@@ -12,12 +12,8 @@ export function createGathering(clock: Pick<Clock, 'sleep'>): Gathering {
   let waiting: AbortController | undefined
   return {
     async wait(ms, signal) {
-      const mine = (waiting = new AbortController())
-      const stop = (): void => mine.abort()
-      signal.addEventListener('abort', stop)
-      if (signal.aborted) stop()
-      await clock.sleep(ms, mine.signal).catch(() => undefined)
-      signal.removeEventListener('abort', stop)
+      waiting = new AbortController()
+      await clock.sleep(ms, AbortSignal.any([signal, waiting.signal])).catch(() => undefined)
     },
     hurry: () => waiting?.abort(),
   }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { findRoomVersion } from '@causeway/matrix/room-versions/rules.ts'
 import type { RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { Database } from '@causeway/store/db/database.ts'
@@ -8,6 +7,7 @@ import { findTestDrivers, type TestDriver } from '@causeway/store/log/databases-
 import { createRoom } from '../../rooms/create-room.ts'
 import { getRoomByNid, findRoom } from '../../rooms/load-head.ts'
 import { openTestEngine } from '../../rooms/test-engine.ts'
+import { plainRoom } from '../../rooms/test-room.ts'
 import { createRoomTargets } from './room-targets.ts'
 import { remoteMember } from './test-peers.ts'
 
@@ -24,18 +24,7 @@ async function openScene(driver: TestDriver): Promise<Scene> {
   const stack = new AsyncDisposableStack()
   const database = stack.use(await driver.create())
   const { engine } = stack.use(await openTestEngine(database.config))
-  const roomId: RoomId = await createRoom(engine, {
-    rules: findRoomVersion('12')!,
-    creator: '@alice:test' as UserId,
-    preset: 'public_chat',
-    creationContent: {},
-    initialState: [],
-    invite: [],
-    isDirect: false,
-    powerLevelOverride: {},
-    creatorProfile: {},
-    profileOf: () => ({}),
-  })
+  const roomId: RoomId = await createRoom(engine, plainRoom('@alice:test' as UserId))
   const { roomNid } = (await findRoom(engine, roomId))!
   await getRoomByNid(engine, roomNid)
   let held = Promise.resolve()

@@ -1,7 +1,6 @@
 import type { EventId, KeyId, RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { parseJsonObject } from '@causeway/matrix/json/parse.ts'
-import { findRoomVersion } from '@causeway/matrix/room-versions/rules.ts'
 import { createKeyOverlay } from '@causeway/store/state/keys.ts'
 import { createNodeOverlay } from '@causeway/store/state/node-source.ts'
 import type { TestDriver } from '@causeway/store/log/databases-suite.ts'
@@ -23,6 +22,7 @@ import { sendEvent } from '../send.ts'
 import { rootOfEvents } from '../state/root-of-events.ts'
 import { toStoredEvent, type RoomInfo } from '../stored-event.ts'
 import { openTestEngine } from '../test-engine.ts'
+import { plainRoom } from '../test-room.ts'
 import { writeToRoom } from '../write-to-room.ts'
 import { serveBackfill, serveEvent, serveMissingEvents } from './serve-events.ts'
 import { serveEventAuth, serveState, serveStateIds } from './serve-state.ts'
@@ -55,22 +55,9 @@ export async function createTestRoom(
   engine: RoomEngine,
   more: Partial<CreateRoomInput> = {},
 ): Promise<RoomInfo> {
-  const roomId = await createRoom(engine, {
-    rules: findRoomVersion('12')!,
-    creator: alice,
-    preset: 'public_chat',
-    creationContent: {},
-    initialState: [
-      { type: 'm.room.history_visibility', stateKey: '', content: { history_visibility: 'world_readable' } },
-    ],
-    name: 'A room',
-    invite: [],
-    isDirect: false,
-    powerLevelOverride: {},
-    creatorProfile: {},
-    profileOf: () => ({}),
-    ...more,
-  })
+  const type = 'm.room.history_visibility'
+  const initialState = [{ type, stateKey: '', content: { history_visibility: 'world_readable' } }]
+  const roomId = await createRoom(engine, plainRoom(alice, { initialState, name: 'A room', ...more }))
   const room = (await findRoom(engine, roomId))!
   await letIn(engine, room, OURS)
   return room

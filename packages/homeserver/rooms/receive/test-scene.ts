@@ -13,6 +13,7 @@ import { BEGINNING, END, listTimeline } from '../read-events.ts'
 import { sendEvent } from '../send.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import { openTestEngine } from '../test-engine.ts'
+import { plainRoom } from '../test-room.ts'
 import type { ReceiveDeps } from './deps.ts'
 import { createReceiveFigures } from './figures.ts'
 import { createInbox, type Inbox } from './inbox.ts'
@@ -49,18 +50,8 @@ export async function openRoom(
 ): Promise<RoomInfo> {
   const rules = findRoomVersion(version)!
   const users = rules.privilegedCreators ? {} : { [alice]: 100 }
-  const roomId = await createRoom(engine, {
-    rules,
-    creator: alice,
-    preset: 'public_chat',
-    creationContent: {},
-    initialState: [],
-    invite: [],
-    isDirect: false,
-    powerLevelOverride: { users: { ...users, [server.user('bob')]: bobPower } },
-    creatorProfile: {},
-    profileOf: () => ({}),
-  })
+  const powerLevelOverride = { users: { ...users, [server.user('bob')]: bobPower } }
+  const roomId = await createRoom(engine, plainRoom(alice, { rules, powerLevelOverride }))
   return (await findRoom(engine, roomId))!
 }
 

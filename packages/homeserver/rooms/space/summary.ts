@@ -1,9 +1,8 @@
 import { linksOf } from './children.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId } from '@causeway/matrix/ids/ids.ts'
-import { getMany } from '@causeway/store/state/tree.ts'
 import { listKeysOfType } from '@causeway/store/tables/state.ts'
-import { readStateEntries, readStateKeysAt } from '../current-state.ts'
+import { readEntriesOfKeys, readStateKeysAt } from '../current-state.ts'
 import type { RoomEngine } from '../engine.ts'
 import { BEGINNING, END, listTimeline } from '../read-events.ts'
 import { allowedRooms } from '../restricted-join.ts'
@@ -73,20 +72,16 @@ export async function summarizeRoom(engine: RoomEngine, roomId: RoomId): Promise
     worldReadable,
     isSpace,
     allowedRoomIds: isRestricted ? allowedRooms(joinRules['allow']) : [],
-    childrenState: isSpace ? linksOf(await readChildren(engine, room, newest.roomRoot)) : [],
+    childrenState: isSpace ? await readLinks(engine, room, newest.roomRoot) : [],
     shown,
   }
 }
 
-async function readChildren(engine: RoomEngine, room: RoomInfo, root: number): Promise<JsonObject[]> {
+/** The stripped `m.space.child` events of a state, in the order in which the children are to be shown. */
+export async function readLinks(engine: RoomEngine, room: RoomInfo, root: number): Promise<JsonObject[]> {
   const keyNids = (await listKeysOfType(engine.db, room.roomNid, 'm.space.child')).slice(0, MAX_CHILDREN)
-  const values = await getMany(engine.nodes, room.roomNid, root, keyNids)
-  const entries = await readStateEntries(
-    engine,
-    room,
-    values.filter((nid) => nid !== undefined),
-  )
-  return [...entries.values()]
+  const entries = await readEntriesOfKeys(engine, room, root, keyNids)
+  const events = entries
     .filter(({ stored }) => Array.isArray(stored.content['via']))
     .map(({ stored }) => ({
       type: stored.type,
@@ -95,4 +90,5 @@ async function readChildren(engine: RoomEngine, room: RoomInfo, root: number): P
       sender: stored.sender,
       origin_server_ts: stored.originServerTs,
     }))
+  return linksOf(events)
 }

@@ -7,6 +7,7 @@ import type { RoomEngine } from '../engine.ts'
 import type { Extremity } from '../head.ts'
 import { findHead } from '../load-head.ts'
 import type { EventDraft } from '../room-write.ts'
+import { plainRoom } from '../test-room.ts'
 import { writeToRoom } from '../write-to-room.ts'
 
 // Test support: a room with two large branches.
@@ -69,18 +70,7 @@ async function goBack(engine: RoomEngine, roomId: RoomId, end: Extremity): Promi
  * Members, notes, and bans, which are ordered by the auth graph.
  */
 export async function makeFork(engine: RoomEngine, version: string, size: number): Promise<Fork> {
-  const roomId = await createRoom(engine, {
-    rules: findRoomVersion(version)!,
-    creator: FOUNDER,
-    preset: 'public_chat',
-    creationContent: {},
-    initialState: [],
-    invite: [],
-    isDirect: false,
-    powerLevelOverride: {},
-    creatorProfile: {},
-    profileOf: () => ({}),
-  })
+  const roomId = await createRoom(engine, plainRoom(FOUNDER, { rules: findRoomVersion(version)! }))
   const parting = (await engine.queue.serial(roomId, () => findHead(engine, roomId)))!.extremities[0]!
   const one = await appendBranch(engine, roomId, 'one', size)
   await goBack(engine, roomId, parting)

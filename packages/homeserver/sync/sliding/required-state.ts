@@ -1,9 +1,13 @@
 import { diffStates } from '@causeway/store/state/diff.ts'
 import type { StateKeyName } from '@causeway/store/state/keys.ts'
-import { getMany } from '@causeway/store/state/tree.ts'
 import { listKeysNamed, listKeysOfTypes, type StateKeyRow } from '@causeway/store/tables/state.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
-import { listStateAt, readStateEntries, readStateKeysAt } from '../../rooms/current-state.ts'
+import {
+  listStateAt,
+  readEntriesOfKeys,
+  readStateEntries,
+  readStateKeysAt,
+} from '../../rooms/current-state.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import type { RoomInfo } from '../../rooms/stored-event.ts'
 import { ANY, type Pair } from './room-config.ts'
@@ -84,12 +88,5 @@ async function readByType(
   const isWanted = ({ type, state_key: stateKey }: StateKeyRow): boolean =>
     [ANY, stateKey].some((key) => wanted.has(JSON.stringify([type, key])))
   const keyNids = [...byType.filter(isWanted), ...byKey].map((row) => row.key_nid)
-  if (keyNids.length === 0) return []
-  const values = await getMany(engine.nodes, room.roomNid, root, keyNids)
-  const entries = await readStateEntries(
-    engine,
-    room,
-    values.filter((nid) => nid !== undefined),
-  )
-  return [...entries.values()]
+  return readEntriesOfKeys(engine, room, root, keyNids)
 }

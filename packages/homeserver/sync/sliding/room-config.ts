@@ -44,7 +44,8 @@ function byText(a: Pair, b: Pair): number {
   return first < second ? -1 : Number(first > second)
 }
 
-function pairsOf(required: RequiredState): Pair[] {
+/** What is asked for, one by one. */
+export function pairsOf(required: RequiredState): Pair[] {
   return [...required].flatMap(([type, keys]) => [...keys].map((key): Pair => [type, key]))
 }
 

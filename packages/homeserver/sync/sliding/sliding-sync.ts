@@ -2,7 +2,7 @@ import type { DeviceId, RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { LogEntry, StoredEvent } from '@causeway/store/log/entry.ts'
 import type { Homeserver } from '../../homeserver.ts'
 import { RawJson, type Session } from '../../http/endpoint.ts'
-import { roomsConcerning } from '../../rooms/membership-index.ts'
+import { readEntries } from '../context.ts'
 import { compileSyncFilter } from '../filter.ts'
 import type { SyncToken } from '../token.ts'
 import { answer, type Answer } from './answer.ts'
@@ -63,11 +63,7 @@ async function makeContext(
   const since = pos?.token
   const now: SyncToken = { position: hs.log.head(), volatile: hs.volatile.position() }
   const rooms = await hs.rooms.members.roomsOf(session.userId)
-  const held =
-    since === undefined
-      ? 'fell-behind'
-      : hs.log.ring.sinceOf(since.position, roomsConcerning(rooms, since.position), new Set([session.userId]))
-  const entries = held === 'fell-behind' ? undefined : held.filter(({ position }) => position <= now.position)
+  const entries = since && readEntries(hs, session.userId, rooms, { since, now })
   const shared = { hs, session, deviceId, since, now, rooms, request, turn }
   return { ...shared, entries, recent: entries && byRoom(entries), filter: NO_FILTER, fullState: false }
 }

@@ -1,12 +1,9 @@
 import type { RoomId } from '@causeway/matrix/ids/ids.ts'
-import { getMany } from '@causeway/store/state/tree.ts'
 import { findNewestRoot } from '@causeway/store/tables/events.ts'
-import { listKeysOfType } from '@causeway/store/tables/state.ts'
-import { readStateEntries } from '../../rooms/current-state.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import { getRoomByNid } from '../../rooms/load-head.ts'
 import type { UserRooms } from '../../rooms/membership-index.ts'
-import { linksOf } from '../../rooms/space/children.ts'
+import { readLinks } from '../../rooms/space/summary.ts'
 
 /**
  * Rooms that spaces name as their children; spaces that the user is not in count for nothing, and children of children
@@ -23,19 +20,7 @@ export async function childrenOfSpaces(
     const room = await getRoomByNid(engine, rooms.byId.get(roomId)!.roomNid)
     const root = await findNewestRoot(engine.db, room.roomNid)
     if (root === undefined) continue
-    const keyNids = await listKeysOfType(engine.db, room.roomNid, 'm.space.child')
-    const values = await getMany(engine.nodes, room.roomNid, root, keyNids)
-    const entries = await readStateEntries(
-      engine,
-      room,
-      values.filter((nid) => nid !== undefined),
-    )
-    const events = [...entries.values()].map(({ stored: { type, stateKey, content } }) => ({
-      type,
-      state_key: stateKey,
-      content,
-    }))
-    for (const link of linksOf(events)) children.add(link['state_key'] as string)
+    for (const link of await readLinks(engine, room, root)) children.add(link['state_key'] as string)
   }
   return children
 }

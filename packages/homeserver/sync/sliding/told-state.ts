@@ -4,7 +4,7 @@ import type { RoomInfo } from '../../rooms/stored-event.ts'
 import { membersByEvents } from '../partial-members.ts'
 import type { Timeline } from '../timeline.ts'
 import type { SlidingContext } from './context.ts'
-import { addedPairs, requires, type Pair, type RoomConfig } from './room-config.ts'
+import { addedPairs, pairsOf, requires, type Pair } from './room-config.ts'
 import type { RoomPlan } from './room-plans.ts'
 import { readPairs, type StateChange } from './required-state.ts'
 
@@ -36,7 +36,7 @@ export async function readToldState(
 ): Promise<ToldState> {
   const { config, sent } = plan
   const engine = ctx.hs.rooms
-  const added = sent === undefined ? [...allPairs(config), ...FACE] : addedPairs(sent.config, config)
+  const added = sent === undefined ? [...pairsOf(config.required), ...FACE] : addedPairs(sent.config, config)
   const isTold = ({ type, stateKey }: { type: string; stateKey: string }): boolean =>
     requires(config, type, stateKey) || (type === MEMBER && config.lazy && !timeline.limited)
   const told = sent === undefined ? [] : changes.filter(isTold)
@@ -50,10 +50,6 @@ export async function readToldState(
   const face =
     sent === undefined ? read : changes.map(({ event }) => event).filter((event) => event !== undefined)
   return { face, events: [...events.values()], gone: told.filter(({ event }) => event === undefined) }
-}
-
-function allPairs({ required }: RoomConfig): Pair[] {
-  return [...required].flatMap(([type, keys]) => [...keys].map((key): Pair => [type, key]))
 }
 
 /** Memberships of whoever speaks in the timeline, or is spoken of by it, of which the client was not told. */

@@ -44,12 +44,10 @@ async function readFresh(
 
 async function readBehind({ hs, session, now }: SlidingContext, { behind }: ScopedRooms): Promise<Receipt[]> {
   const due = behind.filter(({ room, until }) => hs.log.changes.receipt.mayHaveChanged(room.roomId, until))
-  if (due.length === 0) return []
-  const rooms = new Map(due.map(({ room, until }) => [room.roomNid, { roomId: room.roomId, until }]))
   const found: Receipt[] = []
-  for (const [roomNid, { roomId, until }] of rooms) {
-    const rows = await listReceipts(hs.db, session.userId, [roomNid], until, now.position)
-    found.push(...rows.map((row) => receiptOf(roomId, row)))
+  for (const { room, until } of due) {
+    const rows = await listReceipts(hs.db, session.userId, [room.roomNid], until, now.position)
+    found.push(...rows.map((row) => receiptOf(room.roomId, row)))
   }
   return found
 }

@@ -59,7 +59,7 @@ export async function readToDevice(ctx: SlidingContext, asked: ToDeviceRequest):
   const messages = found.slice(0, limit)
   const isShort = found.length > messages.length || (limit === 0 && mayHave)
   const last = messages.at(-1)?.position ?? (limit === 0 ? since.position : now.position)
-  const letter = messages.length === 0 ? (isShort ? 'm' : '') : isShort ? 'm' : 'a'
+  const letter = isShort ? 'm' : messages.length === 0 ? '' : 'a'
   const next = `${isShort ? last : Math.max(last, now.position)}${letter}_${hs.epochs.log}`
   const events = messages.map(({ json }) => json).join(',')
   return { text: `{"next_batch":"${next}","events":[${events}]}`, isNews: messages.length > 0 }
