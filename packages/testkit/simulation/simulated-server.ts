@@ -148,8 +148,11 @@ export class SimulatedServer {
     if (number === 1) copyFileSync(await emptyDatabase(), database)
     const chance = this.#chance.fork(`life ${number}`)
     const clock = createVirtualClock({ scheduler, chance: chance.fork('clock') }, this.name, this.skew)
-    const log = (level: string) => (message: string, fields?: object) =>
-      onLog(this.name, level, message, fields)
+    let isAlive = true
+    // What still runs in a life that was lost meets a closed database; a process that was killed says nothing of it.
+    const log = (level: string) => (message: string, fields?: object) => {
+      if (isAlive) onLog(this.name, level, message, fields)
+    }
     const logger: Logger = {
       debug: () => undefined,
       info: log('info'),
@@ -158,7 +161,6 @@ export class SimulatedServer {
       child: () => logger,
       enabled: (which) => which !== 'debug',
     }
-    let isAlive = true
     const random = chance.fork('random')
     const { hs, db } = await openHomeserver(config, {
       clock,
