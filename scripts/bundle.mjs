@@ -148,6 +148,9 @@ async function makeBundle(folder, say) {
     chunkNames: 'chunk-[hash]',
     sourcemap: 'linked',
     sourcesContent: false,
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'none',
     logLevel: 'error',
     // Some dependencies are CommonJS.
     banner: {

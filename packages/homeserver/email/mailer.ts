@@ -1,5 +1,4 @@
 import { getCACertificates } from 'node:tls'
-import { createTransport } from 'nodemailer'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import type { EmailConfig } from '../email-options.ts'
 import { createSlots } from '../media/slots.ts'
@@ -47,10 +46,12 @@ const TIMEOUTS = {
 
 type Send = (mail: Mail) => Promise<unknown>
 
-function createSend(
+/** Loads what sends mail, which many a server never needs. */
+async function createSend(
   { host, port, tls, user, password, from }: EmailConfig,
   authorities: readonly string[],
-): Send {
+): Promise<Send> {
+  const { createTransport } = await import('nodemailer')
   const transport = createTransport({
     host: host!,
     port,
@@ -70,14 +71,17 @@ function createSend(
 }
 
 export function createMailer({ config, clock, logger, authorities }: MailerDeps): Mailer {
-  const send = config.host === undefined ? undefined : createSend(config, authorities)
+  let creating: Promise<Send> | undefined
   const slots = createSlots(AT_ONCE, MAX_WAITING)
   const ended = new AbortController()
   const underWay = new Set<Promise<void>>()
   const attempt = async (mail: Mail): Promise<void> => {
     for (const delay of [...DELAYS_MS, undefined]) {
       try {
-        await send!(mail)
+        creating ??= createSend(config, authorities)
+        await (
+          await creating
+        )(mail)
         return
       } catch (error) {
         logger.warn('a mail could not be sent', { server: config.host, again: delay !== undefined, error })
@@ -87,7 +91,7 @@ export function createMailer({ config, clock, logger, authorities }: MailerDeps)
     }
   }
   return {
-    isThere: send !== undefined,
+    isThere: config.host !== undefined,
     send: (mail) => {
       if (underWay.size >= AT_ONCE + MAX_WAITING) return false
       const work: Promise<void> = slots

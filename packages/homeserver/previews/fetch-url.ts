@@ -7,7 +7,7 @@ import { readBody } from '../outgoing/read-body.ts'
 import type { PreviewConfig } from '../preview-options.ts'
 import { createUrlCheck } from './allowed-urls.ts'
 import { formatAcceptLanguage } from './preview-language.ts'
-import { ACCEPTED_ENCODINGS, unpack } from './read-page.ts'
+import { ACCEPTED_ENCODINGS, unpack } from './unpack.ts'
 import { EVERYTHING, NOTHING, parseRobots, type Robots } from './robots.ts'
 
 /** What is fetched. */

@@ -3,7 +3,7 @@ import { findUrlPreview, setUrlPreview, type UrlPreviewRow } from '@causeway/sto
 import { SlotsFull } from '../media/slots.ts'
 import { parsePageUrl } from './allowed-urls.ts'
 import { PageFailed } from './fetch-url.ts'
-import { makePreview, type MakeDeps } from './make-preview.ts'
+import type { MakeDeps } from './make-preview.ts'
 
 /** A failure is believed for so long, and the page is not asked again. */
 const FAILURE_MS = 300_000
@@ -58,6 +58,8 @@ async function makeAndKeep(
   languages: string,
   held: UrlPreviewRow | undefined,
 ): Promise<string> {
+  // Reading pages takes a parser, which a server has no need of until somebody asks.
+  const { makePreview } = await import('./make-preview.ts')
   const made = await makePreview(hs, { url, languages, earlierMediaId: held?.media_id ?? '' })
   const body = JSON.stringify(made.body)
   const row = { url: url.href, language: languages, expires_ts: made.expiresTs, body, media_id: made.mediaId }

@@ -17,7 +17,8 @@ import { parseOembed, type OembedFacts } from './oembed.ts'
 import type { PageFacts } from './page-facts.ts'
 import { shorten } from './page-text.ts'
 import { keepImage } from './preview-image.ts'
-import { readPage, unpack } from './read-page.ts'
+import { readPage } from './read-page.ts'
+import { unpack } from './unpack.ts'
 
 export type MakeDeps = UploadDeps & Pick<Homeserver, 'previews' | 'logger'>
 

@@ -9,7 +9,7 @@ import { looksLikeImage, readImageFacts, type ImageFacts } from '../media/render
 import { referenceBlob, type UploadDeps } from '../media/upload.ts'
 import type { OutgoingAnswer } from '../outgoing/outgoing.ts'
 import type { PreviewImage } from './build-preview.ts'
-import { unpack } from './read-page.ts'
+import { unpack } from './unpack.ts'
 
 /** It is no picture that clients show. */
 export class NoPicture extends Error {

@@ -1,43 +1,13 @@
-import { pipeline, type Readable } from 'node:stream'
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import type { OutgoingAnswer } from '../outgoing/outgoing.ts'
 import { createPageReader, type PageFacts } from './page-facts.ts'
 import { SNIFFED_BYTES, sniffEncoding } from './page-charset.ts'
+import { unpack } from './unpack.ts'
 
 /** So much of a page is read, decompressed; what stands behind it is not missed by anybody. */
 const MAX_PAGE_BYTES = 1024 * 1024
 /** So much is parsed before others get their turn: one to two milliseconds of work. */
 const SLICE_BYTES = 8 * 1024
-
-/** What `readPage` can undo; sent as Accept-Encoding. */
-export const ACCEPTED_ENCODINGS = 'gzip, deflate, br'
-
-/** The answer is packed in a way that nobody asked for. */
-export class UnknownEncoding extends Error {
-  override readonly name = 'UnknownEncoding'
-}
-
-/** The body as it was before it was compressed; destroying it lets go of the connection. @throws UnknownEncoding */
-export function unpack({ body, headers }: OutgoingAnswer): Readable {
-  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase()
-  if (encoding === 'identity' || encoding === '') return body
-  const unpacker =
-    encoding === 'gzip' || encoding === 'x-gzip'
-      ? createGunzip()
-      : encoding === 'deflate'
-        ? createInflate()
-        : encoding === 'br'
-          ? createBrotliDecompress()
-          : undefined
-  if (unpacker === undefined) {
-    body.destroy()
-    throw new UnknownEncoding(`The answer is packed as ${encoding.slice(0, 40)}`)
-  }
-  // A failure of either destroys both; who reads `unpacker` is told.
-  pipeline(body, unpacker, () => undefined)
-  return unpacker
-}
 
 /** Pieces of at most `SLICE_BYTES`, the first of them large enough to tell the encoding; `MAX_PAGE_BYTES` in all. */
 async function* sliced(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -71,6 +71,20 @@ describe('connections for reading', { skip: 'skip' in server && server.skip }, (
     assert.equal(await whoAnswers(pool), first)
   })
 
+  it('a process that was busy itself looks at what has come before it opens another', async () => {
+    await using fixture = await openFixture(4)
+    const { pool } = fixture
+    const first = await whoAnswers(pool)
+    const earlier = whoAnswers(pool)
+    await nextTurn()
+    const waiting = whoAnswers(pool)
+    // Longer than its patience, and enough for the server to answer.
+    const until = systemClock.monotonic() + 1000
+    while (systemClock.monotonic() < until);
+    assert.deepEqual(await Promise.all([earlier, waiting]), [first, first])
+    assert.equal(pool.size, 1)
+  })
+
   it('opens no more than it may; what comes then is answered in its turn', async () => {
     await using fixture = await openFixture(2)
     const { pool } = fixture

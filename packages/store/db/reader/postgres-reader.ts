@@ -54,7 +54,7 @@ export class PostgresReader {
   readonly #prepared = new Map<string, Prepared>()
   readonly #gather = new Gather<Read, Row[]>((group) => this.#answer(group))
 
-  constructor(url: string, size: number, clock: Pick<Clock, 'setTimeout' | 'monotonic'>) {
+  constructor(url: string, size: number, clock: Pick<Clock, 'setTimeout' | 'defer' | 'monotonic'>) {
     const common = postgresOptions('causeway-reader')
     // One plan a statement, by its indexes alone. Planned for its values and without fresh statistics, a page of a room
     // reads and sorts all of the room; and to plan a merged read again costs more than to run it.
