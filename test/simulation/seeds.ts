@@ -21,6 +21,10 @@ export const FIXED_SEEDS: readonly (readonly [seed: string, found: string])[] = 
     '616',
     'two rooms that somebody made alike in one millisecond were the same room, and the second was refused',
   ],
+  [
+    '1918',
+    'an event whose keys could not be had for a moment became a gap, and one server went by another state for good',
+  ],
   ['43', 'history from before a join became newest events, and took the residents out of the room'],
 ]
 

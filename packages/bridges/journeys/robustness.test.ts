@@ -140,7 +140,7 @@ describeJourneys('storms', {}, (stage) => {
         bob.say(channel, 'line 1000')
         await alice.waitForText(roomId, 'line 1000')
         const numbers = read(bob, channel, 'word').map(number)
-        assert.ok(isAscending(numbers), `in order and once: ${numbers.join()}`)
+        assert.ok(isAscending(numbers), `in order and once beside ${stage.host.name}: ${numbers.join()}`)
         const missing = Array.from({ length: said }, (_, n) => n + 1).filter((n) => !numbers.includes(n))
         if (missing.length > 0) {
           const isTold = (): boolean => uncertain(alice, roomId) >= missing.length

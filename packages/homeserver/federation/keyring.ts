@@ -20,4 +20,6 @@ export interface Keyring {
    * unverified. One request per server, whoever asks at the same time.
    */
   load(wanted: readonly WantedKeys[], signal?: AbortSignal): Promise<FindVerifyKey>
+  /** Whether the server did not answer when it was asked for its keys, and that only once or twice so far. */
+  isAwaited(serverName: ServerName): boolean
 }

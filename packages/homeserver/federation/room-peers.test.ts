@@ -25,7 +25,10 @@ function recordingClient(answer: JsonObject): { client: FederationClient; asked:
 
 const peersOf = (answer: JsonObject) => {
   const { client, asked } = recordingClient(answer)
-  return { peers: createRoomPeers(client, { load: async () => () => undefined }), asked }
+  return {
+    peers: createRoomPeers(client, { load: async () => () => undefined, isAwaited: () => false }),
+    asked,
+  }
 }
 
 it('asks by the paths of the specification', async () => {

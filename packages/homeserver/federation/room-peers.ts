@@ -124,6 +124,7 @@ export function createRoomPeers(
       )
       return keyring.load(wanted, signal)
     },
+    isKeyAwaited: (server) => keyring.isAwaited(server),
     verify,
   }
 }

@@ -100,6 +100,7 @@ export function createKeyring(deps: KeyringDeps): ServerKeyring {
   return {
     load: (wanted, signal) => load(wanted, signal, false),
     loadPresent: (wanted, signal) => load(wanted, signal, true),
+    isAwaited: (name) => attempts.isAwaited(name),
     holds: async (wanted) => (await findLacking(mergeWanted(wanted, own, clock.now()))).length === 0,
     async refresh(name) {
       if (name === own || !attempts.mayAsk(name)) return

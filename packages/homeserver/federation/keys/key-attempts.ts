@@ -6,6 +6,8 @@ import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 const WAIT_MS = 10_000
 const MAX_WAIT_ANSWERED_MS = 5 * 60_000
 const MAX_WAIT_SILENT_MS = 60 * 60_000
+/** Whoever was silent has to wait for so long after the second time; by the third it counts as gone. */
+const AWAITED_MS = 2 * WAIT_MS
 
 /** How asking for keys ended: what was wanted is there; the server answered, without it; nobody answered. */
 export type KeyOutcome = 'satisfied' | 'answered' | 'silent'
@@ -14,12 +16,15 @@ export type KeyOutcome = 'satisfied' | 'answered' | 'silent'
 export interface KeyAttempts {
   mayAsk(name: ServerName): boolean
   ended(name: ServerName, outcome: KeyOutcome): void
+  /** Whether it was silent once or twice in a row, and is worth waiting for. */
+  isAwaited(name: ServerName): boolean
 }
 
 /** By the monotonic clock. */
 interface Attempt {
   readonly nextAt: number
   readonly waitMs: number
+  readonly isSilent: boolean
 }
 
 export function createKeyAttempts(deps: {
@@ -40,7 +45,11 @@ export function createKeyAttempts(deps: {
       const max = outcome === 'silent' ? MAX_WAIT_SILENT_MS : MAX_WAIT_ANSWERED_MS
       const waitMs = outcome === 'satisfied' ? WAIT_MS : Math.min(max, before * 2)
       const nextAt = clock.monotonic() + waitMs * (0.75 + random.fraction() / 2)
-      attempts.set(name, { nextAt, waitMs })
+      attempts.set(name, { nextAt, waitMs, isSilent: outcome === 'silent' })
+    },
+    isAwaited(name) {
+      const attempt = attempts.peek(name)
+      return attempt?.isSilent === true && attempt.waitMs <= AWAITED_MS
     },
   }
 }

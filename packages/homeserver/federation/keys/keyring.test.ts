@@ -171,6 +171,26 @@ for (const driver of await findTestDrivers()) {
       assert.equal(after(dead.name, keyId)?.publicKey, dead.signer.publicKey)
     })
 
+    test('waits for a server that was silent once or twice, and for no other', async (world, db) => {
+      const a = world.add('a.test')
+      const tell = (): JsonObject => a.document()
+      a.own = undefined
+      const keyring = world.keyring(db)
+      const ask = (): Promise<unknown> => keyring.load([want(a, world.clock.now())])
+      assert.equal(keyring.isAwaited(a.name), false)
+      for (const isAwaited of [true, true, false]) {
+        await ask()
+        assert.equal(keyring.isAwaited(a.name), isAwaited)
+        world.clock.shift(MINUTE_MS)
+      }
+      a.own = tell
+      await ask()
+      assert.equal(keyring.isAwaited(a.name), false)
+      // What answers without the key is not silent.
+      await keyring.load([want(a, world.clock.now(), [other])])
+      assert.equal(keyring.isAwaited(a.name), false)
+    })
+
     test('gives up when told to, and has its own keys without asking', async (world, db) => {
       const a = world.add('a.test')
       const keyring = world.keyring(db)

@@ -83,6 +83,7 @@ export function peersOf(resident: RoomEngine, asker: ServerName = OURS): RoomPee
     parseJsonObject(new TextEncoder().encode(await answer))[key] as unknown[]
   return {
     loadKeys: anyKey,
+    isKeyAwaited: () => false,
     findEventBefore: async () => undefined,
     getMissingEvents: (_server, roomId, gap) =>
       pdusOf(serveMissingEvents(resident, asker, roomId, gap), 'events'),

@@ -60,6 +60,11 @@ export interface RoomPeers {
   ): Promise<EventId | undefined>
   /** The keys by which these events say they are signed, fetched where we do not hold them. */
   loadKeys(rules: RoomVersionRules, pdus: readonly Pdu[], signal?: AbortSignal): Promise<FindVerifyKey>
+  /**
+   * Whether keys of this server that could not be had may be had within minutes: it has not answered lately, and is
+   * not known to be gone.
+   */
+  isKeyAwaited(server: ServerName): boolean
   /** Checks a signature on another thread; where it is absent, this one does. */
   readonly verify?: VerifyElsewhere
 }

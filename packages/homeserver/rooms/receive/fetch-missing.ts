@@ -1,4 +1,5 @@
 import type { EventId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import { keysToVerify } from '@causeway/matrix/signing/verify-event.ts'
 import { findEvents } from '../read-events.ts'
 import type { RoomInfo } from '../stored-event.ts'
 import { findPolicyServer } from '../policy/find-policy.ts'
@@ -6,7 +7,7 @@ import { askAboutEvents } from '../policy/others-events.ts'
 import { isOutage } from '../peers/is-outage.ts'
 import type { ReceiveDeps } from './deps.ts'
 import { storeOutliers } from './store-outliers.ts'
-import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
+import { checkReceived, verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
 
 /** Asked for at once by `get_missing_events`; other servers answer fewer. */
 const MISSING_LIMIT = 100
@@ -145,20 +146,38 @@ export async function fetchStateAfter(
   inquiry: Inquiry,
   eventId: EventId,
 ): Promise<readonly EventId[]> {
-  return withEventItself(deps, inquiry, eventId, await fetchStateBefore(deps, inquiry, eventId))
-}
-
-/** A state event that cannot be placed is part of the state after it all the same. */
-async function withEventItself(
-  deps: ReceiveDeps,
-  inquiry: Inquiry,
-  eventId: EventId,
-  stateIds: readonly EventId[],
-): Promise<readonly EventId[]> {
-  const single = await deps.peers.getEvent(inquiry.server, eventId, inquiry.signal).catch(throwIfOutage)
-  const [pdu] = single === undefined ? [] : await verified(deps, inquiry, [single])
-  if (pdu?.event.eventId !== eventId || pdu.event.pdu.state_key === undefined) return [...stateIds]
+  const pdu = await fetchItself(deps, inquiry, eventId)
+  const stateIds = await fetchStateBefore(deps, inquiry, eventId)
+  if (pdu?.event.pdu.state_key === undefined) return stateIds
   await storeOutliers(deps.engine, inquiry.room.roomId, [pdu])
   // Last: of two events for one key the later counts.
   return [...stateIds, eventId]
+}
+
+/** The event is there, and the keys of whoever signed it are on their way. Counts as an outage. */
+class KeyAwaited extends Error {
+  override readonly name = 'KeyAwaited'
+  readonly failure = { kind: 'unreachable' } as const
+}
+
+/**
+ * A state event that cannot be placed is part of the state after it all the same. Undefined where a server withholds it,
+ * or where it does not verify. @throws KeyAwaited where it may verify within minutes: taken for a gap now, it would
+ * never be asked for again, and we would go by another state than everybody else for good
+ */
+async function fetchItself(
+  { peers }: ReceiveDeps,
+  { room, server, signal }: Inquiry,
+  eventId: EventId,
+): Promise<VerifiedPdu | undefined> {
+  const single = await peers.getEvent(server, eventId, signal).catch(throwIfOutage)
+  if (single === undefined) return undefined
+  const [verdict] = await verifyPdus(peers, room, [single], signal)
+  if (verdict!.ok) return verdict!.pdu.event.eventId === eventId ? verdict!.pdu : undefined
+  const checked = checkReceived(room, single)
+  const signers = checked.ok ? keysToVerify(room.rules, checked.pdu) : []
+  const awaited = signers.find(({ serverName }) => peers.isKeyAwaited(serverName))
+  if (awaited !== undefined)
+    throw new KeyAwaited(`The keys of ${awaited.serverName} cannot be had at the moment`)
+  return undefined
 }

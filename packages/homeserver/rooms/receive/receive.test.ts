@@ -18,6 +18,7 @@ import { createInbox } from './inbox.ts'
 import { placeEvents } from './place-events.ts'
 import { receiveBatch } from './receive-batch.ts'
 import { receivePdus, type PduResults } from './receive-pdus.ts'
+import { FarBranch, FarServer } from './test-far-server.ts'
 import { alice, assertTaken, far, openRoom, openScene } from './test-scene.ts'
 import { verifyPdus, type VerifiedPdu } from './verify-pdus.ts'
 
@@ -285,6 +286,36 @@ for (const driver of await findTestDrivers()) {
       assert.equal((await engine.members.roomsOf(carol)).byId.get(room.roomId)?.membership, 'join')
       assert.ok(server.asked.includes('state_ids'))
     })
+
+    for (const [title, isAwaited] of [
+      ['an event whose keys cannot be had at the moment is waited for: it becomes no gap', true],
+      ['an event whose keys nobody can have becomes a gap', false],
+    ] as const) {
+      it(title, async () => {
+        await using scene = await openScene(driver)
+        const { room, server, bob } = scene
+        const branch = await server.branchAt(scene.engine, room)
+        assertTaken(await scene.receive(branch.member(bob, bob, 'join')))
+        const third = new FarServer('third.example', { name: '', keyId: '', publicKey: '' })
+        const dave = third.user('dave')
+        const elsewhere = new FarBranch(third, room, branch.state, branch.ends)
+        const join = elsewhere.member(dave, dave, 'join')
+        server.hold(join, branch.state)
+        branch.ends = elsewhere.ends
+        branch.say(bob, 'asked for')
+        if (isAwaited) server.awaited.add(third.name)
+        assertTaken(await scene.receive(branch.say(bob, 'sent')))
+        await scene.inbox.idle()
+        assert.deepEqual(await scene.bodies(), isAwaited ? [] : ['asked for', 'sent'])
+        server.others.add(third)
+        server.awaited.clear()
+        assertTaken(await scene.receive(branch.say(bob, 'sent later')))
+        await scene.inbox.idle()
+        assert.deepEqual(await scene.bodies(), ['asked for', 'sent', 'sent later'])
+        const isIn = (await scene.engine.members.roomsOf(dave)).byId.get(room.roomId)?.membership === 'join'
+        assert.equal(isIn, isAwaited)
+      })
+    }
 
     it('what somebody kept back until they were banned is not shown, although it closes a gap', async () => {
       await using scene = await openScene(driver)

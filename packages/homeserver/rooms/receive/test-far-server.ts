@@ -118,6 +118,10 @@ export class FarServer {
   deepestFirst = false
   /** Events that it does not hand out, whoever asks. */
   readonly withheld = new Set<EventId>()
+  /** Servers in its rooms whose keys can be had, too. */
+  readonly others = new Set<FarServer>()
+  /** Servers whose keys cannot be had at the moment. */
+  readonly awaited = new Set<ServerName>()
   /** What it says its newest event is. */
   newest: EventId | undefined
   readonly #ours: { name: string; keyId: string; publicKey: string }
@@ -184,8 +188,8 @@ export class FarServer {
 
   readonly findKey: FindVerifyKey = (serverName, keyId: KeyId): VerifyKey | undefined => {
     const validUntilTs = Number.MAX_SAFE_INTEGER
-    if (serverName === this.name && keyId === this.signer.keyId) {
-      return { publicKey: this.signer.publicKey, validUntilTs }
+    for (const { name, signer } of [this, ...this.others]) {
+      if (serverName === name && keyId === signer.keyId) return { publicKey: signer.publicKey, validUntilTs }
     }
     if (serverName !== this.#ours.name || keyId !== this.#ours.keyId) return undefined
     return { publicKey: this.#ours.publicKey, validUntilTs }
@@ -261,5 +265,6 @@ export class FarServer {
       return this.newest
     },
     loadKeys: async () => this.findKey,
+    isKeyAwaited: (server) => this.awaited.has(server),
   }
 }
