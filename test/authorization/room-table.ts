@@ -43,6 +43,13 @@ export const roomTable: OperationTable = {
     stranger: '403 M_FORBIDDEN',
     banned: '200',
   },
+  roomInitialSync: { door: 'user', stranger: '403 M_FORBIDDEN', banned: '200' },
+  peekEvents: {
+    door: 'user',
+    ask: ({ roomId }) => ({ query: `room_id=${encodeURIComponent(roomId)}` }),
+    stranger: '403 M_FORBIDDEN',
+    banned: '200',
+  },
   getOneRoomEvent: { door: 'user', stranger: '404 M_NOT_FOUND' },
   getEventContext: { door: 'user', stranger: '404 M_NOT_FOUND' },
   getEventByTimestamp: {

@@ -14,8 +14,10 @@ import {
   leaveRoom,
   unban,
 } from './membership-endpoints.ts'
+import { peekEvents } from './peek-events.ts'
 import { redactEvent } from './redact-event.ts'
 import { reportEvent, reportRoom, reportUser } from './reports.ts'
+import { roomInitialSync } from './room-initial-sync.ts'
 import { getRoomState, getRoomStateWithKey } from './room-state-endpoints.ts'
 import { getRoomSummary } from './room-summary.ts'
 import { sendMessageEvent } from './send-message-event.ts'
@@ -47,6 +49,8 @@ export const roomRoutes: readonly AnyEndpoint[] = [
   getMembersByRoom,
   getJoinedMembersByRoom,
   getRoomEvents,
+  roomInitialSync,
+  peekEvents,
   getOneRoomEvent,
   getEventContext,
   getEventByTimestamp,

@@ -26,6 +26,8 @@ export interface Waiter {
 export interface Notifier {
   /** @param rooms the rooms the user is joined to or invited to */
   arm(userId: UserId, rooms: ReadonlySet<RoomId>): Waiter
+  /** For whoever reads one room, in it or not. */
+  armRoom(roomId: RoomId): Waiter
   /** Volatile news (typing): wakes those who read a room. */
   wakeRoom(roomId: RoomId): void
   wakeUser(userId: UserId): void
@@ -85,6 +87,11 @@ function concerned(
   else for (const roomId of rooms.joined) registry.byRoom.get(roomId)?.forEach(wake)
 }
 
+function everybody(registry: Registry, wake: (watch: Watch) => void): void {
+  registry.users.forEach(wake)
+  for (const watches of registry.byRoom.values()) watches.forEach(wake)
+}
+
 function wakeOne(registry: Registry, userId: string | undefined, wake: (watch: Watch) => void): void {
   const watch = registry.users.get(userId as UserId)
   if (watch !== undefined) wake(watch)
@@ -122,10 +129,10 @@ export function createNotifier({ log, bus, clock, members }: NotifierDeps): Noti
   bus.subscribe(() => {
     const entries = log.ring.since(seen)
     seen = log.head()
-    if (registry.users.size === 0) return
+    if (registry.users.size === 0 && registry.byRoom.size === 0) return
     const woken = new Set<Watch>()
     const wake = (watch: Watch): void => void woken.add(watch)
-    if (entries === 'fell-behind') registry.users.forEach(wake)
+    if (entries === 'fell-behind') everybody(registry, wake)
     else for (const entry of entries) concerned(registry, members, entry, wake)
     woken.forEach(wakeWaiters)
   })
@@ -152,6 +159,16 @@ export function createNotifier({ log, bus, clock, members }: NotifierDeps): Noti
       watch.lastUsed = clock.now()
       register(registry, watch, rooms)
       return createWaiter(watch, clock)
+    },
+    armRoom(roomId) {
+      const watch: Watch = { userId: '' as UserId, rooms: new Set(), waiters: new Set(), lastUsed: 0 }
+      register(registry, watch, new Set([roomId]))
+      const waiter = createWaiter(watch, clock)
+      const leave = (): void => {
+        waiter.leave()
+        leaveRoom(registry, watch, roomId)
+      }
+      return { leave, wait: (ms, signal) => waiter.wait(ms, signal).finally(leave) }
     },
     wakeRoom: (roomId) => registry.byRoom.get(roomId)?.forEach(wakeWaiters),
     wakeUser: (userId) => wakeOne(registry, userId, wakeWaiters),
