@@ -146,8 +146,8 @@ export async function fetchStateAfter(
   inquiry: Inquiry,
   eventId: EventId,
 ): Promise<readonly EventId[]> {
-  const pdu = await fetchItself(deps, inquiry, eventId)
   const stateIds = await fetchStateBefore(deps, inquiry, eventId)
+  const pdu = await fetchItself(deps, inquiry, eventId)
   if (pdu?.event.pdu.state_key === undefined) return stateIds
   await storeOutliers(deps.engine, inquiry.room.roomId, [pdu])
   // Last: of two events for one key the later counts.

@@ -65,6 +65,8 @@ interface Search {
   readonly shown: Set<EventId>
   /** Events of answers that are part of the room already: named from then on, so that answers hold others. */
   readonly known: Set<EventId>
+  /** Auth events that were asked for: who does not tell one the first time does not the second time either. */
+  readonly askedAuths: Set<EventId>
   /** Those of the fetched that cannot be placed yet. */
   waiting: ReadonlyMap<EventId, Waiting>
   /** Something has become part of the room. */
@@ -84,6 +86,7 @@ async function search(
     fetched,
     shown: new Set(),
     known: new Set(),
+    askedAuths: new Set(),
     waiting: new Map(),
     isNearer: false,
     done: (id) => (wantedIds.has(id) ? [deleteInboundPdu(roomId, id)] : []),
@@ -92,7 +95,7 @@ async function search(
   let mayBeMore = true
   for (let step = 0; found.waiting.size > 0 && step < MAX_STEPS_BACK && fetched.size < MAX_FETCHED; step++) {
     const before = fetched.size
-    if (await fetchAuthsOf(deps, inquiry, found.waiting)) await place(deps, inquiry, found)
+    if (await fetchAuthsOf(deps, inquiry, found)) await place(deps, inquiry, found)
     if (mayBeMore) mayBeMore = await fetchBack(deps, inquiry, found)
     if (fetched.size === before) break
     await place(deps, inquiry, found)
@@ -117,18 +120,20 @@ async function place(
   found.waiting = new Map([...results].filter((entry): entry is [EventId, Waiting] => isWaiting(entry[1])))
 }
 
+/** An auth event that waits itself is not asked for: it is placed with its parents. Resolves with whether any was. */
 async function fetchAuthsOf(
   deps: ReceiveDeps,
   inquiry: Inquiry,
-  waiting: ReadonlyMap<EventId, Waiting>,
+  { waiting, fetched, askedAuths }: Search,
 ): Promise<boolean> {
-  let asked = false
+  const before = askedAuths.size
   for (const [eventId, { auths }] of waiting) {
-    if (auths.length === 0) continue
-    asked = true
-    await fetchAuthEvents(deps, inquiry, eventId, auths)
+    const wanted = auths.filter((id) => !fetched.has(id) && !askedAuths.has(id))
+    if (wanted.length === 0) continue
+    for (const id of wanted) askedAuths.add(id)
+    await fetchAuthEvents(deps, inquiry, eventId, wanted)
   }
-  return asked
+  return askedAuths.size > before
 }
 
 /**
