@@ -9,6 +9,7 @@ import { changeMembership, type MembershipAction } from '../rooms/membership.ts'
 import { requireRejectable } from '../server-notices/require-rejectable.ts'
 import { carryOver } from '../user-data/carry-over.ts'
 import { serversOf, standingOf } from './room-servers.ts'
+import { requireInviteWanted } from '../rooms/invite-permissions.ts'
 
 /** A change of membership that a user asks for, in a room that we may or may not be in. */
 export interface Change {
@@ -118,7 +119,10 @@ async function leave(hs: Homeserver, input: Change, signal?: AbortSignal): Promi
 
 async function invite(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
   const { roomId, sender, target } = input
-  if (serverNameOf(target) === hs.serverName) return changeHere(hs, input)
+  if (serverNameOf(target) === hs.serverName) {
+    await requireInviteWanted(hs.rooms, sender, target)
+    return changeHere(hs, input)
+  }
   const profile = (await readMemberProfiles(hs, [target]))(target)
   const content = memberContent('invite', profile, { ...input.content, ...reasonOf(input) })
   await hs.joining.invite({ roomId, sender, target, content }, signal)

@@ -27,6 +27,7 @@ import {
 } from './invite-address.ts'
 import { v3 } from './paths.ts'
 import { userIdText } from './schemas.ts'
+import { requireInviteWanted } from '../rooms/invite-permissions.ts'
 
 const Preset = Type.Union([
   Type.Literal('private_chat'),
@@ -175,7 +176,10 @@ async function roomInput(
   rules: RoomVersionRules,
 ): Promise<CreateRoomInput> {
   const invite = body.invite ?? []
-  for (const userId of invite) await ensureUserThroughAppservice(hs, userId)
+  for (const userId of invite) {
+    await ensureUserThroughAppservice(hs, userId)
+    if (serverNameOf(userId) === hs.serverName) await requireInviteWanted(hs.rooms, creator, userId)
+  }
   const profileOf = await readMemberProfiles(hs, [creator, ...invite])
   return {
     rules,

@@ -10,6 +10,7 @@ import { carryOverAll } from '../user-data/carry-over.ts'
 import { appserviceTimestamp, timestampQuery } from './appservice-timestamp.ts'
 import { v3 } from './paths.ts'
 import { roomIdText } from './schemas.ts'
+import { requireInviteWanted } from '../rooms/invite-permissions.ts'
 
 const PATH = '/rooms/:roomId/state/:eventType'
 
@@ -43,6 +44,7 @@ export const setRoomStateWithKey = defineEndpoint({
       // The invited user's server has to sign it first.
       return { event_id: await hs.joining.invite({ roomId, sender, target, content: body }, signal) }
     }
+    if (target !== undefined) await requireInviteWanted(hs.rooms, sender, target)
     if (type === 'm.room.member' && stateKey === sender && body['membership'] === 'leave')
       await requireRejectable(hs, sender, roomId)
     const more = appserviceTimestamp(session, query)

@@ -14,6 +14,7 @@ const UNSTABLE_FEATURES = {
   'uk.tcpip.msc4133.stable': true,
   'org.matrix.msc4069': true,
   'org.matrix.simplified_msc3575': true,
+  'org.matrix.msc4155': true,
 }
 
 export const getVersions = defineEndpoint({

@@ -11,6 +11,7 @@ import { createEvaluator } from '../unread/evaluate-event.ts'
 import { MAIN } from '../unread/event-steps.ts'
 import { readPositions } from '../unread/read-positions.ts'
 import type { PushRules } from '../user-data/push-rules.ts'
+import { hiddenInvitesOf, isInviteHidden } from '../rooms/invite-permissions.ts'
 
 export interface JudgeDeps {
   readonly rooms: RoomEngine
@@ -42,7 +43,9 @@ export async function createJudge(
     if (!isInvitation && (!isShown(event) || isRead(event))) return undefined
     const verdict = await verdictOf(event)
     if (!verdict.notify) return undefined
-    if (isInvitation) return verdict
+    if (isInvitation) {
+      return isInviteHidden(await hiddenInvitesOf(rooms, userId), event.sender) ? undefined : verdict
+    }
     const visible = await filterVisible(rooms, room, userId, [event])
     return visible.length === 0 ? undefined : verdict
   }

@@ -16,12 +16,14 @@ import type { StateEntry } from './state-entry.ts'
 import type { RoomInfo } from './stored-event.ts'
 import { loadPartialRooms, type PartialRooms } from './join/partial-rooms.ts'
 import type { PolicyPort } from './policy/policy-port.ts'
-import { createIgnoredUsers, type IgnoredUsers } from './ignored-users.ts'
+import { IGNORED_USERS } from './ignored-users.ts'
+import { INVITE_PERMISSIONS, type InviteRules } from './invite-permissions.ts'
 import { weighAuthGraph, type RoomAuthGraph } from './state/auth-graph.ts'
 import { createLocalEchoes, type LocalEchoes } from './local-echoes.ts'
 import { createMembershipIndex, type MembershipIndex } from './membership-index.ts'
 import { createRoomFigures, type RoomFigures } from './room-figures.ts'
 import { createRelatedEvents, type RelatedEvents } from './related-events.ts'
+import { createUserSetting, type UserSetting } from './user-setting.ts'
 
 /** What the rooms need from the outside. */
 export interface RoomDeps {
@@ -81,7 +83,8 @@ export interface RoomEngine extends RoomDeps {
   readonly resolutions: Cache<string, number>
   readonly members: MembershipIndex
   readonly echoes: LocalEchoes
-  readonly ignored: IgnoredUsers
+  readonly ignored: UserSetting<readonly string[]>
+  readonly invitePermissions: UserSetting<InviteRules>
   readonly related: RelatedEvents
   /** What single rooms cost, for the operator. */
   readonly figures: RoomFigures
@@ -123,7 +126,8 @@ export async function createRoomEngine(deps: RoomDeps): Promise<RoomEngine> {
     resolutions: budget.cache({ name: 'resolutions', share: 0.01, weigh: () => 200 }),
     members: createMembershipIndex(deps.db, budget, (userId) => userId.endsWith(`:${deps.serverName}`)),
     echoes: createLocalEchoes(20_000),
-    ignored: createIgnoredUsers(deps.db, budget),
+    ignored: createUserSetting(deps.db, budget, IGNORED_USERS),
+    invitePermissions: createUserSetting(deps.db, budget, INVITE_PERMISSIONS),
     related: createRelatedEvents(deps.log.head(), 20_000),
     figures: createRoomFigures(),
     partial: await loadPartialRooms(deps.db),

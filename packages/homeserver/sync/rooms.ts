@@ -15,6 +15,7 @@ import { readSummary } from './room-summary.ts'
 import type { RoomExtras } from './room-extras.ts'
 import { DEFAULT_LIMIT, readTimeline, type Timeline } from './timeline.ts'
 import { newestAt, roomRootBefore } from './timeline-order.ts'
+import { hiddenInvitesOf, hidesInvites, isInviteHidden } from '../rooms/invite-permissions.ts'
 
 /** The `rooms` of a sync response, as JSON texts by room. */
 export interface RoomSections {
@@ -103,7 +104,7 @@ async function assembleRoom(
     return { section: 'join', text: await joinedRoom(ctx, userRoom, events, extras) }
   }
   if (membership === 'invite' || membership === 'knock') {
-    if (!changed || (await isIgnored(ctx, userRoom))) return undefined
+    if (!changed || (await isHidden(ctx, userRoom))) return undefined
     return { section: membership, text: await invitedRoom(ctx, userRoom) }
   }
   if (!changed && !wasOverturned(ctx, userRoom)) return undefined
@@ -248,12 +249,12 @@ async function unreadJson(ctx: SyncContext, room: RoomInfo): Promise<string> {
   return `${main},"unread_thread_notifications":${JSON.stringify(threads)}`
 }
 
-/** Whether an invitation comes from somebody whom the reader ignores. */
-async function isIgnored(ctx: SyncContext, { eventNid }: UserRoom): Promise<boolean> {
-  const ignored = await ctx.hs.rooms.ignored.of(ctx.session.userId)
-  if (ignored.length === 0) return false
+/** Whether the reader does not want to see an invitation of whoever it comes from. */
+async function isHidden(ctx: SyncContext, { eventNid }: UserRoom): Promise<boolean> {
+  const hidden = await hiddenInvitesOf(ctx.hs.rooms, ctx.session.userId)
+  if (!hidesInvites(hidden)) return false
   const event = (await findEventsByNid(ctx.hs.rooms, [eventNid])).get(eventNid)
-  return event !== undefined && ignored.includes(event.sender)
+  return event !== undefined && isInviteHidden(hidden, event.sender)
 }
 
 async function invitedRoom(ctx: SyncContext, userRoom: UserRoom): Promise<string> {

@@ -26,7 +26,7 @@ export async function completeInvitation(
   invite: ThirdPartyInvite,
   signal: AbortSignal,
 ): Promise<void> {
-  if (serverNameOf(invite.target) === hs.serverName) await requireInvitable(hs)(invite.target)
+  if (serverNameOf(invite.target) === hs.serverName) await requireInvitable(hs)(invite.target, invite.sender)
   const { built, key } = await draftThirdPartyInvite(hs.rooms, invite)
   await requireValidKey(hs.federation.fetchUrl, key)
   await hs.joining.sendInvite(invite.roomId, built, signal)

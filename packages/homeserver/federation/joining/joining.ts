@@ -46,4 +46,4 @@ export function createJoining(deps: JoiningDeps): Joining {
 }
 
 /** Who of ours may be invited by others; throws with the reason for who may not. */
-export type RequireInvitable = (userId: UserId) => Promise<void>
+export type RequireInvitable = (userId: UserId, inviter: UserId) => Promise<void>

@@ -31,7 +31,7 @@ export interface InviteDeps {
   readonly peers: Pick<RoomPeers, 'loadKeys' | 'verify'>
   readonly signer: Signer
   /** Throws when the user cannot be invited: there is no such user, or they want none of it. */
-  requireInvitable(userId: UserId): Promise<void>
+  requireInvitable(userId: UserId, inviter: UserId): Promise<void>
 }
 
 /**
@@ -56,7 +56,7 @@ export async function receiveInvite(
   if (pdu.event.eventId !== invite.eventId)
     throw invalidParam('The address names another event than the body')
   await requireCreate(deps, { roomId, rules }, invite.roomState, signal)
-  await deps.requireInvitable(invited)
+  await deps.requireInvitable(invited, pdu.event.pdu.sender)
   const signed = withOurSignature(rules, pdu, deps.signer)
   await storeOutOfBand(engine, { roomId, rules, pdu: signed, stripped: stripTold(invite.roomState) })
   return signed.event.pdu

@@ -9,11 +9,16 @@ import type { RoomActivity } from './room-activity.ts'
 import type { RoomKinds } from './room-kinds.ts'
 import type { RoomMarks, RoomMarksOf } from './room-marks.ts'
 import { childrenOfSpaces } from './space-children.ts'
+import {
+  hiddenInvitesOf,
+  hidesInvites,
+  isInviteHidden,
+  type HiddenInvites,
+} from '../../rooms/invite-permissions.ts'
 
 /** The rooms of one user that pass one filter, the one in which something happened last first. Never changed. */
-export interface Listing {
+export interface Listing extends HiddenInvites {
   readonly rooms: UserRooms
-  readonly ignored: readonly string[]
   readonly marks: RoomMarks
   /** Position of the log up to which the order is right. */
   readonly position: number
@@ -46,11 +51,12 @@ export function createListings(deps: ListingDeps): Listings {
     async of(userId, rooms, filters) {
       const key = `${userId} ${filters.key}`
       const marks = await deps.marks.of(userId)
-      const ignored = await engine.ignored.of(userId)
+      const hidden = await hiddenInvitesOf(engine, userId)
       const held = cache.get(key)
-      const isSame = held?.rooms === rooms && held.marks === marks && held.ignored === ignored
+      const isHeld = held?.ignored === hidden.ignored && held.invites === hidden.invites
+      const isSame = isHeld && held.rooms === rooms && held.marks === marks
       const kept = isSame ? keepUp(held, filters, log) : undefined
-      const listing = kept ?? (await make(deps, userId, { rooms, ignored, marks }, filters))
+      const listing = kept ?? (await make(deps, userId, { rooms, marks, ...hidden }, filters))
       if (listing !== held) cache.set(key, listing)
       return listing
     },
@@ -91,7 +97,7 @@ function changesFilter(entry: LogEntry, { isEncrypted, spaces }: ListFilters): b
   return spaces?.has(roomId) === true && (isMerged || type === 'm.space.child')
 }
 
-type Basis = Pick<Listing, 'rooms' | 'ignored' | 'marks'>
+type Basis = Pick<Listing, 'rooms' | 'marks' | keyof HiddenInvites>
 
 async function make(deps: ListingDeps, userId: UserId, basis: Basis, filters: ListFilters): Promise<Listing> {
   const position = deps.log.head()
@@ -124,12 +130,11 @@ async function factsOf(
 async function listedRooms(
   { rooms: engine }: ListingDeps,
   userId: UserId,
-  { rooms, ignored }: Basis,
+  { rooms, ...hidden }: Basis,
 ): Promise<UserRoom[]> {
+  const mayHide = hidesInvites(hidden)
   const all = [...rooms.byId.values()].filter(({ forgotten }) => !forgotten)
-  const asked = all.filter(
-    ({ membership }) => membership === 'leave' || (membership === 'invite' && ignored.length > 0),
-  )
+  const asked = all.filter(({ membership }) => membership === 'leave' || (membership === 'invite' && mayHide))
   const events = await findEventsByNid(
     engine,
     asked.map(({ eventNid }) => eventNid),
@@ -137,6 +142,6 @@ async function listedRooms(
   return all.filter(({ membership, eventNid }) => {
     const sender = events.get(eventNid)?.sender
     if (membership === 'leave') return sender !== undefined && sender !== userId
-    return membership !== 'invite' || sender === undefined || !ignored.includes(sender)
+    return membership !== 'invite' || sender === undefined || !isInviteHidden(hidden, sender)
   })
 }
