@@ -4,9 +4,11 @@ import { DEFAULT_ROOM_VERSION, SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/
 import type { RateLimitName } from './http/endpoint.ts'
 import type { RateLimit, RateLimits } from './http/rate-limit.ts'
 import { bytes, dataPath, secret } from './ops/config-options.ts'
+import { delayedOptions } from './delayed/delayed-options.ts'
 import { emailOptions, findEmailConflicts } from './email-options.ts'
 import { findIdentityConflicts, identityOptions } from './identity-options.ts'
 import { findPreviewConflicts, previewOptions } from './preview-options.ts'
+import { findRtcConflicts, rtcOptions } from './rtc-options.ts'
 import { federationOptions, findFederationConflicts, oldSigningKeys } from './federation-options.ts'
 
 const text = (standard: string, description: string): ReturnType<typeof Type.String> =>
@@ -192,6 +194,11 @@ const limit = (perSecond: number, burst: number, description: string) =>
 const rateLimits = Type.Object(
   {
     message: limit(10, 100, 'Sending events, per person.'),
+    delayed: limit(
+      10,
+      200,
+      'Sending, cancelling and putting off what was scheduled, per person; per address where nobody says who they are.',
+    ),
     join: limit(1, 30, 'Joining rooms, per person.'),
     invite: limit(1, 50, 'Inviting, per person.'),
     create_room: limit(0.2, 20, 'Creating rooms, per person.'),
@@ -311,6 +318,8 @@ export const homeserverConfigSchema = Type.Object({
   support,
   server_notices: serverNotices,
   turn,
+  rtc: rtcOptions,
+  delayed_events: delayedOptions,
   appservices: Type.Array(Type.String({ 'x-path': 'config' }), {
     default: [],
     description: 'Registration files of application services.',
@@ -333,6 +342,7 @@ export const homeserverConfigSections: Readonly<Record<string, TSchema>> = homes
 
 const LIMIT_NAMES: Readonly<Record<RateLimitName, keyof HomeserverConfig['rate_limits']>> = {
   message: 'message',
+  delayed: 'delayed',
   join: 'join',
   invite: 'invite',
   createRoom: 'create_room',
@@ -403,6 +413,7 @@ export function checkHomeserverConfig(config: HomeserverConfig): ConfigConflict[
   if (config.turn.uris.length > 0 && config.turn.shared_secret === undefined) {
     conflicts.push({ path: ['turn', 'shared_secret'], message: 'is needed where there are uris' })
   }
+  conflicts.push(...findRtcConflicts(config.rtc))
   conflicts.push(...findFederationConflicts(config.federation, config.old_signing_keys))
   conflicts.push(...findPreviewConflicts(config.url_previews), ...findEmailConflicts(config.email))
   conflicts.push(...findIdentityConflicts(config.identity_servers, config.federation.enabled))

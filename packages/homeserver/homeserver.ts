@@ -8,6 +8,7 @@ import type { Database } from '@causeway/store/db/database.ts'
 import type { Log } from '@causeway/store/log/log.ts'
 import type { Transactions } from './client/idempotent.ts'
 import type { HomeserverConfig } from './config.ts'
+import type { DelayedSending } from './delayed/delayed-sending.ts'
 import type { Email } from './email/email.ts'
 import type { IdentityServers } from './identity/identity-servers.ts'
 import type { Previews } from './previews/previews.ts'
@@ -75,6 +76,8 @@ export interface Homeserver {
   readonly search: SearchIndex
   readonly remoteSpaces: RemoteSpaces
   readonly transactions: Transactions
+  /** What is to be sent later. */
+  readonly delayed: DelayedSending
   readonly notifier: Notifier
   readonly toldMembers: ToldMembers
   readonly sliding: Sliding

@@ -20,6 +20,7 @@ import { createOwnKeys } from './federation/keys/own-keys.ts'
 import { rateLimitOf, type HomeserverConfig } from './config.ts'
 import { createSigner, takeSigningKeys, type SigningKey } from './crypto/signing-key.ts'
 import { createKeyCounts } from './devices/create-key-counts.ts'
+import { createDelayedSending } from './delayed/delayed-sending.ts'
 import { createEmail } from './email/email.ts'
 import { createIdentityServers } from './identity/identity-servers.ts'
 import type { Homeserver } from './homeserver.ts'
@@ -237,6 +238,7 @@ export async function openHomeserver(
     notifier,
     volatile,
     transactions: createTransactions({ db, clock }, 20_000),
+    delayed: createDelayedSending(shared, () => hs),
     toldMembers: createToldMembers(budget),
     sliding: createSliding(shared),
     epochs: { log: log.epoch, boot: random.token(8) },

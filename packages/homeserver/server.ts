@@ -19,6 +19,7 @@ import {
 } from './ops/housekeeping.ts'
 import { forgetUnsentMessages } from './federation/outbound/forget-messages.ts'
 import { forgetUnusedMedia } from './media/remote/forget-remote-media.ts'
+import { forgetDelayedEvents } from './delayed/forget.ts'
 import { forgetPreviews } from './previews/forget-previews.ts'
 import { openHomeserver, type HomeserverDeps } from './open-homeserver.ts'
 
@@ -69,6 +70,7 @@ export async function startHomeserver(
       forgetUnsentMessages(hs),
       forgetUnusedMedia(hs),
       forgetPreviews(hs),
+      forgetDelayedEvents(hs),
     ],
     deps,
   )
@@ -112,6 +114,7 @@ export async function startSending(hs: Homeserver): Promise<void> {
   await hs.appservices.start()
   await hs.push.start()
   if (hs.config.federation.enabled) await hs.outbound.start(hs.federation.client, hs)
+  await hs.delayed.start()
 }
 
 async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: OpenDatabase): Promise<void> {
@@ -124,6 +127,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
 
 /** Ends what runs, in the order in which one needs the other, and closes the store; no request may come any more. */
 export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise<void> {
+  await hs.delayed[Symbol.asyncDispose]()
   await hs.email[Symbol.asyncDispose]()
   await hs.search[Symbol.asyncDispose]()
   await hs.previews[Symbol.asyncDispose]()

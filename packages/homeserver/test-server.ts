@@ -78,6 +78,8 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
     support: {},
     server_notices: {},
     turn: {},
+    delayed_events: { max_delay: 86_400_000 },
+    rtc: {},
     old_signing_keys: {},
     memory: { budget: 64 * 1024 * 1024 },
     log: {},
@@ -97,6 +99,7 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
 export const NO_LIMITS = Object.fromEntries(
   [
     'message',
+    'delayed',
     'join',
     'invite',
     'createRoom',

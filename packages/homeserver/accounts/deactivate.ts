@@ -1,5 +1,6 @@
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import { deleteScheduledOf } from '@causeway/store/tables/delayed-events.ts'
 import { deleteIdentityBindings } from '@causeway/store/tables/identity-bindings.ts'
 import { deleteProfile } from '@causeway/store/tables/profiles.ts'
 import { deletePushersOfOthers } from '@causeway/store/tables/pushers.ts'
@@ -39,6 +40,7 @@ export async function deactivateAccount(
       deleteThreepids(userId),
       deleteIdentityBindings(userId),
       deleteUserJobs(userId),
+      deleteScheduledOf(userId),
       putUserJob(userId, 'leave', hs.random.token(8)),
       ...(erase ? [deleteProfile(userId), hs.jobs.row('erase_user', userId)] : []),
     ],

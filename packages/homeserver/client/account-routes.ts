@@ -32,6 +32,7 @@ import {
   getAccount3PIDs,
   unbind3pidFromAccount,
 } from './threepids.ts'
+import { getRtcTransports } from './rtc-transports.ts'
 import { getTurnServer } from './turn-server.ts'
 import { getWellKnown } from './well-known-client.ts'
 import { getWellKnownSupport } from './well-known-support.ts'
@@ -75,6 +76,7 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   deleteProfileField,
   getMutualRooms,
   getTurnServer,
+  getRtcTransports,
   getWhoIs,
   getAdminSuspendUser,
   setAdminSuspendUser,

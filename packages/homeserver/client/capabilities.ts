@@ -1,9 +1,20 @@
 // https://spec.matrix.org/v1.19/client-server-api/#capabilities-negotiation
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
+import type { HomeserverConfig } from '../config.ts'
+import { delayedLimits } from '../delayed/delayed-options.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { v3 } from './paths.ts'
 
 const AVAILABLE = Object.fromEntries(SUPPORTED_ROOM_VERSIONS.map((version) => [version, 'stable']))
+
+/** https://github.com/matrix-org/matrix-spec-proposals/pull/4140 */
+function delayedCapability(config: Pick<HomeserverConfig, 'delayed_events'>): JsonObject {
+  const limits = delayedLimits(config.delayed_events)
+  if (limits === undefined) return {}
+  const { maxDelayMs: max_delay_ms, maxScheduled: max_scheduled } = limits
+  return { 'org.matrix.msc4140.delayed_events': { max_delay_ms, max_scheduled } }
+}
 
 export const getCapabilities = defineEndpoint({
   operation: 'getCapabilities',
@@ -23,6 +34,7 @@ export const getCapabilities = defineEndpoint({
       },
       'm.get_login_token': { enabled: true },
       'm.forget_forced_upon_leave': { enabled: false },
+      ...delayedCapability(hs.config),
       ...(session.isAdmin ? { 'm.account_moderation': { suspend: true, lock: true } } : {}),
     },
   }),

@@ -1,5 +1,14 @@
 import type { AnyEndpoint } from '../http/endpoint.ts'
 import { createRoom } from './create-room.ts'
+import {
+  cancelDelayedEvent,
+  getOneDelayedEvent,
+  listDelayedEvents,
+  restartDelayedEvent,
+  scheduleDelayedEvent,
+  sendDelayedEvent,
+  updateDelayedEvent,
+} from './delayed-events.ts'
 import { forgetRoom } from './forget-room.ts'
 import { getEventContext, getOneRoomEvent } from './get-event.ts'
 import { getJoinedMembersByRoom, getJoinedRooms, getMembersByRoom } from './get-members.ts'
@@ -44,6 +53,13 @@ export const roomRoutes: readonly AnyEndpoint[] = [
   sendMessageEvent,
   redactEvent,
   setRoomStateWithKey,
+  scheduleDelayedEvent,
+  listDelayedEvents,
+  getOneDelayedEvent,
+  sendDelayedEvent,
+  cancelDelayedEvent,
+  restartDelayedEvent,
+  updateDelayedEvent,
   getRoomState,
   getRoomStateWithKey,
   getMembersByRoom,

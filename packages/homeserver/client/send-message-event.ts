@@ -1,8 +1,10 @@
 // https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidsendeventtypetxnid
 import { Type } from 'typebox'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
-import { appserviceTimestamp, timestampQuery } from './appservice-timestamp.ts'
+import { appserviceTimestamp } from './appservice-timestamp.ts'
+import { delayOf, delayQuery, requireBody, scheduleOnce } from './delayed-events.ts'
 import { v3 } from './paths.ts'
 import { roomIdText, txnIdText } from './schemas.ts'
 import { sendOnce } from './send-once.ts'
@@ -14,14 +16,21 @@ export const sendMessageEvent = defineEndpoint({
   auth: 'user',
   rateLimit: 'message',
   params: Type.Object({ roomId: roomIdText, eventType: Type.String({ minLength: 1 }), txnId: txnIdText }),
-  query: timestampQuery,
+  query: delayQuery,
   body: jsonObject,
-  run: (hs, { session, params, query, body }) =>
-    sendOnce(hs, session, params.txnId, `send/${params.roomId}/${params.eventType}`, {
-      roomId: params.roomId,
-      type: params.eventType,
+  mayLackBody: true,
+  run: (hs, { session, params, query, body }) => {
+    const { txnId, roomId, eventType: type } = params
+    const draft = (content: JsonObject | undefined) => ({
+      roomId,
+      type,
       sender: session.userId,
-      content: body,
+      content: requireBody(content),
       ...appserviceTimestamp(session, query),
-    }),
+    })
+    const delayMs = delayOf(query)
+    return delayMs === undefined
+      ? sendOnce(hs, session, txnId, `send/${roomId}/${type}`, draft(body))
+      : scheduleOnce(hs, session, { txnId, path: `${roomId}/${type}` }, () => ({ ...draft(body), delayMs }))
+  },
 })

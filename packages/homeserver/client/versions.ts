@@ -1,4 +1,6 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientversions
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { delayedLimits } from '../delayed/delayed-options.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 
 /** Versions whose required parts work here. */
@@ -8,13 +10,14 @@ const VERSIONS = [
 ]
 
 /** What works under a name from before it was in the specification, for clients that look for that. */
-const UNSTABLE_FEATURES = {
+const UNSTABLE_FEATURES: JsonObject = {
   'org.matrix.e2e_cross_signing': true,
   'uk.tcpip.msc4133': true,
   'uk.tcpip.msc4133.stable': true,
   'org.matrix.msc4069': true,
   'org.matrix.simplified_msc3575': true,
   'org.matrix.msc4155': true,
+  'org.matrix.msc4143': true,
 }
 
 export const getVersions = defineEndpoint({
@@ -22,5 +25,11 @@ export const getVersions = defineEndpoint({
   method: 'GET',
   path: '/_matrix/client/versions',
   auth: 'optional',
-  run: async () => ({ versions: VERSIONS, unstable_features: UNSTABLE_FEATURES }),
+  run: async ({ config }) => ({
+    versions: VERSIONS,
+    unstable_features: {
+      ...UNSTABLE_FEATURES,
+      ...(delayedLimits(config.delayed_events) === undefined ? {} : { 'org.matrix.msc4140': true }),
+    },
+  }),
 })

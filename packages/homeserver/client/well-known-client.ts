@@ -1,4 +1,5 @@
 // https://spec.matrix.org/v1.19/client-server-api/#getwell-knownmatrixclient
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { publicBaseUrl } from '../config.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 
@@ -9,8 +10,11 @@ export const getWellKnown = defineEndpoint({
   auth: 'none',
   run: async ({ config }) => {
     const { suggested } = config.identity_servers
+    const { transports } = config.rtc
     return {
       'm.homeserver': { base_url: publicBaseUrl(config) },
+      // Where clients look for it from before they could ask (MSC4143).
+      ...(transports.length === 0 ? {} : { 'org.matrix.msc4143.rtc_foci': transports as JsonObject[] }),
       ...(suggested === undefined ? {} : { 'm.identity_server': { base_url: suggested } }),
     }
   },

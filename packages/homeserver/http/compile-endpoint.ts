@@ -36,11 +36,15 @@ function mayBeEmpty(schema: TSchema): boolean {
   return Object.keys(properties).length > 0 && required.length === 0
 }
 
-function compileBodyCheck(schema: TSchema): (value: JsonValue | undefined) => unknown {
+function compileBodyCheck(
+  schema: TSchema,
+  mayLackBody: boolean,
+): (value: JsonValue | undefined) => unknown {
   const check = compileCheck(schema, 'body')
   const emptyIsObject = mayBeEmpty(schema)
   return (value) => {
     if (value === undefined) {
+      if (mayLackBody) return undefined
       if (emptyIsObject) return {}
       throw new MatrixError('M_NOT_JSON', 'This needs a JSON body')
     }
@@ -49,8 +53,11 @@ function compileBodyCheck(schema: TSchema): (value: JsonValue | undefined) => un
   }
 }
 
-function compileBody(schema: TSchema): Required<Pick<CompiledEndpoint, 'readBody' | 'checkBody'>> {
-  const checkBody = compileBodyCheck(schema)
+function compileBody(
+  schema: TSchema,
+  mayLackBody: boolean,
+): Required<Pick<CompiledEndpoint, 'readBody' | 'checkBody'>> {
+  const checkBody = compileBodyCheck(schema, mayLackBody)
   return { checkBody, readBody: (bytes) => checkBody(parseBody(bytes)) }
 }
 
@@ -92,6 +99,6 @@ export function compileEndpoint(endpoint: AnyEndpoint, index: number): CompiledE
     maxBodyBytes: endpoint.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
     readParams: compileParams(endpoint.params),
     readQuery: compileQuery(endpoint.query),
-    ...(body === undefined || body === 'stream' ? {} : compileBody(body)),
+    ...(body === undefined || body === 'stream' ? {} : compileBody(body, endpoint.mayLackBody === true)),
   }
 }

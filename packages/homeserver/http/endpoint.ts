@@ -32,6 +32,7 @@ export type EndpointAuth = 'none' | 'optional' | 'user' | 'admin' | 'server'
 /** Names a bucket of the rate limiter; its rate and burst stand in the configuration. */
 export type RateLimitName =
   | 'message'
+  | 'delayed'
   | 'join'
   | 'invite'
   | 'createRoom'
@@ -117,6 +118,8 @@ export interface Endpoint<
   readonly query?: Q
   /** A schema for a JSON body; `stream` leaves the body unread in `raw`; absent: a body is ignored. */
   readonly body?: B | 'stream'
+  /** An empty body is handed on as undefined: where a repeated request is answered whatever it carries. */
+  readonly mayLackBody?: boolean
   /** Largest accepted body in bytes; default 128 KiB (an event is at most 64 KiB). */
   readonly maxBodyBytes?: number
   readonly run: (

@@ -5,6 +5,7 @@ import { RateLimiter, type RateLimits } from './rate-limit.ts'
 const OFF = { perSecond: 0, burst: 1 }
 const LIMITS: RateLimits = {
   message: { perSecond: 2, burst: 3 },
+  delayed: { perSecond: 2, burst: 3 },
   join: OFF,
   invite: OFF,
   createRoom: OFF,

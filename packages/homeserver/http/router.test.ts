@@ -144,6 +144,7 @@ const ENDPOINTS: readonly AnyEndpoint[] = [
 const LIMIT = { perSecond: 0, burst: 1 }
 const LIMITS: RateLimits = {
   message: LIMIT,
+  delayed: LIMIT,
   join: { perSecond: 0.001, burst: 2 },
   invite: LIMIT,
   createRoom: LIMIT,

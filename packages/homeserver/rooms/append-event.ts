@@ -166,6 +166,7 @@ interface Made {
   readonly place: Place
   readonly auth: readonly number[]
   readonly prepared: PreparedEvent | undefined
+  readonly isDelayed: boolean
 }
 
 async function makeEvent(
@@ -198,7 +199,7 @@ async function makeEvent(
   const verdict = authorizeEvent(rules, asIfSigned(roomEvent), state, verifySignature)
   if (!verdict.ok) throw forbidden(verdict.reason)
   if (prepared !== undefined) await requireStillAllowed(engine, write, roomEvent)
-  return { roomEvent, place, auth, prepared }
+  return { roomEvent, place, auth, prepared, isDelayed: draft.isDelayed === true }
 }
 
 /** Whoever authorises a restricted join signs it later: the rules ask whether a signature is there. */
@@ -252,7 +253,7 @@ async function addEvent(engine: RoomEngine, write: RoomWrite, made: Made): Promi
     : {}
   write.extremities = [...place.others, { eventId: roomEvent.eventId, depth, root: stateRoot, ...hash }]
   const numbers = { nid: 0, depth, stateRoot, stateBefore: place.stateBefore, stateNid }
-  const flags = timelineFlags(roomEvent.pdu)
+  const flags = timelineFlags(roomEvent.pdu) | (made.isDelayed ? EventFlag.delayed : 0)
   const stored =
     place.others.length === 0
       ? toStoredEvent(write.head, roomEvent, { ...numbers, roomRoot: stateRoot, flags })

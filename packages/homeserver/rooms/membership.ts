@@ -1,10 +1,12 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
+import type { WriteValue } from '@causeway/store/db/database.ts'
 import type { RoomEngine } from './engine.ts'
+import type { Companions } from './persist.ts'
 import { memberContent, type MemberProfile } from './member-content.ts'
 import { appendEvent } from './append-event.ts'
-import { stateOf, type RoomWrite } from './room-write.ts'
+import { numberOf, stateOf, type RoomWrite } from './room-write.ts'
 import { chooseAuthorisingUser } from './restricted-join.ts'
 import { writeToRoom } from './write-to-room.ts'
 
@@ -22,6 +24,10 @@ export interface MembershipInput {
   readonly profile?: MemberProfile
   /** Further keys of the event's content, such as `is_direct`. */
   readonly content?: JsonObject
+  /** Whether it was scheduled, and is sent now. */
+  readonly isDelayed?: boolean
+  /** As of `SendInput`. */
+  readonly companions?: (eventId: EventId, eventNid: WriteValue) => Companions
 }
 
 const RESULT: Record<MembershipAction, string> = {
@@ -52,8 +58,11 @@ export function changeMembership(engine: RoomEngine, input: MembershipInput): Pr
       sender: input.sender,
       stateKey: input.target,
       content,
+      isDelayed: input.isDelayed === true,
     })
-    return { value: event.roomEvent.eventId }
+    const { eventId } = event.roomEvent
+    const companions = input.companions?.(eventId, numberOf(write, event))
+    return companions === undefined ? { value: eventId } : { value: eventId, companions }
   })
 }
 

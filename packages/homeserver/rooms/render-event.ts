@@ -2,6 +2,7 @@ import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { withUnsigned } from '@causeway/matrix/events/client-event.ts'
+import { findDelayOf } from '@causeway/store/tables/delayed-events.ts'
 import { findRedactionOf } from '@causeway/store/tables/events.ts'
 import { bundleRelations } from './bundle-relations.ts'
 import { readStateAt } from './current-state.ts'
@@ -18,7 +19,8 @@ export interface EventReader {
 
 /**
  * Events of one room as JSON texts for one reader: the shared client form with the reader's `unsigned` spliced
- * in. A plain message costs no look-up; state events one (what they replaced), redacted ones one (why).
+ * in. A plain message costs no look-up; state events one (what they replaced), redacted ones one (why), and what the
+ * reader had sent later one.
  * https://spec.matrix.org/v1.19/client-server-api/#room-event-format
  */
 export async function renderEvents(
@@ -52,6 +54,9 @@ async function renderOne(
   if (echo !== undefined && echo.deviceId === reader.deviceId && echo.userId === reader.userId) {
     unsigned += `,"transaction_id":${JSON.stringify(echo.txnId)}`
   }
+  if ((event.flags & EventFlag.delayed) !== 0 && event.sender === reader.userId) {
+    unsigned += await renderDelay(engine, event)
+  }
   if (event.stateKey !== undefined) unsigned += await renderReplaced(engine, room, event)
   if ((event.flags & EventFlag.redacted) !== 0) unsigned += await renderRedaction(engine, event)
   if (relations !== undefined) unsigned += `,"m.relations":${relations}`
@@ -69,6 +74,12 @@ export async function renderReplaced(
   if (replaced === undefined) return ''
   const { content, eventId, sender } = replaced.stored
   return `,"replaces_state":${JSON.stringify(eventId)},"prev_content":${JSON.stringify(content)},"prev_sender":${JSON.stringify(sender)}`
+}
+
+/** By which its sender recognises what they had sent later, for as long as that is remembered (MSC4140). */
+async function renderDelay({ db }: RoomEngine, { roomNid, nid }: StoredEvent): Promise<string> {
+  const found = await findDelayOf(db, roomNid, nid)
+  return found === undefined ? '' : `,"org.matrix.msc4140.delay_id":${JSON.stringify(found.delay_id)}`
 }
 
 export async function renderRedaction(engine: RoomEngine, event: StoredEvent): Promise<string> {

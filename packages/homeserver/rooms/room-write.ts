@@ -23,6 +23,8 @@ export interface EventDraft {
   readonly redacts?: EventId
   /** Defaults to now; appservices may set it. */
   readonly originServerTs?: number
+  /** Whether it was scheduled, and is sent now. */
+  readonly isDelayed?: boolean
 }
 
 /** An event of this write, with all that is stored of it. */

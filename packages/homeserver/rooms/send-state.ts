@@ -34,6 +34,8 @@ export async function sendState(
     sender: input.sender,
     target: input.stateKey as UserId,
     content,
+    ...(input.isDelayed === undefined ? {} : { isDelayed: input.isDelayed }),
+    ...(input.companions === undefined ? {} : { companions: input.companions }),
   })
   if (eventId === undefined) throw badJson('This membership changes nothing')
   return eventId

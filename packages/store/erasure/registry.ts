@@ -2,6 +2,7 @@ import { accountTables } from './account-tables.ts'
 import { appserviceTables } from './appservice-tables.ts'
 import { bridgeTables } from './bridge-tables.ts'
 import { coreTables } from './core-tables.ts'
+import { delayedTables } from './delayed-tables.ts'
 import { directoryTables } from './directory-tables.ts'
 import { encryptionTables } from './encryption-tables.ts'
 import { federationRoomTables } from './federation-tables.ts'
@@ -35,4 +36,5 @@ export const ERASURE: ErasureList = {
   ...reportTables,
   ...searchTables,
   ...directoryTables,
+  ...delayedTables,
 }

@@ -91,6 +91,8 @@ export const EventFlag = {
   passedOn: 256,
   /** Ours, made by way of another server, which tells the others of the room. */
   handedOver: 512,
+  /** Its sender had it sent later: its delay id is in a table, for a while. */
+  delayed: 1024,
 } as const
 
 export interface ReceiptEntry {

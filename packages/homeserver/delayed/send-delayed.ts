@@ -1,0 +1,66 @@
+import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import { finaliseDelayedEvent, type DelayedEventRow } from '@causeway/store/tables/delayed-events.ts'
+import { findUser } from '@causeway/store/tables/users.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { userLocked, userSuspended } from '../http/account-standing.ts'
+import { findEvent } from '../rooms/read-events.ts'
+import { sendEvent, type SendInput } from '../rooms/send.ts'
+import { setState } from '../sending/set-state.ts'
+
+/** What sending needs. */
+export type SendingDeps = Parameters<typeof setState>[0] & Pick<Homeserver, 'clock'>
+
+export interface SendOptions {
+  /** Only if it is still scheduled for this time, not restarted meanwhile. */
+  readonly sendTs?: number
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Sends a delayed event as its sender, and notes that in the same commit: whatever happens, it is sent once. Throws
+ * what sending it at once would throw, and `CompanionRefused` when it is not scheduled (for that time) any more.
+ */
+export async function sendDelayed(
+  hs: SendingDeps,
+  row: DelayedEventRow,
+  { sendTs, signal }: SendOptions = {},
+): Promise<void> {
+  await requireStanding(hs, row.user_id)
+  let written: EventId | undefined
+  const input: SendInput = {
+    roomId: row.room_id as RoomId,
+    type: row.type,
+    sender: row.user_id as UserId,
+    content: JSON.parse(row.content) as JsonObject,
+    ...(row.origin_ts === null ? {} : { originServerTs: row.origin_ts }),
+    isDelayed: true,
+    companions: (eventId, eventNid) => {
+      written = eventId
+      return { steps: [finaliseDelayedEvent(row.delay_id, hs.clock.now(), { eventNid }, sendTs)] }
+    },
+  }
+  const { state_key: stateKey } = row
+  const eventId =
+    stateKey === null
+      ? await sendEvent(hs.rooms, input)
+      : await setState(hs, { ...input, stateKey }, signal)
+  if (written !== eventId) await noteSent(hs, row, eventId)
+}
+
+/** State that says so already, or what another server had to sign first: sent, but in no write of ours with the note. */
+async function noteSent({ rooms, db, clock }: SendingDeps, row: DelayedEventRow, eventId: EventId): Promise<void> {
+  const eventNid = (await findEvent(rooms, eventId))?.nid ?? 0
+  await db.commit({ entries: [], steps: [finaliseDelayedEvent(row.delay_id, clock.now(), { eventNid })] })
+}
+
+/** What an account may not do now was not permitted by its being scheduled before. */
+async function requireStanding({ db }: SendingDeps, userId: string): Promise<void> {
+  const user = await findUser(db, userId)
+  // Application services speak for a user that may have no account.
+  if (user === undefined) return
+  if (user.deactivatedTs !== 0) throw new MatrixError('M_USER_DEACTIVATED', 'This account has ended')
+  if (user.isLocked) throw userLocked()
+  if (user.isSuspended) throw userSuspended()
+}

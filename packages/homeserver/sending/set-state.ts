@@ -1,0 +1,47 @@
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { EventId } from '@causeway/matrix/ids/ids.ts'
+import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
+import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { requireInviteWanted } from '../rooms/invite-permissions.ts'
+import type { SendInput } from '../rooms/send.ts'
+import { sendState } from '../rooms/send-state.ts'
+import { requireRejectable } from '../server-notices/require-rejectable.ts'
+import { carryOverAll } from '../user-data/carry-over.ts'
+
+type Deps = Pick<
+  Homeserver,
+  'rooms' | 'db' | 'log' | 'pushRules' | 'logger' | 'serverName' | 'serverNotices' | 'joining'
+>
+
+/**
+ * Sends a state event as a client asks for it, and sees to what comes with it: the invited user's server signs first;
+ * into a room that replaces another one its members' settings go along. Throws what `sendState` throws.
+ */
+export async function setState(
+  hs: Deps,
+  input: SendInput & { readonly stateKey: string },
+  signal?: AbortSignal,
+): Promise<EventId> {
+  const { roomId, type, stateKey, sender, content } = input
+  const target = invitedBy(input)
+  if (target !== undefined && serverNameOf(target) !== hs.serverName) {
+    return hs.joining.invite({ roomId, sender, target, content }, signal)
+  }
+  if (target !== undefined) await requireInviteWanted(hs.rooms, sender, target)
+  if (type === 'm.room.member' && stateKey === sender && content['membership'] === 'leave')
+    await requireRejectable(hs, sender, roomId)
+  const eventId = await sendState(hs, input)
+  const replacement = replacementIn(type, stateKey, content)
+  if (isRoomId(replacement)) await carryOverAll(hs, replacement)
+  return eventId
+}
+
+function invitedBy({ type, stateKey, content }: SendInput & { readonly stateKey: string }) {
+  return type === 'm.room.member' && content['membership'] === 'invite' ? parseUserId(stateKey) : undefined
+}
+
+/** A room that is replaced step by step, by a client: whoever is in the new one already was there first. */
+function replacementIn(type: string, stateKey: string, content: JsonObject): unknown {
+  return type === 'm.room.tombstone' && stateKey === '' ? content['replacement_room'] : undefined
+}
