@@ -28,12 +28,12 @@ async function createSlidingSync(base: string, client: Sdk.MatrixClient) {
 
 /**
  * A running matrix-js-sdk client of a user; with `encrypt`, its Rust cryptography (kept in memory); with `sliding`, by
- * sliding sync.
+ * sliding sync; with `fetch`, over a network of the test's own.
  */
 export async function startSdkClient(
   base: string,
   user: TestUser,
-  options: { encrypt?: boolean; sliding?: boolean } = {},
+  options: { encrypt?: boolean; sliding?: boolean; fetch?: typeof fetch } = {},
 ): Promise<SdkClient> {
   const sdk = await quietSdk()
   const client = sdk.createClient({
@@ -41,6 +41,7 @@ export async function startSdkClient(
     userId: user.userId,
     deviceId: user.deviceId,
     accessToken: user.token,
+    ...(options.fetch === undefined ? {} : { fetchFn: options.fetch }),
   })
   if (options.encrypt === true) await client.initRustCrypto({ useIndexedDB: false })
   const slidingSync = options.sliding === true ? await createSlidingSync(base, client) : undefined

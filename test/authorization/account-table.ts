@@ -91,6 +91,7 @@ export const accountTable: OperationTable = {
     owner: '400 M_INVALID_PARAM',
     stranger: 'own',
   },
+  getRtcTransports: { door: 'user', stranger: 'own' },
   getTurnServer: { door: 'user', stranger: 'own' },
   getWhoIs: { door: 'user', stranger: '403 M_FORBIDDEN' },
   getAdminSuspendUser: { door: 'admin', stranger: '403 M_FORBIDDEN' },

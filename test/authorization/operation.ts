@@ -90,6 +90,7 @@ function pathValues(of: Owner): Record<string, string> {
     networkId: 'irc',
     appserviceId: 'hub',
     grant: 'made-up',
+    delayId: of.delayId,
     txnId: `t${transactions}`,
   }
 }

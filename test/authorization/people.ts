@@ -27,6 +27,8 @@ export interface Owner extends TestLogin {
   readonly version: string
   /** A sync token. */
   readonly since: string
+  /** Of a message that is to be sent tomorrow. */
+  readonly delayId: string
 }
 
 export const V3 = '/_matrix/client/v3'
@@ -133,6 +135,8 @@ export async function makeOwner(server: TestServer, name: string, banned?: TestL
   await put(keys, BACKED_UP)
   const uploaded = await call(server, token, 'POST', '/_matrix/media/v3/upload', PICTURE)
   const pending = await call(server, token, 'POST', '/_matrix/media/v1/create')
+  const later = `/rooms/${encodeURIComponent(room.roomId)}/send/m.room.message/later?org.matrix.msc4140.delay=80000000`
+  const { delay_id: delayId } = await put(later, { msgtype: 'm.text', body: SECRET })
   const { next_batch: since } = await call(server, token, 'GET', `${V3}/sync?timeout=0`)
   const idOf = (answer: JsonObject): string => (answer['content_uri'] as string).split('/').at(-1)!
   return {
@@ -145,6 +149,7 @@ export async function makeOwner(server: TestServer, name: string, banned?: TestL
     pendingMediaId: idOf(pending),
     version: version as string,
     since: since as string,
+    delayId: delayId as string,
   }
 }
 

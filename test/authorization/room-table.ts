@@ -27,6 +27,30 @@ export const roomTable: OperationTable = {
   // Their own events only, of which there is a test of its own.
   redactEvent: { door: 'user', spends: 'part', suspended: 'may', stranger: '403 M_FORBIDDEN' },
   setRoomStateWithKey: { door: 'user', ask: topic, stranger: '403 M_FORBIDDEN' },
+  scheduleDelayedEvent: {
+    door: 'user',
+    ask: () => ({ body: { delay_ms: 80_000_000, content: message } }),
+    stranger: '403 M_FORBIDDEN',
+  },
+  listDelayedEvents: { door: 'user', stranger: 'own' },
+  getDelayedEvent: { door: 'user', stranger: '404 M_NOT_FOUND' },
+  // Whoever knows the id may: a service that watches over a call has no account. With a token it has to be the owner's.
+  restartDelayedEvent: { door: 'optional', nobody: '200', stranger: '404 M_NOT_FOUND' },
+  updateDelayedEvent: {
+    door: 'optional',
+    nobody: '200',
+    ask: () => ({ body: { action: 'restart' } }),
+    stranger: '404 M_NOT_FOUND',
+  },
+  sendDelayedEvent: { door: 'optional', nobody: '200', spends: 'part', stranger: '404 M_NOT_FOUND' },
+  // It was sent by then: of those who come later, whoever may know is told so.
+  cancelDelayedEvent: {
+    door: 'optional',
+    nobody: '409 M_NOT_FOUND',
+    owner: '409 M_NOT_FOUND',
+    spends: 'part',
+    stranger: '404 M_NOT_FOUND',
+  },
   getRoomState: { door: 'user', stranger: '403 M_FORBIDDEN', banned: '200' },
   // The topic was set when they were gone.
   getRoomStateWithKey: {
