@@ -116,6 +116,22 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(timelineIn(await alice.sync(), roomId).ids, [ids.s2, ids.e5])
     })
 
+    it('is told with its state after the timeline, however much of that is shown', async () => {
+      await using scene = await openBranched(driver)
+      const { alice, roomId, ids } = scene
+      const stateIn = (sync: JsonObject): unknown[] =>
+        idsOf(eventsIn(sync, 'rooms', 'join', roomId, 'state_after'))
+      const after = { use_state_after: 'true' }
+      const path = `/rooms/${encodeURIComponent(roomId)}/state`
+      const whole = idsOf((await alice.call('GET', path)) as unknown as JsonObject[])
+      assert.ok(whole.includes(ids.s2))
+      for (const limit of [1, 2, 50]) {
+        const told = stateIn(await alice.firstSync({ ...filterOf({ limit }), ...after }))
+        assert.deepEqual(new Set(told), new Set(whole), `limit ${limit}`)
+      }
+      assert.deepEqual(stateIn(await alice.sync(after)), [ids.s2])
+    })
+
     it('is told with the state that came by the branch which its timeline leaves out', async () => {
       await using scene = await openBranched(driver)
       const { alice, roomId, ids } = scene

@@ -30,6 +30,15 @@ function inlineFilter(text: string): SyncFilter {
   return filter
 }
 
+/** By which name a client knows the state at the end of timelines, if it wants that: some only by the one of the proposal. */
+function stateAfterOf(query: {
+  readonly use_state_after?: boolean
+  readonly 'org.matrix.msc4222.use_state_after'?: boolean
+}): string | undefined {
+  if (query.use_state_after === true) return 'state_after'
+  return query['org.matrix.msc4222.use_state_after'] === true ? 'org.matrix.msc4222.state_after' : undefined
+}
+
 export const sync = defineEndpoint({
   operation: 'sync',
   method: 'GET',
@@ -39,6 +48,8 @@ export const sync = defineEndpoint({
     filter: Type.Optional(Type.String()),
     since: Type.Optional(Type.String()),
     full_state: Type.Optional(Type.Boolean()),
+    use_state_after: Type.Optional(Type.Boolean()),
+    'org.matrix.msc4222.use_state_after': Type.Optional(Type.Boolean()),
     set_presence: Type.Optional(
       Type.Union([Type.Literal('offline'), Type.Literal('online'), Type.Literal('unavailable')]),
     ),
@@ -53,6 +64,7 @@ export const sync = defineEndpoint({
         query.since === undefined || query.since === '' ? undefined : parseSyncToken(query.since, hs.epochs),
       filter: await filterFor(hs, session, query.filter),
       fullState: query.full_state ?? false,
+      stateAfter: stateAfterOf(query),
       timeoutMs: query.timeout ?? 0,
       signal,
     })

@@ -25,6 +25,11 @@ export interface SyncContext {
   readonly filter: SyncFilter
   /** The whole state of every joined room, however little has changed. */
   readonly fullState: boolean
+  /**
+   * Under which name state is told as it is at the end of the timelines, out of which it then is not read; undefined: as it
+   * is at their start, as `state`.
+   */
+  readonly stateAfter?: string | undefined
 }
 
 /** Log entries in (since, now] that concern a user, oldest first; undefined when they are no longer in memory. */

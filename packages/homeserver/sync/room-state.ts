@@ -16,8 +16,9 @@ type ToldEntry = Pick<StateEntry, 'stored'>
 
 /**
  * The `state` of a room in a sync: what changed between `sinceRoot` and the start of the timeline; the whole
- * state there when `sinceRoot` is undefined. With lazy loading, members only as far as the timeline needs
- * them. https://spec.matrix.org/v1.19/client-server-api/#lazy-loading-room-members
+ * state there when `sinceRoot` is undefined. Where the reader wants `state_after`, the same up to its end. With lazy
+ * loading, members only as far as the timeline needs them.
+ * https://spec.matrix.org/v1.19/client-server-api/#lazy-loading-room-members
  */
 export async function readSyncState(
   ctx: SyncContext,
@@ -29,15 +30,22 @@ export async function readSyncState(
   if (filter.isEmpty || !filter.passesRoom(room.roomId)) return []
   const engine = ctx.hs.rooms
   const lazy = filter.lazyLoadMembers
+  const root = rootToldOf(ctx, timeline)
   const before =
     sinceRoot === undefined
-      ? await wholeState(engine, room, timeline.startRoot, lazy)
-      : await changedState(engine, room, sinceRoot, timeline.startRoot)
+      ? await wholeState(engine, room, root, lazy)
+      : await changedState(engine, room, sinceRoot, root)
   const isAsked = ({ stored }: StateEntry): boolean =>
     sinceRoot !== undefined || !lazy || stored.type !== 'm.room.member'
-  const entries = timeline.isPartial ? await withUntold(engine, room, timeline, before, isAsked) : before
+  const isPartial = timeline.isPartial && ctx.stateAfter === undefined
+  const entries = isPartial ? await withUntold(engine, room, timeline, before, isAsked) : before
   const members = lazy ? await membersFor(ctx, room, timeline, entries, sinceRoot === undefined) : []
   return [...entries, ...members].filter(({ stored }) => filter.passes(stored))
+}
+
+/** Of which moment the reader is told the state. */
+function rootToldOf({ stateAfter }: SyncContext, { startRoot, endRoot }: Timeline): number {
+  return stateAfter === undefined ? startRoot : endRoot
 }
 
 async function wholeState(
@@ -106,8 +114,9 @@ async function membersFor(
   )
   const wanted = new Set<UserId>(isFirst ? [ctx.session.userId] : [])
   for (const { event } of timeline.events) {
-    // A membership event in the timeline tells of its own user from there on.
-    if (event.type === 'm.room.member' && event.stateKey === event.sender) told.add(event.stateKey)
+    // A membership event in the timeline tells of its own user from there on, unless state is not read out of it.
+    const tellsItself = ctx.stateAfter === undefined && event.type === 'm.room.member'
+    if (tellsItself && event.stateKey === event.sender) told.add(event.stateKey)
     else if (!told.has(event.sender)) wanted.add(event.sender)
   }
   const names = [...wanted]
@@ -117,7 +126,7 @@ async function membersFor(
   const entries: (ToldEntry | undefined)[] = await readStateKeysAt(
     ctx.hs.rooms,
     room,
-    timeline.startRoot,
+    rootToldOf(ctx, timeline),
     names,
   )
   const unknown = new Set(names.filter((_, at) => entries[at] === undefined).map(({ stateKey }) => stateKey))

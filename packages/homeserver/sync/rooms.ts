@@ -155,12 +155,12 @@ async function joinedRoom(
   const isEmpty = !whole && !isComplete && isNothingSaid
   if (isEmpty && timeline.isQuiet) return undefined
   const sinceRoot = whole ? undefined : await rootAtSince(ctx, room, recent, timeline)
-  const state = await stateJson(ctx, room, timeline, sinceRoot)
+  const stateEvents = await readState(ctx, room, timeline, sinceRoot)
   // What is not shown may have made another state of it.
-  if (isEmpty && state === NO_STATE) return undefined
+  if (isEmpty && stateEvents.length === 0) return undefined
   const parts = [
     await timelineJson(ctx, room, timeline, isFresh && ctx.since !== undefined),
-    state,
+    stateJson(ctx, stateEvents),
     `"account_data":{"events":[${(extras?.accountData ?? []).join(',')}]}`,
     `"ephemeral":{"events":[${(extras?.ephemeral ?? []).join(',')}]}`,
     await unreadJson(ctx, room),
@@ -217,17 +217,18 @@ async function timelineJson(
   return `"timeline":{"events":[${events.join(',')}],"limited":${limited},"prev_batch":"${token}"}`
 }
 
-const NO_STATE = '"state":{"events":[]}'
-
-async function stateJson(
+async function readState(
   ctx: SyncContext,
   room: RoomInfo,
   timeline: Timeline,
   sinceRoot: number | undefined,
-): Promise<string> {
+): Promise<string[]> {
   const entries = await readSyncState(ctx, room, timeline, sinceRoot)
-  const events = entries.map(({ stored }) => renderPlain(ctx.hs.rooms, stored))
-  return `"state":{"events":[${events.join(',')}]}`
+  return entries.map(({ stored }) => renderPlain(ctx.hs.rooms, stored))
+}
+
+function stateJson({ stateAfter }: SyncContext, events: readonly string[]): string {
+  return `"${stateAfter ?? 'state'}":{"events":[${events.join(',')}]}`
 }
 
 async function unreadJson(ctx: SyncContext, room: RoomInfo): Promise<string> {
@@ -282,7 +283,7 @@ async function leftRoom(
   const sinceRoot = ctx.since === undefined ? undefined : await rootAtSince(ctx, room, recent, timeline)
   const parts = [
     await timelineJson(ctx, room, timeline, false),
-    await stateJson(ctx, room, timeline, sinceRoot),
+    stateJson(ctx, await readState(ctx, room, timeline, sinceRoot)),
     '"account_data":{"events":[]}',
   ]
   return `{${parts.join(',')}}`
@@ -299,5 +300,7 @@ async function bareLeave(ctx: SyncContext, room: RoomInfo, { eventNid }: UserRoo
   const told = isWanted ? [{ event, membership: event.content['membership'] as string }] : []
   const events = await renderEvents(ctx.hs.rooms, room, ctx.session, told)
   const token = formatPaginationToken(eventNid)
-  return `{"timeline":{"events":[${events.join(',')}],"limited":false,"prev_batch":"${token}"},"state":{"events":[]},"account_data":{"events":[]}}`
+  const timeline = `"timeline":{"events":[${events.join(',')}],"limited":false,"prev_batch":"${token}"}`
+  const after = ctx.stateAfter !== undefined && event !== undefined ? [renderPlain(ctx.hs.rooms, event)] : []
+  return `{${timeline},${stateJson(ctx, after)},"account_data":{"events":[]}}`
 }

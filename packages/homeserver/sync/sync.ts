@@ -12,6 +12,8 @@ export interface SyncInput {
   readonly since: SyncToken | undefined
   readonly filter: SyncFilter
   readonly fullState: boolean
+  /** As of `SyncContext`. */
+  readonly stateAfter?: string | undefined
   /** How long to wait for news, in milliseconds. */
   readonly timeoutMs: number
   readonly signal: AbortSignal
@@ -47,12 +49,12 @@ export async function sync(hs: Homeserver, input: SyncInput): Promise<RawJson> {
 
 async function makeContext(
   hs: Homeserver,
-  { session, since, filter, fullState }: SyncInput,
+  { session, since, filter, fullState, stateAfter }: SyncInput,
 ): Promise<SyncContext> {
   const now: SyncToken = { position: hs.log.head(), volatile: hs.volatile.position() }
   const rooms = await hs.rooms.members.roomsOf(session.userId)
   const entries = since && readEntries(hs, session.userId, rooms, { since, now })
-  return { hs, session, since, now, entries, rooms, filter, fullState }
+  return { hs, session, since, now, entries, rooms, filter, fullState, stateAfter }
 }
 
 /** Whether looking closer is worth it; never a query. */
