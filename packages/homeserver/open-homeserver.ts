@@ -131,6 +131,14 @@ async function openOutside(
   }
 }
 
+/** What is done later, and goes on after a restart. @param hs read when it is done: the record is not complete before */
+function createLaterWork(
+  shared: Parameters<typeof createHomeserverJobs>[0],
+  hs: () => Homeserver,
+): Pick<Homeserver, 'jobs' | 'delayed'> {
+  return { jobs: createHomeserverJobs(shared, hs), delayed: createDelayedSending(shared, hs) }
+}
+
 /** The database, which signs as this server, and the log over it. */
 function openStore(
   config: HomeserverConfig,
@@ -238,7 +246,6 @@ export async function openHomeserver(
     notifier,
     volatile,
     transactions: createTransactions({ db, clock }, 20_000),
-    delayed: createDelayedSending(shared, () => hs),
     toldMembers: createToldMembers(budget),
     sliding: createSliding(shared),
     epochs: { log: log.epoch, boot: random.token(8) },
@@ -247,7 +254,7 @@ export async function openHomeserver(
     push: await openPush({ ...shared, pushRules, unread }, network),
     keyCounts: createKeyCounts(shared),
     serverNotices,
-    jobs: createHomeserverJobs(shared, () => hs),
+    ...createLaterWork(shared, () => hs),
     filters: createStoredFilters(shared),
     presence: createPresence({ ...shared, volatile, notifier: watched }),
     typing: createTyping({ clock, volatile, notifier: watched }),

@@ -6,7 +6,8 @@ const transport = Type.Object(
     livekit_service_url: Type.Optional(
       Type.String({
         pattern: '^https?://',
-        description: 'Of livekit: where clients get a token for the SFU, such as "https://rtc.example.org/jwt".',
+        description:
+          'Of livekit: where clients get a token for the SFU, such as "https://rtc.example.org/jwt".',
       }),
     ),
   },
@@ -37,7 +38,12 @@ export type RtcConfig = Static<typeof rtcOptions>
 export function findRtcConflicts({ transports }: RtcConfig): { path: string[]; message: string }[] {
   return transports.flatMap(({ type, livekit_service_url: url }, index) =>
     type === 'livekit' && url === undefined
-      ? [{ path: ['rtc', 'transports', String(index), 'livekit_service_url'], message: 'is needed for livekit' }]
+      ? [
+          {
+            path: ['rtc', 'transports', String(index), 'livekit_service_url'],
+            message: 'is needed for livekit',
+          },
+        ]
       : [],
   )
 }

@@ -60,20 +60,15 @@ export const scheduleDelayedEvent = defineEndpoint({
     content: jsonObject,
   }),
   run: (hs, { session, params, query, body }) =>
-    scheduleOnce(
-      hs,
-      session,
-      { txnId: params.txnId, path: `${params.roomId}/${params.eventType}` },
-      () => ({
-        roomId: params.roomId,
-        type: params.eventType,
-        sender: session.userId,
-        content: body.content,
-        delayMs: body.delay_ms,
-        ...(body.state_key === undefined ? {} : { stateKey: body.state_key }),
-        ...appserviceTimestamp(session, query),
-      }),
-    ),
+    scheduleOnce(hs, session, { txnId: params.txnId, path: `${params.roomId}/${params.eventType}` }, () => ({
+      roomId: params.roomId,
+      type: params.eventType,
+      sender: session.userId,
+      content: body.content,
+      delayMs: body.delay_ms,
+      ...(body.state_key === undefined ? {} : { stateKey: body.state_key }),
+      ...appserviceTimestamp(session, query),
+    })),
 })
 
 export const listDelayedEvents = defineEndpoint({

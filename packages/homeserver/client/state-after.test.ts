@@ -92,7 +92,10 @@ for (const driver of await findServerDrivers()) {
           .filter(({ type }) => type === 'm.room.member')
           .map((event) => event['state_key'])
       // Her join stands in the timeline, out of which no state is read.
-      assert.deepEqual(new Set(await members(await bob.firstSync(query))), new Set([bob.userId, carol.userId]))
+      assert.deepEqual(
+        new Set(await members(await bob.firstSync(query))),
+        new Set([bob.userId, carol.userId]),
+      )
       await alice.sync(query)
       await carol.call('POST', `${room}/leave`, {})
       assert.deepEqual(await members(await alice.sync(query)), [carol.userId])

@@ -101,11 +101,20 @@ for (const driver of await findServerDrivers()) {
     it('are scheduled by the proposal’s newer way as well', async () => {
       await using stage = await openStage(driver)
       const put = (path: string, body: JsonObject) =>
-        ask(stage, stage.alice, 'PUT', `/rooms/${encodeURIComponent(stage.roomId)}/delayed_event/${path}`, body)
+        ask(
+          stage,
+          stage.alice,
+          'PUT',
+          `/rooms/${encodeURIComponent(stage.roomId)}/delayed_event/${path}`,
+          body,
+        )
       const state = { delay_ms: MINUTE, state_key: 'k', content: { text: 'state' } }
       const { json } = await put(`${TYPE}/a`, state)
       assert.deepEqual((await put(`${TYPE}/a`, state)).json, json)
-      assert.equal((await put(`${TYPE}/b`, { delay_ms: 2 * MINUTE, content: { text: 'message' } })).status, 200)
+      assert.equal(
+        (await put(`${TYPE}/b`, { delay_ms: 2 * MINUTE, content: { text: 'message' } })).status,
+        200,
+      )
       for (const wrong of [{ content: {} }, { delay_ms: 0, content: {} }, { delay_ms: MINUTE }]) {
         assert.equal((await put(`${TYPE}/c`, wrong)).status, 400)
       }

@@ -79,6 +79,10 @@ async function attemptStep({ db }: Deps, step: Statement): Promise<boolean> {
 function requireOutcome(row: DelayedEventRow, action: DelayedAction): void {
   const wasSent = row.event_nid !== 0
   if (action === (wasSent ? 'send' : 'cancel')) return
-  const what = wasSent ? 'was sent' : row.error === '' ? 'was cancelled' : 'could not be sent, and was given up'
+  const what = wasSent
+    ? 'was sent'
+    : row.error === ''
+      ? 'was cancelled'
+      : 'could not be sent, and was given up'
   throw new MatrixError('M_NOT_FOUND', `This delayed event ${what} already`, { status: 409 })
 }

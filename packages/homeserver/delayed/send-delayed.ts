@@ -43,14 +43,16 @@ export async function sendDelayed(
   }
   const { state_key: stateKey } = row
   const eventId =
-    stateKey === null
-      ? await sendEvent(hs.rooms, input)
-      : await setState(hs, { ...input, stateKey }, signal)
+    stateKey === null ? await sendEvent(hs.rooms, input) : await setState(hs, { ...input, stateKey }, signal)
   if (written !== eventId) await noteSent(hs, row, eventId)
 }
 
 /** State that says so already, or what another server had to sign first: sent, but in no write of ours with the note. */
-async function noteSent({ rooms, db, clock }: SendingDeps, row: DelayedEventRow, eventId: EventId): Promise<void> {
+async function noteSent(
+  { rooms, db, clock }: SendingDeps,
+  row: DelayedEventRow,
+  eventId: EventId,
+): Promise<void> {
   const eventNid = (await findEvent(rooms, eventId))?.nid ?? 0
   await db.commit({ entries: [], steps: [finaliseDelayedEvent(row.delay_id, clock.now(), { eventNid })] })
 }

@@ -26,7 +26,10 @@ export interface Answer {
   readonly json: JsonObject
 }
 
-export async function openStage(driver: ServerDriver, config: Partial<HomeserverConfig> = {}): Promise<Stage> {
+export async function openStage(
+  driver: ServerDriver,
+  config: Partial<HomeserverConfig> = {},
+): Promise<Stage> {
   const clock = createSteppedClock()
   const server = await driver.start({ endpoints: clientRoutes, clock, config })
   const [alice, bob] = [await server.register('alice'), await server.register('bob')]

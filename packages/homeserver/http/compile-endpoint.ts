@@ -36,10 +36,7 @@ function mayBeEmpty(schema: TSchema): boolean {
   return Object.keys(properties).length > 0 && required.length === 0
 }
 
-function compileBodyCheck(
-  schema: TSchema,
-  mayLackBody: boolean,
-): (value: JsonValue | undefined) => unknown {
+function compileBodyCheck(schema: TSchema, mayLackBody: boolean): (value: JsonValue | undefined) => unknown {
   const check = compileCheck(schema, 'body')
   const emptyIsObject = mayBeEmpty(schema)
   return (value) => {

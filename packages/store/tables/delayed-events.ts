@@ -46,7 +46,15 @@ const SELECT = `SELECT d.delay_id, d.user_id, d.room_nid, r.room_id, d.type, d.s
 /** What is new in a row; the rest follows. */
 export type NewDelayedEvent = Pick<
   DelayedEventRow,
-  'delay_id' | 'user_id' | 'room_nid' | 'type' | 'state_key' | 'content' | 'origin_ts' | 'delay_ms' | 'since_ts'
+  | 'delay_id'
+  | 'user_id'
+  | 'room_nid'
+  | 'type'
+  | 'state_key'
+  | 'content'
+  | 'origin_ts'
+  | 'delay_ms'
+  | 'since_ts'
 >
 
 export function insertDelayedEvent(row: NewDelayedEvent): Step {
