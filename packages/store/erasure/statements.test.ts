@@ -80,6 +80,7 @@ for (const driver of await findTestDrivers()) {
         'relations.event_nid': 4,
         'mentions.event_nid': 4,
         'search_documents.event_nid': 4,
+        'delayed_events.event_nid': 4,
       })
     })
   })
