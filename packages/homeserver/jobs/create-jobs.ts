@@ -2,6 +2,7 @@ import type { Homeserver } from '../homeserver.ts'
 import { collectStateKind } from './collect-state.ts'
 import { eraseUserKind } from './erase-user.ts'
 import { purgeRoomKind } from './purge-room.ts'
+import { redactRoomsKind } from './redact-rooms.ts'
 import { redactUserKind } from './redact-user.ts'
 import { createJobs, type JobDeps, type Jobs } from './runner.ts'
 
@@ -15,6 +16,7 @@ export function createHomeserverJobs(
     purgeRoomKind(rooms),
     eraseUserKind(whole),
     redactUserKind(rooms),
+    redactRoomsKind(rooms),
     collectStateKind(rooms),
   ])
 }

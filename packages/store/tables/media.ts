@@ -60,6 +60,44 @@ export function listMediaOfUploader(
   )
 }
 
+const UPLOAD_ORDERS = {
+  media_id: 'media_id',
+  upload_name: 'filename',
+  created_ts: 'created_ts',
+  media_length: 'size',
+  media_type: 'content_type',
+} as const
+
+export type UploadOrder = keyof typeof UPLOAD_ORDERS
+export const UPLOAD_ORDER_NAMES = Object.keys(UPLOAD_ORDERS) as UploadOrder[]
+
+/** One page of what somebody has uploaded. */
+export interface UploadQuery {
+  readonly orderBy: UploadOrder
+  readonly backwards: boolean
+  readonly from: number
+  readonly limit: number
+}
+
+/** Uploads of one user that have their content, and how many there are in all. */
+export async function listUploads(
+  db: Database,
+  uploader: string,
+  { orderBy, backwards, from, limit }: UploadQuery,
+): Promise<{ readonly rows: MediaRow[]; readonly total: number }> {
+  const order = `${UPLOAD_ORDERS[orderBy]} ${backwards ? 'DESC' : 'ASC'}, media_id`
+  const [rows, counted] = await Promise.all([
+    db.queryLarge<MediaRow>(
+      `SELECT ${COLUMNS} FROM media WHERE uploader = ? AND hash <> '' ORDER BY ${order} LIMIT ? OFFSET ?`,
+      [uploader, limit, from],
+    ),
+    db.queryLarge<{ n: number }>("SELECT count(*) AS n FROM media WHERE uploader = ? AND hash <> ''", [
+      uploader,
+    ]),
+  ])
+  return { rows, total: Number(counted[0]?.n ?? 0) }
+}
+
 /** Ids that somebody made and has not filled yet. */
 export async function countPendingMedia(db: Database, uploader: string, now: number): Promise<number> {
   const rows = await db.query<{ n: number }>(

@@ -1,0 +1,63 @@
+import type { AnyEndpoint } from '../http/endpoint.ts'
+import { synapseUserByThreepid, synapseUsernameAvailable } from './find-user.ts'
+import { synapseListUsersV2, synapseListUsersV3 } from './list-users.ts'
+import { synapseLogInAsUser } from './login-as-user.ts'
+import { synapsePutUser } from './modify-user.ts'
+import { synapseRedactStatus, synapseRedactUser } from './redact-user.ts'
+import { synapseServerVersion } from './server-version.ts'
+import {
+  synapseDeactivateUser,
+  synapseGetUser,
+  synapseGetUserAdmin,
+  synapseResetPassword,
+  synapseSetUserAdmin,
+  synapseSuspendUser,
+  synapseWhois,
+} from './user-account.ts'
+import { synapseAccountData, synapseJoinedRooms, synapseMemberships, synapsePushers } from './user-data.ts'
+import {
+  synapseCreateDevice,
+  synapseDeleteDevice,
+  synapseDeleteDevices,
+  synapseGetDevice,
+  synapseListDevices,
+  synapseUpdateDevice,
+} from './user-devices.ts'
+import { synapseDeleteUserMedia, synapseListUserMedia } from './user-media.ts'
+import { synapseDeleteRateLimit, synapseGetRateLimit, synapseSetRateLimit } from './user-rate-limit.ts'
+
+const userRoutes: readonly AnyEndpoint[] = [
+  synapseListUsersV2,
+  synapseListUsersV3,
+  synapseGetUser,
+  synapsePutUser,
+  synapseWhois,
+  synapseDeactivateUser,
+  synapseSuspendUser,
+  synapseResetPassword,
+  synapseGetUserAdmin,
+  synapseSetUserAdmin,
+  synapseListDevices,
+  synapseCreateDevice,
+  synapseGetDevice,
+  synapseUpdateDevice,
+  synapseDeleteDevice,
+  synapseDeleteDevices,
+  synapseJoinedRooms,
+  synapseMemberships,
+  synapseAccountData,
+  synapsePushers,
+  synapseListUserMedia,
+  synapseDeleteUserMedia,
+  synapseLogInAsUser,
+  synapseGetRateLimit,
+  synapseSetRateLimit,
+  synapseDeleteRateLimit,
+  synapseUsernameAvailable,
+  synapseUserByThreepid,
+  synapseRedactUser,
+  synapseRedactStatus,
+]
+
+/** Synapse's interface for administrators, as far as it is here. */
+export const synapseAdminRoutes: readonly AnyEndpoint[] = [synapseServerVersion, ...userRoutes]
