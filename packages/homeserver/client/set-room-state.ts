@@ -4,6 +4,7 @@ import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
+import { requireUnblocked } from '../moderation/blocked-rooms.ts'
 import { sendState } from '../rooms/send-state.ts'
 import { requireRejectable } from '../server-notices/require-rejectable.ts'
 import { carryOverAll } from '../user-data/carry-over.ts'
@@ -12,6 +13,7 @@ import { v3 } from './paths.ts'
 import { roomIdText } from './schemas.ts'
 import { requireInviteWanted } from '../rooms/invite-permissions.ts'
 
+const COMES_IN: ReadonlySet<unknown> = new Set(['join', 'knock', 'invite'])
 const PATH = '/rooms/:roomId/state/:eventType'
 
 export const setRoomStateWithKey = defineEndpoint({
@@ -38,6 +40,7 @@ export const setRoomStateWithKey = defineEndpoint({
   run: async (hs, { session, params, query, body, signal }) => {
     const { roomId, eventType: type, stateKey = '' } = params
     const sender = session.userId
+    if (type === 'm.room.member' && COMES_IN.has(body['membership'])) await requireUnblocked(hs, roomId)
     const target =
       type === 'm.room.member' && body['membership'] === 'invite' ? parseUserId(stateKey) : undefined
     if (target !== undefined && serverNameOf(target) !== hs.serverName) {

@@ -1,10 +1,31 @@
 import type { AnyEndpoint } from '../http/endpoint.ts'
+import {
+  synapseGetRoomBlock,
+  synapseJoinRoom,
+  synapseMakeRoomAdmin,
+  synapseSetRoomBlock,
+} from './change-room.ts'
+import {
+  synapseDeleteRoom,
+  synapseDeleteRoomNow,
+  synapseDeleteStatus,
+  synapseDeleteStatusOfRoom,
+} from './delete-room.ts'
 import { synapseUserByThreepid, synapseUsernameAvailable } from './find-user.ts'
+import { synapseListRooms } from './list-rooms.ts'
 import { synapseListUsersV2, synapseListUsersV3 } from './list-users.ts'
 import { synapseLogInAsUser } from './login-as-user.ts'
 import { synapsePutUser } from './modify-user.ts'
 import { synapseRedactStatus, synapseRedactUser } from './redact-user.ts'
 import { synapseServerVersion } from './server-version.ts'
+import {
+  synapseForwardExtremities,
+  synapseGetRoom,
+  synapseRoomContext,
+  synapseRoomMembers,
+  synapseRoomMessages,
+  synapseRoomState,
+} from './show-room.ts'
 import {
   synapseDeactivateUser,
   synapseGetUser,
@@ -59,5 +80,23 @@ const userRoutes: readonly AnyEndpoint[] = [
   synapseRedactStatus,
 ]
 
+const roomRoutes: readonly AnyEndpoint[] = [
+  synapseListRooms,
+  synapseGetRoom,
+  synapseRoomMembers,
+  synapseRoomState,
+  synapseRoomMessages,
+  synapseRoomContext,
+  synapseForwardExtremities,
+  synapseGetRoomBlock,
+  synapseSetRoomBlock,
+  synapseJoinRoom,
+  synapseMakeRoomAdmin,
+  synapseDeleteRoom,
+  synapseDeleteRoomNow,
+  synapseDeleteStatus,
+  synapseDeleteStatusOfRoom,
+]
+
 /** Synapse's interface for administrators, as far as it is here. */
-export const synapseAdminRoutes: readonly AnyEndpoint[] = [synapseServerVersion, ...userRoutes]
+export const synapseAdminRoutes: readonly AnyEndpoint[] = [synapseServerVersion, ...userRoutes, ...roomRoutes]

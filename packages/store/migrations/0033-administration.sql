@@ -5,3 +5,11 @@ CREATE TABLE rate_limit_overrides (
   per_second INTEGER NOT NULL,
   burst INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- Rooms that nobody of this server may come into or be invited to; a block outlasts what is known of the room.
+CREATE TABLE blocked_rooms (
+  room_id TEXT PRIMARY KEY,
+  -- The administrator; empty when they were erased.
+  blocked_by TEXT NOT NULL,
+  blocked_ts INTEGER NOT NULL
+) WITHOUT ROWID;
