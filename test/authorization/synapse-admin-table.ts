@@ -7,6 +7,9 @@ const admin = (more: Partial<Operation> = {}): Operation => ({
   ...more,
 })
 
+const forFriends: Partial<Operation> = { ask: () => ({ path: { token: 'for-friends' } }) }
+const noReport: Partial<Operation> = { ask: () => ({ path: { reportId: '99' } }) }
+
 /** Synapse's interface for administrators. */
 export const synapseAdminTable: OperationTable = {
   synapseServerVersion: { door: 'none' },
@@ -61,4 +64,21 @@ export const synapseAdminTable: OperationTable = {
   synapseDeleteRoomNow: admin({ ask: () => ({ body: {} }), spends: 'account' }),
   synapseDeleteStatus: admin({ ask: () => ({ path: { deleteId: 'none' } }), owner: '404 M_NOT_FOUND' }),
   synapseDeleteStatusOfRoom: admin({ owner: '404 M_NOT_FOUND' }),
+  synapseListTokens: admin(),
+  synapseCreateToken: admin({ ask: () => ({ body: { token: 'for-friends' } }) }),
+  synapseGetToken: admin(forFriends),
+  synapseUpdateToken: admin({ ask: () => ({ path: { token: 'for-friends' }, body: { uses_allowed: 1 } }) }),
+  synapseDeleteToken: admin({ ...forFriends, spends: 'whole' }),
+  synapseListDestinations: admin(),
+  synapseGetDestination: admin({ owner: '404 M_NOT_FOUND' }),
+  synapseDestinationRooms: admin({ owner: '404 M_NOT_FOUND' }),
+  synapseResetDestination: admin({ owner: '404 M_NOT_FOUND' }),
+  synapseListEventReports: admin(),
+  synapseGetEventReport: admin({ ...noReport, owner: '404 M_NOT_FOUND' }),
+  synapseDeleteEventReport: admin({ ...noReport, owner: '404 M_NOT_FOUND' }),
+  synapseDeleteMedia: admin({ spends: 'account' }),
+  synapseDeleteOldMedia: admin({ ask: () => ({ query: 'before_ts=40000000000' }) }),
+  synapsePurgeMediaCache: admin({ ask: () => ({ query: 'before_ts=40000000000' }) }),
+  synapseMediaStatistics: admin(),
+  synapseScheduledTasks: admin(),
 }

@@ -1,10 +1,11 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import { invalidParam, MatrixError, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { findRoomVersion } from '@causeway/matrix/room-versions/rules.ts'
 import { listAliases, moveAliases } from '@causeway/store/tables/aliases.ts'
 import { blockRoom } from '@causeway/store/tables/blocked-rooms.ts'
 import { findOpenJob, type JobRecord } from '@causeway/store/tables/jobs.ts'
+import { listServersInRoom } from '@causeway/store/tables/room-servers.ts'
 import { listLocalMembers } from '@causeway/store/tables/rooms.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { readMemberProfiles } from '../profile/member-profile.ts'
@@ -19,6 +20,9 @@ import { purgeRoomKind } from './purge-room.ts'
 export const SHUT_DOWN_ROOM = 'shut_down_room'
 /** Members who are moved between two notes of how far it has got. */
 const PORTION = 32
+/** Servers that are told before the room goes, and for how long they are waited for. */
+const MAX_TOLD = 1_000
+const TOLD_WITHIN_MS = 30_000
 
 export interface ShutDownInput {
   /** The administrator. */
@@ -33,7 +37,7 @@ export interface ShutDownInput {
 
 type Deps = Pick<
   Homeserver,
-  'db' | 'rooms' | 'jobs' | 'config' | 'serverName' | 'clock' | 'remoteProfiles' | 'publicRooms'
+  'db' | 'rooms' | 'jobs' | 'config' | 'serverName' | 'clock' | 'remoteProfiles' | 'outbound'
 >
 
 /** How far it has got. `users` are those who were in the room at the beginning, `at` is the next of them. */
@@ -100,11 +104,18 @@ export function shutDownRoomKind(deps: () => Deps): JobKind {
         const room = await findRoom(hs.rooms, work.subject as RoomId)
         if (room === undefined) return
         progress = await emptyRoom(hs, work, room, input)
+        if (input.purge) await tellOthers(hs, room)
       }
       if (!input.purge) return
       await purgeRoomKind(hs.rooms).run(purgeWork(work, progress))
     },
   }
+}
+
+/** What goes with the room is not sent any more: that we have left has to be told before, as far as others listen. */
+async function tellOthers({ db, outbound }: Deps, { roomNid }: RoomInfo): Promise<void> {
+  const servers = await listServersInRoom(db, roomNid, MAX_TOLD)
+  await outbound.caughtUp(servers as ServerName[], TOLD_WITHIN_MS)
 }
 
 /** The work of purging, whose progress is a part of ours. */

@@ -11,12 +11,33 @@ import {
   synapseDeleteStatus,
   synapseDeleteStatusOfRoom,
 } from './delete-room.ts'
+import {
+  synapseDestinationRooms,
+  synapseGetDestination,
+  synapseListDestinations,
+  synapseResetDestination,
+} from './destinations.ts'
+import { synapseDeleteEventReport, synapseGetEventReport, synapseListEventReports } from './event-reports.ts'
 import { synapseUserByThreepid, synapseUsernameAvailable } from './find-user.ts'
+import { synapseScheduledTasks } from './jobs.ts'
 import { synapseListRooms } from './list-rooms.ts'
 import { synapseListUsersV2, synapseListUsersV3 } from './list-users.ts'
 import { synapseLogInAsUser } from './login-as-user.ts'
+import {
+  synapseDeleteMedia,
+  synapseDeleteOldMedia,
+  synapseMediaStatistics,
+  synapsePurgeMediaCache,
+} from './media.ts'
 import { synapsePutUser } from './modify-user.ts'
 import { synapseRedactStatus, synapseRedactUser } from './redact-user.ts'
+import {
+  synapseCreateToken,
+  synapseDeleteToken,
+  synapseGetToken,
+  synapseListTokens,
+  synapseUpdateToken,
+} from './registration-tokens.ts'
 import { synapseServerVersion } from './server-version.ts'
 import {
   synapseForwardExtremities,
@@ -98,5 +119,30 @@ const roomRoutes: readonly AnyEndpoint[] = [
   synapseDeleteStatusOfRoom,
 ]
 
+const serverRoutes: readonly AnyEndpoint[] = [
+  synapseListTokens,
+  synapseCreateToken,
+  synapseGetToken,
+  synapseUpdateToken,
+  synapseDeleteToken,
+  synapseListDestinations,
+  synapseGetDestination,
+  synapseDestinationRooms,
+  synapseResetDestination,
+  synapseListEventReports,
+  synapseGetEventReport,
+  synapseDeleteEventReport,
+  synapseDeleteMedia,
+  synapseDeleteOldMedia,
+  synapsePurgeMediaCache,
+  synapseMediaStatistics,
+  synapseScheduledTasks,
+]
+
 /** Synapse's interface for administrators, as far as it is here. */
-export const synapseAdminRoutes: readonly AnyEndpoint[] = [synapseServerVersion, ...userRoutes, ...roomRoutes]
+export const synapseAdminRoutes: readonly AnyEndpoint[] = [
+  synapseServerVersion,
+  ...userRoutes,
+  ...roomRoutes,
+  ...serverRoutes,
+]

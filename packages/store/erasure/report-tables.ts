@@ -13,6 +13,7 @@ export const reportTables: ErasureList = {
       reason: 'content',
       created_ts: 'none',
       closed_ts: 'none',
+      number: 'none',
     },
     purge: deleteRows('room_id', 'report_id'),
     erase: {

@@ -13,3 +13,11 @@ CREATE TABLE blocked_rooms (
   blocked_by TEXT NOT NULL,
   blocked_ts INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- Numbers of reports, in the order in which they came: what tools of operators know them by.
+ALTER TABLE reports ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+UPDATE reports SET number = (
+  SELECT count(*) FROM reports o WHERE o.created_ts < reports.created_ts
+    OR (o.created_ts = reports.created_ts AND o.report_id <= reports.report_id)
+);
+CREATE UNIQUE INDEX reports_by_number ON reports (number);
