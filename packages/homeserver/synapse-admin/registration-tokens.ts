@@ -12,6 +12,7 @@ import {
 import { createRegistrationToken, revokeRegistrationToken } from '../accounts/administer.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineAdminRequest } from './admin-request.ts'
+import { oneOf } from './pages.ts'
 
 const path = '/v1/registration_tokens'
 const Params = Type.Object({ token: Type.String({ maxLength: 64 }) })
@@ -44,11 +45,12 @@ export const synapseListTokens = defineAdminRequest({
   operation: 'synapseListTokens',
   method: 'GET',
   path,
-  query: Type.Object({ valid: Type.Optional(Type.Boolean()) }),
+  // matrix-bot-sdk sends an empty one for none.
+  query: Type.Object({ valid: Type.Optional(oneOf(['true', 'false', ''])) }),
   run: async (hs, { query: { valid } }) => {
     const now = hs.clock.now()
     const all = await listRegistrationTokens(hs.db)
-    const wanted = all.filter((one) => valid === undefined || isUsable(one, now) === valid)
+    const wanted = all.filter((one) => !valid || isUsable(one, now) === (valid === 'true'))
     return { registration_tokens: wanted.map(viewToken) }
   },
 })

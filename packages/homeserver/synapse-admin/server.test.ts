@@ -40,6 +40,7 @@ for (const driver of await findServerDrivers()) {
       )
       assert.deepEqual(await world.ask('GET', '/v1/registration_tokens/own'), own)
       assert.deepEqual(await tokens(), ['own', made['token']])
+      assert.deepEqual(await tokens('?valid='), ['own', made['token']])
       const path = '/v1/registration_tokens/own'
       assert.deepEqual(await world.ask('PUT', path, { uses_allowed: 0 }), { ...own, uses_allowed: 0 })
       assert.deepEqual(

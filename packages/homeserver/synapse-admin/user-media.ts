@@ -29,6 +29,11 @@ function readUploadQuery(query: Static<typeof Query>): UploadQuery {
 function viewMedia(row: MediaRow): JsonObject {
   return {
     media_id: row.media_id,
+    user_id: row.uploader,
+    sha256: row.hash,
+    // Whether it takes an access token to fetch it.
+    authenticated: row.is_open === 0,
+    url_cache: null,
     media_type: row.content_type,
     media_length: row.size,
     upload_name: row.filename === '' ? null : row.filename,
