@@ -3,6 +3,7 @@ import path from 'node:path'
 import { APPSERVICE_OPERATIONS, APPSERVICE_PREFIX } from '../packages/homeserver/appservice/operations.ts'
 import { clientRoutes } from '../packages/homeserver/client/routes.ts'
 import { federationRoutes } from '../packages/homeserver/federation/routes.ts'
+import { synapseAdminRoutes } from '../packages/homeserver/synapse-admin/routes.ts'
 import type { SpecOperation } from './spec-operations.ts'
 
 // `docs/conformance.md`: every operation of the specification, whether we have it, since when, and whether a test had
@@ -44,7 +45,7 @@ const shapeOf = (text: string): string => text.replaceAll(/\{\w+\}|:\w+\??|\*\w*
 export const keyOf = (method: string, declaredPath: string): string => `${method} ${declaredPath}`
 
 function listDeclared(): Declared[] {
-  const routes = [...clientRoutes, ...federationRoutes].map((endpoint) => ({
+  const routes = [...clientRoutes, ...federationRoutes, ...synapseAdminRoutes].map((endpoint) => ({
     key: keyOf(endpoint.method, endpoint.path),
     name: endpoint.operation,
     method: endpoint.method,

@@ -2,6 +2,7 @@ import { type OpenDatabase } from '@causeway/store/db/open.ts'
 import { clientRoutes } from './client/routes.ts'
 import { previewRoutes } from './client/url-preview.ts'
 import { federationRoutes } from './federation/routes.ts'
+import { synapseAdminRoutes } from './synapse-admin/routes.ts'
 import { rateLimitsOf, type HomeserverConfig } from './config.ts'
 import type { Homeserver } from './homeserver.ts'
 import { createTrustedProxies } from './http/client-ip.ts'
@@ -104,7 +105,8 @@ export function routesOf(
   const offered = config.url_previews.enabled
     ? clientRoutes
     : clientRoutes.filter((one) => !previewRoutes.includes(one))
-  return config.federation.enabled ? [...offered, ...federationRoutes] : offered
+  const local = [...offered, ...synapseAdminRoutes]
+  return config.federation.enabled ? [...local, ...federationRoutes] : local
 }
 
 /** What reads the log begins, before anything is written to it. */

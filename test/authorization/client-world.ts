@@ -13,9 +13,16 @@ import { requestOf, type Asker, type Operation, type OperationTable } from './op
 import { makeOwner, setFlag, type Owner } from './people.ts'
 import { peopleTable } from './people-table.ts'
 import { roomTable } from './room-table.ts'
+import { synapseAdminTable } from './synapse-admin-table.ts'
 
 /** Every operation of clients, application services and administrators. */
-export const clientTable: OperationTable = { ...accountTable, ...roomTable, ...peopleTable, ...deviceTable }
+export const clientTable: OperationTable = {
+  ...accountTable,
+  ...roomTable,
+  ...peopleTable,
+  ...deviceTable,
+  ...synapseAdminTable,
+}
 
 /** All that a server with everything switched on offers, the operations between servers left out. */
 export const clientEndpoints: readonly AnyEndpoint[] = routesOf({

@@ -6,7 +6,7 @@ import { deleteProfile } from '@causeway/store/tables/profiles.ts'
 import { deletePushersOfOthers } from '@causeway/store/tables/pushers.ts'
 import { deleteThreepids } from '@causeway/store/tables/threepids.ts'
 import { deleteUserJobs, putUserJob } from '@causeway/store/tables/user-jobs.ts'
-import { deactivateUser } from '@causeway/store/tables/users.ts'
+import { deactivateUser, markErased } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { bindingsOf, unbindAddresses, type UnbindResult } from '../identity/unbind.ts'
 import { endDevicesWrite, forgetDevices, listDeviceIds } from './end-devices.ts'
@@ -51,4 +51,10 @@ export async function deactivateAccount(
   hs.accounts.jobs.wake(userId)
   if (erase) hs.jobs.wake()
   return unbound
+}
+
+/** Erases an account that ended without it, as `deactivateAccount` would have. What was erased before is left alone. */
+export async function eraseDeactivated(hs: Pick<Homeserver, 'db' | 'jobs'>, userId: UserId): Promise<void> {
+  const steps = [markErased(userId), deleteProfile(userId), hs.jobs.row('erase_user', userId)]
+  if ((await hs.db.commit({ entries: [], steps })).ok) hs.jobs.wake()
 }

@@ -15,6 +15,8 @@ export interface WantedDevice {
   readonly deviceId: DeviceId | undefined
   readonly displayName: string | undefined
   readonly refreshable: boolean
+  /** When its token ends, if it cannot be refreshed, milliseconds; 0 or absent: never. */
+  readonly expiresTs?: number
   readonly ip: string
 }
 

@@ -24,6 +24,8 @@ export interface Login {
   readonly displayName: string | undefined
   /** Whether the client can refresh tokens, and gets one that expires. */
   readonly refreshable: boolean
+  /** When an access token that cannot be refreshed ends, milliseconds; 0 or absent: never. */
+  readonly expiresTs?: number
   readonly ip: string
 }
 
@@ -50,9 +52,10 @@ export function makeAccessToken(
   { clock, random }: Deps,
   owner: Pick<NewAccessToken, 'userId' | 'deviceId' | 'unconfirmed'>,
   refreshable: boolean,
+  until = 0,
 ): { readonly token: string; readonly row: NewAccessToken } {
   const token = newToken(random, 'access')
-  const expiresTs = refreshable ? clock.now() + ACCESS_TOKEN_MS : 0
+  const expiresTs = refreshable ? clock.now() + ACCESS_TOKEN_MS : until
   return { token, row: { ...owner, nid: newTokenNid(random), tokenHash: sha256(token), expiresTs } }
 }
 
@@ -65,7 +68,7 @@ export function prepareSession(deps: Deps, login: Login): NewSession {
   const { userId, refreshable, ip } = login
   const deviceId = login.deviceId ?? (random.token(10).toUpperCase() as DeviceId)
   const now = clock.now()
-  const access = makeAccessToken(deps, { userId, deviceId, unconfirmed: '' }, refreshable)
+  const access = makeAccessToken(deps, { userId, deviceId, unconfirmed: '' }, refreshable, login.expiresTs)
   const refresh = newToken(random, 'refresh')
   const displayName = login.displayName ?? ''
   return {

@@ -1,12 +1,11 @@
 // https://spec.matrix.org/v1.19/client-server-api/#server-administration
 import { Type, type Static } from 'typebox'
-import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { forbidden, invalidParam, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
-import { listDevices } from '@causeway/store/tables/devices.ts'
 import { findUser, type UserRecord } from '@causeway/store/tables/users.ts'
 import { setStanding } from '../accounts/administer.ts'
+import { whoIs } from '../accounts/who-is.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { v1, v3 } from './paths.ts'
@@ -96,15 +95,11 @@ export const getWhoIs = defineEndpoint({
   auth: 'user',
   rateLimit: 'admin',
   params: Params,
-  run: async (hs, { session, params }): Promise<JsonObject> => {
+  run: async (hs, { session, params }) => {
     const { userId } = params
     if (!session.isAdmin && userId !== session.userId)
       throw forbidden('Only administrators may ask for others')
     await requireAccount(hs, userId)
-    const devices = (await listDevices(hs.db, userId)).map(({ deviceId, lastSeenIp, lastSeenTs }) => [
-      deviceId,
-      { sessions: [{ connections: lastSeenTs === 0 ? [] : [{ ip: lastSeenIp, last_seen: lastSeenTs }] }] },
-    ])
-    return { user_id: userId, devices: Object.fromEntries(devices) as JsonObject }
+    return whoIs(hs, userId)
   },
 })

@@ -2,14 +2,8 @@
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
-import {
-  findDevice,
-  insertDevice,
-  listDevices,
-  renameDevice,
-  type DeviceRecord,
-} from '@causeway/store/tables/devices.ts'
-import { deviceListChange } from '../devices/device-list-entry.ts'
+import { findDevice, insertDevice, listDevices, type DeviceRecord } from '@causeway/store/tables/devices.ts'
+import { setDeviceName } from '../devices/rename-device.ts'
 import { endDevices } from '../accounts/end-devices.ts'
 import { defineEndpoint, HttpResponse } from '../http/endpoint.ts'
 import { authData, deviceName } from './account-schemas.ts'
@@ -75,11 +69,7 @@ export const updateDevice = defineEndpoint({
       return new HttpResponse({ status: 201, body: {} })
     }
     if (body.display_name === undefined) return {}
-    // Others see the name beside the device's keys.
-    const { entries, steps } = deviceListChange(userId, { changed: [deviceId] })
-    const rename = renameDevice(userId, deviceId, body.display_name)
-    const result = await hs.db.commit({ entries, steps: [rename, ...steps] })
-    if (!result.ok) throw noDevice(deviceId)
+    if (!(await setDeviceName(hs, userId, deviceId, body.display_name))) throw noDevice(deviceId)
     return {}
   },
 })

@@ -1,5 +1,5 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomideventeventid
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import type { GraphPlace } from '@causeway/store/tables/events.ts'
 import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
@@ -15,7 +15,7 @@ import { formatPageToken, type PageToken } from '../sync/pagination-token.ts'
 import { parseFilterQuery } from './filter-query.ts'
 import { readPage } from './history-page.ts'
 import { v3 } from './paths.ts'
-import { requireAccess } from './room-access.ts'
+import { requireAccess, type RoomAccess } from './room-access.ts'
 import { eventIdText, roomIdText } from './schemas.ts'
 
 const eventParams = Type.Object({ roomId: roomIdText, eventId: eventIdText })
@@ -51,43 +51,56 @@ export const getOneRoomEvent = defineEndpoint({
 
 const MAX_CONTEXT = 100
 
+export const ContextQuery = Type.Object({
+  limit: Type.Optional(Type.Integer({ minimum: 0 })),
+  filter: Type.Optional(Type.String()),
+})
+
 export const getEventContext = defineEndpoint({
   operation: 'getEventContext',
   method: 'GET',
   ...v3('/rooms/:roomId/context/:eventId'),
   auth: 'user',
   params: eventParams,
-  query: Type.Object({
-    limit: Type.Optional(Type.Integer({ minimum: 0 })),
-    filter: Type.Optional(Type.String()),
-  }),
+  query: ContextQuery,
   run: async (hs, { session, params, query }) => {
     const { room, visible } = await requireEvent(hs, session, params.roomId, params.eventId)
-    const access = await requireAccess(hs.rooms, session, params.roomId)
-    const filter = parseFilterQuery(query.filter)
-    const limit = Math.min(query.limit ?? filter.limit ?? 10, MAX_CONTEXT)
-    const page = (backwards: boolean, from: PageToken, size: number) =>
-      readPage(hs, session, access, { from, to: undefined, backwards, limit: size, filter })
-    const before = await page(true, placeBefore(visible.event), Math.floor(limit / 2))
-    const after = await page(false, placeAfter(visible.event), Math.ceil(limit / 2))
-    const render = async (events: readonly VisibleEvent[]) =>
-      (await renderEvents(hs.rooms, room, session, events)).join(',')
-    const shown = [...before.events, visible, ...after.events]
-    const last = after.events.at(-1)?.event ?? visible.event
-    const entries = filter.lazyLoadMembers
-      ? await readStateKeysAt(hs.rooms, room, last.stateRoot, memberNames(shown))
-      : await listStateAt(hs.rooms, room, last.stateRoot)
-    const state = entries
-      .filter((entry) => entry !== undefined)
-      .map(({ stored }) => renderPlain(hs.rooms, stored))
-    return new RawJson(
-      `{"event":${await render([visible])},"events_before":[${await render(before.events)}],` +
-        `"events_after":[${await render(after.events)}],"state":[${state.join(',')}],` +
-        `"start":"${formatPageToken(placeBefore(before.events.at(-1)?.event ?? visible.event))}",` +
-        `"end":"${formatPageToken(placeAfter(last))}"}`,
-    )
+    const access = await requireAccess(hs.rooms, session, room.roomId)
+    return answerContext(hs, session, { access, visible }, query)
   },
 })
+
+/** What was said around an event, with the state there, as JSON. */
+export async function answerContext(
+  hs: Homeserver,
+  session: Session,
+  { access, visible }: { readonly access: RoomAccess; readonly visible: VisibleEvent },
+  query: Static<typeof ContextQuery>,
+): Promise<RawJson> {
+  const { room } = access
+  const filter = parseFilterQuery(query.filter)
+  const limit = Math.min(query.limit ?? filter.limit ?? 10, MAX_CONTEXT)
+  const page = (backwards: boolean, from: PageToken, size: number) =>
+    readPage(hs, session, access, { from, to: undefined, backwards, limit: size, filter })
+  const before = await page(true, placeBefore(visible.event), Math.floor(limit / 2))
+  const after = await page(false, placeAfter(visible.event), Math.ceil(limit / 2))
+  const render = async (events: readonly VisibleEvent[]) =>
+    (await renderEvents(hs.rooms, room, session, events)).join(',')
+  const shown = [...before.events, visible, ...after.events]
+  const last = after.events.at(-1)?.event ?? visible.event
+  const entries = filter.lazyLoadMembers
+    ? await readStateKeysAt(hs.rooms, room, last.stateRoot, memberNames(shown))
+    : await listStateAt(hs.rooms, room, last.stateRoot)
+  const state = entries
+    .filter((entry) => entry !== undefined)
+    .map(({ stored }) => renderPlain(hs.rooms, stored))
+  return new RawJson(
+    `{"event":${await render([visible])},"events_before":[${await render(before.events)}],` +
+      `"events_after":[${await render(after.events)}],"state":[${state.join(',')}],` +
+      `"start":"${formatPageToken(placeBefore(before.events.at(-1)?.event ?? visible.event))}",` +
+      `"end":"${formatPageToken(placeAfter(last))}"}`,
+  )
+}
 
 function placeBefore({ depth, nid }: GraphPlace): PageToken {
   return { order: 'graph', place: { depth, nid, arrivedBefore: END } }

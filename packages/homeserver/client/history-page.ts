@@ -9,7 +9,7 @@ import {
   type HistoryPlace,
 } from '../rooms/history/read-history.ts'
 import { BEGINNING, END, listTimeline } from '../rooms/read-events.ts'
-import { filterVisible, type VisibleEvent } from '../rooms/visibility.ts'
+import { filterVisible, showAll, type VisibleEvent } from '../rooms/visibility.ts'
 import type { EventFilter } from '../sync/filter.ts'
 import type { PageToken } from '../sync/pagination-token.ts'
 import type { Session } from '../http/endpoint.ts'
@@ -73,7 +73,7 @@ export async function readPage(
     const size = Math.min(limit - events.length + 1, MAX_PAGE)
     const read = await cursor.read(size)
     const passing = read.filter((event) => filter.passes(event))
-    for (const visible of await filterVisible(hs.rooms, access.room, session.userId, passing)) {
+    for (const visible of await seenBy(hs, session, access, passing)) {
       if (events.length === limit) return { events, start, next: cursor.token() }
       events.push(visible)
       cursor.moveTo(visible.event)
@@ -84,6 +84,15 @@ export async function readPage(
     cursor.moveTo(read.at(-1)!)
   }
   return { events, start, next: cursor.token() }
+}
+
+async function seenBy(
+  hs: PageReader,
+  { userId }: Pick<Session, 'userId'>,
+  { room, isWhole = false }: RoomAccess,
+  events: readonly StoredEvent[],
+): Promise<VisibleEvent[]> {
+  return isWhole ? showAll(events) : filterVisible(hs.rooms, room, userId, events)
 }
 
 async function openCursor(hs: PageReader, access: RoomAccess, request: PageRequest): Promise<Cursor> {

@@ -2,25 +2,13 @@
 import { Type, type Static } from 'typebox'
 import { invalidParam, missingParam } from '@causeway/matrix/errors/matrix-error.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import { listPushersOfUser, type PusherRow, type PusherSetting } from '@causeway/store/tables/pushers.ts'
+import { listPushersOfUser, type PusherSetting } from '@causeway/store/tables/pushers.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { NOTIFY_PATH } from '../push/deliver.ts'
+import { viewPusher } from '../push/view-pusher.ts'
 import { removePusher, setPusher } from '../push/set-pusher.ts'
 import { v3 } from './paths.ts'
-
-function toWire(row: PusherRow): JsonObject {
-  return {
-    pushkey: row.pushkey,
-    kind: row.kind,
-    app_id: row.app_id,
-    app_display_name: row.app_display_name,
-    device_display_name: row.device_display_name,
-    ...(row.profile_tag === '' ? {} : { profile_tag: row.profile_tag }),
-    lang: row.lang,
-    data: JSON.parse(row.data) as JsonObject,
-  }
-}
 
 export const getPushers = defineEndpoint({
   operation: 'getPushers',
@@ -28,7 +16,7 @@ export const getPushers = defineEndpoint({
   ...v3('/pushers'),
   auth: 'user',
   run: async ({ db }, { session }) => ({
-    pushers: (await listPushersOfUser(db, session.userId)).map(toWire),
+    pushers: (await listPushersOfUser(db, session.userId)).map(viewPusher),
   }),
 })
 

@@ -17,6 +17,13 @@ export interface RoomAccess {
   readonly stateRoot: () => Promise<number>
   /** Events up to this number. */
   readonly upTo: number
+  /** Whether every event is shown, whoever might see it. */
+  readonly isWhole?: boolean
+}
+
+/** The whole of a room, for an administrator. */
+export function wholeAccess(engine: RoomEngine, room: RoomInfo): RoomAccess {
+  return { ...currentAccess(engine, room, 'leave'), isWhole: true }
 }
 
 /**

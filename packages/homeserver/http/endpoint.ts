@@ -16,6 +16,8 @@ export interface Session {
   readonly appserviceId: string | undefined
   /** A user that an appservice acts as and whose registration asks for limits. */
   readonly isRateLimited?: boolean
+  /** How much they may send, where an administrator decided that: messages, and nothing at all is limited at 0. */
+  readonly rateLimit?: { readonly perSecond: number; readonly burst: number } | undefined
   /** Row number of the access token; undefined for an appservice. */
   readonly tokenNid: number | undefined
   /** What an administrator did to the account; absent for one in good standing. */

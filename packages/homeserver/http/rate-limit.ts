@@ -22,7 +22,6 @@ const MAX_BUCKETS = 20_000
 export class RateLimiter {
   readonly #clock: Pick<Clock, 'monotonic'>
   readonly #buckets = new Map<string, Map<string, number>>()
-  readonly #exempt = new Set<string>()
   #limits: RateLimits
 
   constructor(limits: RateLimits, clock: Pick<Clock, 'monotonic'>) {
@@ -39,17 +38,15 @@ export class RateLimiter {
     this.#limits = { ...this.#limits, ...limits }
   }
 
-  /** Lifts (or restores) every limit for one person, as an administrator decided. */
-  setExempt(userId: string, exempt: boolean): void {
-    if (exempt) this.#exempt.add(userId)
-    else this.#exempt.delete(userId)
-  }
-
-  /** Takes one token. Answers 0, or the milliseconds until there will be one. */
-  take(name: RateLimitName, kind: PrincipalKind, principal: string): number {
-    const { perSecond, burst } = this.#limits[name]
-    if (perSecond <= 0 || this.#exempt.has(principal)) return 0
-    const bucket = this.#bucket(name, kind)
+  /**
+   * Takes one token. Answers 0, or the milliseconds until there will be one.
+   * @param own what holds for this principal in place of the configured limit
+   */
+  take(name: RateLimitName, kind: PrincipalKind, principal: string, own?: RateLimit): number {
+    const { perSecond, burst } = own ?? this.#limits[name]
+    if (perSecond <= 0) return 0
+    // A bucket of its own: what was used up at one rate says little at another.
+    const bucket = this.#bucket(own === undefined ? name : `${name} own`, kind)
     const now = this.#clock.monotonic()
     const interval = 1000 / perSecond
     const fullAt = Math.max(bucket.get(principal) ?? 0, now)
@@ -60,7 +57,7 @@ export class RateLimiter {
     return 0
   }
 
-  #bucket(name: RateLimitName, kind: PrincipalKind): Map<string, number> {
+  #bucket(name: string, kind: PrincipalKind): Map<string, number> {
     const key = kind + name
     let bucket = this.#buckets.get(key)
     if (bucket === undefined) {

@@ -203,13 +203,18 @@ export class Router implements ContextHost {
     }
   }
 
+  #waitOf(name: RateLimitName, { userId, rateLimit: own }: Session): number {
+    if (own?.perSecond === 0) return 0
+    return this.#deps.rateLimiter.take(name, 'user', userId, name === 'message' ? own : undefined)
+  }
+
   /** Appservices answer for many people and are trusted by the operator: they are not limited. */
   #limit(name: RateLimitName, session: Session | undefined, request: IncomingMessage): void {
     if (session?.appserviceId !== undefined && session.isRateLimited !== true) return
     const wait =
       session === undefined
         ? this.#deps.rateLimiter.take(name, 'address', addressBucket(clientIp(request, this.proxies)))
-        : this.#deps.rateLimiter.take(name, 'user', session.userId)
+        : this.#waitOf(name, session)
     if (wait > 0) throw limitExceeded(wait)
   }
 }

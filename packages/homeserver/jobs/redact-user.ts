@@ -40,7 +40,7 @@ export async function redactUserIn(
 }
 
 /** What goes: messages of all kinds, but not redactions. */
-function isRemovable(row: EventRow, userId: UserId): boolean {
+export function isRemovable(row: EventRow, userId: UserId): boolean {
   if ((row.flags & (EventFlag.redacted | EventFlag.outlier)) !== 0) return false
   const pdu = pduOfRow(row)
   return pdu.sender === userId && pdu.state_key === undefined && pdu.type !== 'm.room.redaction'

@@ -110,6 +110,11 @@ function isDecisive(event: Sightable, userId: UserId): boolean {
   )
 }
 
+/** All of them, for whoever sees everything: administrators who look into a room that they are not in. */
+export function showAll<E extends Sightable>(events: readonly E[]): { event: E; membership: string }[] {
+  return events.filter(({ type }) => type !== MERGE_TYPE).map((event) => ({ event, membership: 'leave' }))
+}
+
 /** Whether a user may see one event. */
 export async function isVisible(
   engine: RoomEngine,

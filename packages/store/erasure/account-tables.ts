@@ -104,6 +104,10 @@ export const accountTables: ErasureList = {
     erase: { user_id: keep('goes within two hours'), address: keep('goes within two hours') },
     redact: { address: keep('no event has it') },
   },
+  rate_limit_overrides: {
+    columns: { user_id: 'user_id', per_second: 'none', burst: 'none' },
+    erase: { user_id: deleteRows('user_id', 'user_id') },
+  },
   user_jobs: {
     columns: { user_id: 'user_id', job: 'none', version: 'none' },
     erase: { user_id: keep('leaving the rooms is still to be done; the row goes when it is') },

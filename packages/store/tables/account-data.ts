@@ -52,6 +52,19 @@ export function listAccountData(
   )
 }
 
+/** All that a user has set, with the id of its room, which is null for global account data. */
+export function listAllAccountData(
+  db: Database,
+  userId: string,
+): Promise<(Row & { type: string; content: string; room_id: string | null })[]> {
+  return db.queryLarge(
+    `SELECT a.type, a.content, r.room_id FROM account_data a
+     LEFT JOIN rooms r ON r.nid = a.room_nid AND substr(r.room_id, 1, 1) = '!'
+     WHERE a.user_id = ? AND (a.room_nid = ${GLOBAL} OR r.room_id IS NOT NULL) ORDER BY a.room_nid, a.type`,
+    [userId],
+  )
+}
+
 /** Everything of certain rooms. */
 export function listAccountDataOfRooms(
   db: Database,

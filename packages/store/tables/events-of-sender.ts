@@ -6,6 +6,8 @@ const COLUMNS = 'nid, event_id, room_nid, depth, state_root, state_before, flags
 /** Whether the bytes of an event contain a text. */
 const CONTAINS = { sqlite: 'instr(json, ?) > 0', postgres: 'position(? in json) > 0' } as const
 
+/** After every event. */
+export const AFTER_ALL = Number.MAX_SAFE_INTEGER
 /** Before every event, back-filled ones too. */
 export const BEFORE_ALL = -Number.MAX_SAFE_INTEGER
 
@@ -22,25 +24,46 @@ export interface SenderStretch {
  * sender, which would cost every message something for what is done once in an account's life: the database
  * reads the stretch, and only what may match comes here.
  */
-export async function findEventsOfSender(
+export function findEventsOfSender(
   db: Database,
   roomNid: number,
   sender: string,
   after: number,
   limit: number,
 ): Promise<SenderStretch> {
+  return findStretch(db, roomNid, sender, { from: after, backwards: false, limit })
+}
+
+/** The same among those before a number, the newest first. */
+export function findEventsOfSenderBefore(
+  db: Database,
+  roomNid: number,
+  sender: string,
+  before: number,
+  limit: number,
+): Promise<SenderStretch> {
+  return findStretch(db, roomNid, sender, { from: before, backwards: true, limit })
+}
+
+async function findStretch(
+  db: Database,
+  roomNid: number,
+  sender: string,
+  { from, backwards, limit }: { from: number; backwards: boolean; limit: number },
+): Promise<SenderStretch> {
+  const [beyond, upTo, order, reverse] = backwards ? ['<', '>=', 'DESC', 'ASC'] : ['>', '<=', 'ASC', 'DESC']
   const ends = await db.queryLarge<{ nid: number }>(
-    `SELECT nid FROM (SELECT nid FROM events WHERE room_nid = ? AND nid > ? ORDER BY nid LIMIT ?) AS stretch
-     ORDER BY nid DESC LIMIT 1`,
-    [roomNid, after, limit],
+    `SELECT nid FROM (SELECT nid FROM events WHERE room_nid = ? AND nid ${beyond} ? ORDER BY nid ${order} LIMIT ?)
+       AS stretch ORDER BY nid ${reverse} LIMIT 1`,
+    [roomNid, from, limit],
   )
   const last = ends[0]?.nid
   if (last === undefined) return { rows: [], last }
   const text = new TextEncoder().encode(`"sender":${JSON.stringify(sender)}`)
   const rows = await db.queryLarge<EventRow>(
     `SELECT ${COLUMNS} FROM events
-     WHERE room_nid = ? AND nid > ? AND nid <= ? AND ${CONTAINS[db.dialect]} ORDER BY nid`,
-    [roomNid, after, last, text],
+     WHERE room_nid = ? AND nid ${beyond} ? AND nid ${upTo} ? AND ${CONTAINS[db.dialect]} ORDER BY nid ${order}`,
+    [roomNid, from, last, text],
   )
   return { rows, last }
 }

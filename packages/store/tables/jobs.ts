@@ -62,6 +62,12 @@ export async function findOpenJob(
   return (await db.query(sql, [kind, subject])).map(toJob)[0]
 }
 
+/** Jobs of a kind about something, newest first, those that ended too as long as they are remembered. */
+export async function listJobsAbout(db: Database, kind: string, subject: string): Promise<JobRecord[]> {
+  const sql = `SELECT ${COLUMNS} FROM jobs WHERE kind = ? AND subject = ? ORDER BY created_ts DESC`
+  return (await db.query(sql, [kind, subject])).map(toJob)
+}
+
 /** Jobs that are still to be done, oldest first. */
 export async function listOpenJobs(db: Database, limit: number): Promise<JobRecord[]> {
   const sql = `SELECT ${COLUMNS} FROM jobs WHERE finished_ts = 0 ORDER BY created_ts LIMIT ?`

@@ -81,6 +81,19 @@ export function takeRegistrationToken(token: string, now: number): Statement {
 }
 
 /** Refused (`precondition`) when there is no such token. */
+export function updateRegistrationToken({
+  token,
+  usesAllowed = -1,
+  expiresTs = 0,
+}: Pick<RegistrationToken, 'token' | 'usesAllowed' | 'expiresTs'>): Statement {
+  return {
+    sql: 'UPDATE registration_tokens SET uses_allowed = ?, expires_ts = ? WHERE token = ?',
+    params: [usesAllowed, expiresTs, token],
+    expectRows: 1,
+  }
+}
+
+/** Refused (`precondition`) when there is no such token. */
 export function deleteRegistrationToken(token: string): Statement {
   return { sql: 'DELETE FROM registration_tokens WHERE token = ?', params: [token], expectRows: 1 }
 }

@@ -1,24 +1,9 @@
-import type { Database, Row, Statement, Step, TableShape } from '../db/database.ts'
-
-const REPORTS: TableShape = {
-  name: 'reports',
-  columns: [
-    { name: 'report_id', type: 'text' },
-    { name: 'kind', type: 'text' },
-    { name: 'reporter', type: 'text' },
-    { name: 'room_id', type: 'text' },
-    { name: 'event_id', type: 'text' },
-    { name: 'user_id', type: 'text' },
-    { name: 'reason', type: 'text' },
-    { name: 'created_ts', type: 'int' },
-    { name: 'closed_ts', type: 'int' },
-  ],
-}
+import type { Database, ReadParam, Row, Statement } from '../db/database.ts'
 
 export type ReportKind = 'event' | 'room' | 'user'
 
 /** What somebody has reported to the operators. */
-export interface ReportRow extends Row {
+export interface NewReport {
   report_id: string
   kind: ReportKind
   reporter: string
@@ -33,12 +18,20 @@ export interface ReportRow extends Row {
   closed_ts: number
 }
 
-const COLUMNS = 'report_id, kind, reporter, room_id, event_id, user_id, reason, created_ts, closed_ts'
+export type ReportRow = Row &
+  NewReport & {
+    /** 1, 2, … in the order in which they came. */
+    number: number
+  }
 
-export function insertReport(report: ReportRow): Step {
+const COLUMNS = 'report_id, kind, reporter, room_id, event_id, user_id, reason, created_ts, closed_ts, number'
+
+/** It gets the next number. */
+export function insertReport(report: NewReport): Statement {
   return {
-    into: REPORTS,
-    values: [
+    sql: `INSERT INTO reports (${COLUMNS})
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM reports))`,
+    params: [
       report.report_id,
       report.kind,
       report.reporter,
@@ -49,6 +42,7 @@ export function insertReport(report: ReportRow): Step {
       report.created_ts,
       report.closed_ts,
     ],
+    expectRows: 1,
   }
 }
 
@@ -76,7 +70,7 @@ export async function findReport(db: Database, reportId: string): Promise<Report
 /** Whether somebody has an open report about just that already. */
 export async function hasOpenReport(
   db: Database,
-  { reporter, room_id: roomId, event_id: eventId, user_id: userId }: ReportRow,
+  { reporter, room_id: roomId, event_id: eventId, user_id: userId }: NewReport,
 ): Promise<boolean> {
   const rows = await db.query(
     `SELECT 1 AS one FROM reports WHERE reporter = ? AND closed_ts = 0 AND room_id = ? AND event_id = ?
@@ -91,6 +85,49 @@ export function closeReport(reportId: string, now: number): Statement {
   return {
     sql: 'UPDATE reports SET closed_ts = ? WHERE report_id = ? AND closed_ts = 0',
     params: [now, reportId],
+    expectRows: 1,
+  }
+}
+
+/** Which reports of events; what is absent lets all through. */
+export interface EventReportQuery {
+  readonly reporter?: string | undefined
+  readonly roomId?: string | undefined
+  readonly sender?: string | undefined
+  readonly newestFirst: boolean
+  readonly from: number
+  readonly limit: number
+}
+
+/** One page of the reports of events, those that were dealt with too, and how many there are in all. */
+export async function listEventReports(
+  db: Database,
+  { reporter, roomId, sender, newestFirst, from, limit }: EventReportQuery,
+): Promise<{ readonly rows: ReportRow[]; readonly total: number }> {
+  const filters = { reporter, room_id: roomId, user_id: sender }
+  const given = Object.entries(filters).filter(([, value]) => value !== undefined)
+  const where = ["kind = 'event'", ...given.map(([column]) => `${column} = ?`)].join(' AND ')
+  const params = given.map(([, value]) => value as ReadParam)
+  const [rows, counted] = await Promise.all([
+    db.queryLarge<ReportRow>(
+      `SELECT ${COLUMNS} FROM reports WHERE ${where} ORDER BY number ${newestFirst ? 'DESC' : 'ASC'} LIMIT ? OFFSET ?`,
+      [...params, limit, from],
+    ),
+    db.queryLarge<{ n: number }>(`SELECT count(*) AS n FROM reports WHERE ${where}`, params),
+  ])
+  return { rows, total: Number(counted[0]?.n ?? 0) }
+}
+
+export async function findEventReport(db: Database, number: number): Promise<ReportRow | undefined> {
+  const sql = `SELECT ${COLUMNS} FROM reports WHERE number = ? AND kind = 'event'`
+  return (await db.query<ReportRow>(sql, [number]))[0]
+}
+
+/** Refused (`precondition`) where there is none. */
+export function deleteEventReport(number: number): Statement {
+  return {
+    sql: "DELETE FROM reports WHERE number = ? AND kind = 'event'",
+    params: [number],
     expectRows: 1,
   }
 }

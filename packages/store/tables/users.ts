@@ -134,3 +134,12 @@ export function deactivateUser(userId: string, now: number, erase: boolean): Sta
     expectRows: 1,
   }
 }
+
+/** Has an account that ended be erased after all; refused (`precondition`) when it is in use or was erased before. */
+export function markErased(userId: string): Statement {
+  return {
+    sql: 'UPDATE users SET is_erased = 1 WHERE user_id = ? AND deactivated_ts > 0 AND is_erased = 0',
+    params: [userId],
+    expectRows: 1,
+  }
+}

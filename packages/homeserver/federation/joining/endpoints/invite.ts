@@ -6,6 +6,7 @@ import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import type { Homeserver } from '../../../homeserver.ts'
 import { defineEndpoint, RawJson } from '../../../http/endpoint.ts'
 import { jsonObject } from '../../../http/schemas.ts'
+import { requireUnblocked } from '../../../moderation/blocked-rooms.ts'
 import { receiveInvite } from '../../../rooms/join/receive-invite.ts'
 import { requireInvitable } from '../require-invitable.ts'
 import { eventParams, MAX_INVITE_BYTES } from './schemas.ts'
@@ -19,7 +20,8 @@ interface Invite {
   readonly roomState: JsonValue | undefined
 }
 
-function take(hs: Homeserver, invite: Invite, signal: AbortSignal): Promise<Pdu> {
+async function take(hs: Homeserver, invite: Invite, signal: AbortSignal): Promise<Pdu> {
+  await requireUnblocked(hs, invite.roomId)
   const deps = {
     peers: hs.joining.peers,
     signer: hs.signer,

@@ -1,0 +1,95 @@
+// https://element-hq.github.io/synapse/latest/admin_api/event_reports.html
+import { Type } from 'typebox'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import { parseJsonObject } from '@causeway/matrix/json/parse.ts'
+import { findEventRows } from '@causeway/store/tables/events.ts'
+import {
+  deleteEventReport,
+  findEventReport,
+  listEventReports,
+  type ReportRow,
+} from '@causeway/store/tables/reports.ts'
+import { roomIdText, userIdText } from '../client/schemas.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { defineAdminRequest } from './admin-request.ts'
+import { describeRoom } from './describe-room.ts'
+import { dirQuery, nextFrom, pageQuery, readPageWanted } from './pages.ts'
+
+const path = '/v1/event_reports'
+const Params = Type.Object({ reportId: Type.Integer({ minimum: 0 }) })
+
+/** Reports with the names that their rooms have now; each room is read once. */
+async function viewReports(hs: Homeserver, rows: readonly ReportRow[]): Promise<JsonObject[]> {
+  const rooms = [...new Set(rows.map((row) => row.room_id))]
+  const described = await Promise.all(rooms.map(async (id) => [id, await describeRoom(hs, id)] as const))
+  const byId = new Map(described)
+  return rows.map((row) => {
+    const { name = null, canonical_alias: alias = null } = byId.get(row.room_id)?.texts ?? {}
+    return {
+      id: row.number,
+      received_ts: row.created_ts,
+      room_id: row.room_id,
+      name,
+      canonical_alias: alias,
+      event_id: row.event_id,
+      user_id: row.reporter,
+      sender: row.user_id,
+      reason: row.reason === '' ? null : row.reason,
+      score: null,
+    }
+  })
+}
+
+/** All of them, also those that were closed on the command line, so that places in the list stay what they are. */
+export const synapseListEventReports = defineAdminRequest({
+  operation: 'synapseListEventReports',
+  method: 'GET',
+  path,
+  query: Type.Object({
+    ...pageQuery,
+    dir: dirQuery,
+    user_id: Type.Optional(userIdText),
+    room_id: Type.Optional(roomIdText),
+    event_sender_user_id: Type.Optional(userIdText),
+  }),
+  run: async (hs, { query }) => {
+    const page = readPageWanted(query)
+    const { rows, total } = await listEventReports(hs.db, {
+      ...page,
+      reporter: query.user_id,
+      roomId: query.room_id,
+      sender: query.event_sender_user_id,
+      newestFirst: query.dir !== 'f',
+    })
+    const next = nextFrom(page, rows.length, total)
+    const reports = await viewReports(hs, rows)
+    return { event_reports: reports, ...(next === undefined ? {} : { next_token: next }), total }
+  },
+})
+
+export const synapseGetEventReport = defineAdminRequest({
+  operation: 'synapseGetEventReport',
+  method: 'GET',
+  path: `${path}/:reportId`,
+  params: Params,
+  run: async (hs, { params }) => {
+    const row = await findEventReport(hs.db, params.reportId)
+    if (row === undefined) throw notFound('Event report not found')
+    const [view] = await viewReports(hs, [row])
+    const [event] = await findEventRows(hs.db, [row.event_id])
+    return { ...view, event_json: event === undefined ? null : parseJsonObject(event.json) }
+  },
+})
+
+export const synapseDeleteEventReport = defineAdminRequest({
+  operation: 'synapseDeleteEventReport',
+  method: 'DELETE',
+  path: `${path}/:reportId`,
+  params: Params,
+  run: async (hs, { params }) => {
+    const result = await hs.db.commit({ entries: [], steps: [deleteEventReport(params.reportId)] })
+    if (!result.ok) throw notFound('Event report not found')
+    return {}
+  },
+})
