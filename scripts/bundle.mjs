@@ -142,8 +142,8 @@ async function makeBundle(folder, say) {
     format: 'esm',
     platform: 'node',
     target: 'node26',
-    // Native code stays in node_modules.
-    external: ['sharp'],
+    // Native code stays in node_modules, and so does what few servers use and none should wait for.
+    external: ['sharp', '@aws-sdk/client-s3'],
     plugins: [LEAN_HTTP, ADMIN_COMMANDS],
     chunkNames: 'chunk-[hash]',
     sourcemap: 'linked',

@@ -32,12 +32,19 @@ const EXCEPTIONS: readonly { readonly name: RegExp; readonly license: string; re
     license: '',
     reason: 'MIT by the LICENSE file that it ships; its package.json predates the field',
   },
+  {
+    name: /^(only|humanize-number)$/,
+    license: '',
+    reason: 'MIT by its readme; its package.json predates the field (of s3rver, in tests only)',
+  },
 ]
 
 interface Manifest {
   readonly name?: string
   readonly version?: string
   readonly license?: string | { readonly type?: string }
+  /** As packages from before 2015 write it: any of them may be chosen. */
+  readonly licenses?: readonly { readonly type?: string }[]
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
@@ -53,9 +60,9 @@ function isAllowed(expression: string): boolean {
   return plain.split(/\s+AND\s+/).every((one) => ALLOWED.has(one.trim()))
 }
 
-function licenseOf({ license }: Manifest): string {
+function licenseOf({ license, licenses = [] }: Manifest): string {
   if (typeof license === 'string') return license
-  return license?.type ?? ''
+  return license?.type ?? licenses.map(({ type = '' }) => type).join(' OR ')
 }
 
 function checkInstalled(): string[] {

@@ -7,6 +7,7 @@ import { bytes, dataPath, secret } from './ops/config-options.ts'
 import { delayedOptions } from './delayed/delayed-options.ts'
 import { emailOptions, findEmailConflicts } from './email-options.ts'
 import { findIdentityConflicts, identityOptions } from './identity-options.ts'
+import { findMediaConflicts, mediaOptions } from './media-options.ts'
 import { findPreviewConflicts, previewOptions } from './preview-options.ts'
 import { findRtcConflicts, rtcOptions } from './rtc-options.ts'
 import { federationOptions, findFederationConflicts, oldSigningKeys } from './federation-options.ts'
@@ -78,27 +79,6 @@ const database = Type.Object(
     ),
   },
   { description: 'Where everything except media is kept. It cannot be exchanged later without a migration.' },
-)
-
-const media = Type.Object(
-  {
-    path: dataPath('media', 'The folder for uploaded files.'),
-    max_upload_size: bytes('100M', 'The largest file that may be uploaded.'),
-    max_image_pixels: count(
-      40_000_000,
-      'Images with more pixels get no thumbnails: decoding them takes memory.',
-    ),
-    remote_kept_days: count(
-      30,
-      'How many days a file of another server is kept after somebody last asked for it.',
-      { minimum: 1, maximum: 36_500 },
-    ),
-    unauthenticated_downloads: flag(
-      true,
-      'Whether new files can also be fetched without an access token, as older clients do. What was uploaded while this was on stays so.',
-    ),
-  },
-  { description: 'Files that people send.' },
 )
 
 const terms = Type.Object({
@@ -299,7 +279,7 @@ export const homeserverConfigSchema = Type.Object({
       'Addresses or ranges (10.0.0.0/8) whose X-Forwarded-For is believed, and `unix` for what comes over unix sockets.',
   }),
   database,
-  media,
+  media: mediaOptions,
   signing_key: dataPath(
     'signing.key',
     'The key that signs this server’s events; made on the first start. Keep a copy.',
@@ -415,6 +395,7 @@ export function checkHomeserverConfig(config: HomeserverConfig): ConfigConflict[
   }
   conflicts.push(...findRtcConflicts(config.rtc))
   conflicts.push(...findFederationConflicts(config.federation, config.old_signing_keys))
+  conflicts.push(...findMediaConflicts(config.media))
   conflicts.push(...findPreviewConflicts(config.url_previews), ...findEmailConflicts(config.email))
   conflicts.push(...findIdentityConflicts(config.identity_servers, config.federation.enabled))
   const budget = config.memory.budget

@@ -3,7 +3,6 @@ import path from 'node:path'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
-import { openDiskBlobs } from '@causeway/store/blobs/disk.ts'
 import { createLocalBus, type Bus } from '@causeway/store/bus/local.ts'
 import { createMemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import { openDatabase, type DatabaseConfig, type OpenDatabase } from '@causeway/store/db/open.ts'
@@ -28,6 +27,7 @@ import { clientIp, createTrustedProxies } from './http/client-ip.ts'
 import { type RouterDeps } from './http/router.ts'
 import { createPublicRooms } from './directory/public-rooms.ts'
 import { createMediaState } from './media/media-state.ts'
+import { openBlobs } from './media/open-blobs.ts'
 import type { Logger } from './ops/log.ts'
 import { createSystemResolver } from './outgoing/system-resolver.ts'
 import { createPreviews } from './previews/previews.ts'
@@ -242,7 +242,7 @@ export async function openHomeserver(
     media: createMediaState(signer, clock, budget),
     ...(await openOutside({ ...shared, signer }, network)),
     publicRooms: createPublicRooms(shared),
-    blobs: await openDiskBlobs(config.media.path, random),
+    blobs: await openBlobs(config.media, random),
     notifier,
     volatile,
     transactions: createTransactions({ db, clock }, 20_000),

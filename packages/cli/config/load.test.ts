@@ -125,6 +125,25 @@ it('options that do not go together are refused', () => {
     /both tls_cert and tls_key/,
   )
   assert.match(problemsOf('server_name: a.example\ndatabase: {url: mysql://x}\n'), /must begin with postgres/)
+  assert.match(problemsOf('server_name: a.example\nmedia: {store: s3}\n'), /media\.s3 is needed/)
+  assert.match(
+    problemsOf('server_name: a.example\nmedia: {store: s3, s3: {bucket: b, access_key_id: k}}\n'),
+    /needs a secret_access_key/,
+  )
+})
+
+it('a bucket for media is optional; its secret can stand in a file', () => {
+  writeFileSync(join(folder, 'secret'), 'hush\n')
+  const s3 = '{bucket: b, access_key_id: k, secret_access_key_file: secret}'
+  const config = load(`server_name: a.example\nmedia: {store: s3, s3: ${s3}}\n`).values as HomeserverConfig
+  assert.deepEqual(config.media.s3, {
+    region: 'us-east-1',
+    bucket: 'b',
+    prefix: '',
+    access_key_id: 'k',
+    secret_access_key: 'hush',
+  })
+  assert.equal((load('server_name: a.example\n').values as HomeserverConfig).media.s3, undefined)
 })
 
 it('numbers that are meant as text are text', () => {

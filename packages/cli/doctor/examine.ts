@@ -1,9 +1,10 @@
 import { totalmem } from 'node:os'
-import { systemClock } from '@causeway/store/clock/system.ts'
+import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { inspectDatabase } from '@causeway/store/db/inspect.ts'
 import type { HomeserverConfig } from '@causeway/homeserver/config.ts'
 import { databaseConfigOf } from '@causeway/homeserver/open-homeserver.ts'
 import { checkClock, checkDataFolder, checkSpace } from './check-files.ts'
+import { checkMedia } from './check-media.ts'
 import { checkPorts } from './check-ports.ts'
 import { checkFederation } from './federation/check-federation.ts'
 import { checkVia } from './federation/check-via.ts'
@@ -28,6 +29,7 @@ export async function examine(config: HomeserverConfig, via?: string): Promise<F
     checkDataFolder(config),
     checkSpace(config),
     inspectDatabase(databaseConfigOf(config)),
+    checkMedia(config, systemRandom),
     checkPorts(config),
     checkClock(config, systemClock),
     checkFederation(config),

@@ -1,7 +1,7 @@
 import { getCACertificates } from 'node:tls'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import type { EmailConfig } from '../email-options.ts'
-import { createSlots } from '../media/slots.ts'
+import { createSlots } from '@causeway/store/cache/slots.ts'
 import type { Logger } from '../ops/log.ts'
 
 /** A mail of plain text. */

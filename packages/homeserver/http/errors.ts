@@ -1,4 +1,5 @@
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import { BlobStoreFailed } from '@causeway/store/blobs/blob-store.ts'
 import type { Random } from '@causeway/store/clock/clock.ts'
 import type { Logger } from '../ops/log.ts'
 import { HttpResponse } from './endpoint.ts'
@@ -27,6 +28,14 @@ export function toErrorResponse(error: unknown, operation: string, deps: ErrorDe
       body: error.toBody(),
       ...(headers === undefined ? {} : { headers }),
     })
+  }
+  if (error instanceof BlobStoreFailed) {
+    deps.log.error('the store of media failed', { operation, error })
+    const body = {
+      errcode: 'M_UNKNOWN',
+      error: 'The place where files are kept does not answer; try again later',
+    }
+    return new HttpResponse({ status: 503, body })
   }
   const incident = deps.random.token(12)
   deps.log.error('request failed', { operation, incident, error })

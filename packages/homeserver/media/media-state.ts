@@ -6,7 +6,7 @@ import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import { createSingleFlight, type SingleFlight } from '@causeway/store/cache/single-flight.ts'
 import type { ThumbnailRow } from '@causeway/store/tables/media.ts'
 import { createRemoteMediaState, type RemoteMediaState } from './remote/remote-media-state.ts'
-import { createSlots, type Slots } from './slots.ts'
+import { createSlots, type Slots } from '@causeway/store/cache/slots.ts'
 
 /** Those who wait for content that is still to come. */
 export interface UploadWaiters {

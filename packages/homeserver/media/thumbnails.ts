@@ -9,7 +9,7 @@ import {
 import type { Homeserver } from '../homeserver.ts'
 import type { FoundMedia } from './find-media.ts'
 import { looksLikeImage, renderThumbnail } from './render-thumbnail.ts'
-import { SlotsFull } from './slots.ts'
+import { SlotsFull } from '@causeway/store/cache/slots.ts'
 import { chooseThumbnail, type ThumbnailSpec, type ThumbnailWish } from './thumbnail-sizes.ts'
 
 type ThumbnailDeps = Pick<Homeserver, 'config' | 'db' | 'log' | 'blobs' | 'media'>

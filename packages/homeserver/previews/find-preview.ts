@@ -1,6 +1,6 @@
 import { MatrixError, limitExceeded } from '@causeway/matrix/errors/matrix-error.ts'
 import { findUrlPreview, setUrlPreview, type UrlPreviewRow } from '@causeway/store/tables/url-previews.ts'
-import { SlotsFull } from '../media/slots.ts'
+import { SlotsFull } from '@causeway/store/cache/slots.ts'
 import { parsePageUrl } from './allowed-urls.ts'
 import { PageFailed } from './fetch-url.ts'
 import type { MakeDeps } from './make-preview.ts'

@@ -59,6 +59,11 @@ export class BlobTooLarge extends Error {
   }
 }
 
+/** The store cannot be reached, or refuses: nothing is known of the blob. The cause says more. */
+export class BlobStoreFailed extends Error {
+  override readonly name = 'BlobStoreFailed'
+}
+
 export class InvalidBlobHash extends Error {
   override readonly name = 'InvalidBlobHash'
 }

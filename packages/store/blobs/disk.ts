@@ -1,17 +1,15 @@
-import { createHash } from 'node:crypto'
 import type { Dirent, Stats } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { createKeyedQueue } from '../cache/keyed-queue.ts'
 import type { Random } from '../clock/clock.ts'
-import { BlobTooLarge, checkBlobHash, checkByteRange, isBlobHash } from './blob-store.ts'
+import { checkBlobHash, checkByteRange, isBlobHash } from './blob-store.ts'
 import type { BlobInfo, BlobSource, BlobStore, ByteRange, OpenBlob, StoredBlob } from './blob-store.ts'
+import { emptySpool, writeSpool } from './spool.ts'
 
 /** Folder of what is being written; everything in it when the store is opened is left over from a crash. */
 const TEMP = 'tmp'
-const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
 
 function isMissing(error: unknown): boolean {
@@ -34,30 +32,6 @@ async function syncFolder(folder: string): Promise<void> {
   await handle.sync()
 }
 
-async function* piecesOf(source: BlobSource): AsyncGenerator<Uint8Array> {
-  if (source instanceof Uint8Array) yield source
-  else yield* source
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten
-}
-
-/** Writes and hashes at once; the file is durable when it resolves, its name is not. */
-async function writeTemp(file: string, source: BlobSource, maxBytes: number): Promise<BlobInfo> {
-  const hash = createHash('sha256')
-  let size = 0
-  await using handle = await open(file, 'wx', FILE_MODE)
-  for await (const piece of piecesOf(source)) {
-    size += piece.length
-    if (size > maxBytes) throw new BlobTooLarge(maxBytes)
-    hash.update(piece)
-    await writeAll(handle, piece)
-  }
-  await handle.sync()
-  return { hash: hash.digest('hex'), size }
-}
-
 function toStored(hash: string, stats: Stats): StoredBlob {
   return { hash, size: stats.size, storedTs: Math.floor(stats.mtimeMs) }
 }
@@ -78,7 +52,7 @@ class DiskBlobs implements BlobStore {
   async put(source: BlobSource, { maxBytes }: { readonly maxBytes: number }): Promise<BlobInfo> {
     const temp = path.join(this.#root, TEMP, this.#random.token(24))
     try {
-      const info = await writeTemp(temp, source, maxBytes)
+      const info = await writeSpool(temp, source, { maxBytes, durable: true })
       // Also over an equal blob: that renews its age, and leaves no moment at which a deletion could have taken it.
       await this.#queue.serial(info.hash, () => this.#adopt(temp, info.hash))
       return info
@@ -184,8 +158,7 @@ class DiskBlobs implements BlobStore {
 export async function openDiskBlobs(root: string, random: Random): Promise<BlobStore> {
   const temp = path.join(root, TEMP)
   await mkdir(root, { recursive: true, mode: FOLDER_MODE })
-  await rm(temp, { recursive: true, force: true })
-  await mkdir(temp, { mode: FOLDER_MODE })
+  await emptySpool(temp)
   await syncFolder(root)
   return new DiskBlobs(root, random)
 }

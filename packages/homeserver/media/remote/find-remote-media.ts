@@ -10,7 +10,7 @@ import {
 import { FederationError } from '../../federation/federation-client.ts'
 import { toClientError } from '../../federation/to-client-error.ts'
 import type { Homeserver } from '../../homeserver.ts'
-import { SlotsFull } from '../slots.ts'
+import { SlotsFull } from '@causeway/store/cache/slots.ts'
 import { referenceBlob } from '../upload.ts'
 import { openRemoteMedia, type RemoteContent } from './fetch-media.ts'
 import { MultipartBroken } from './multipart-reader.ts'

@@ -3,7 +3,7 @@ import type { Cache } from '@causeway/store/cache/lru.ts'
 import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import { createSingleFlight, type SingleFlight } from '@causeway/store/cache/single-flight.ts'
 import type { RemoteMediaRow } from '@causeway/store/tables/remote-media.ts'
-import { createSlots, type Slots } from '../slots.ts'
+import { createSlots, type Slots } from '@causeway/store/cache/slots.ts'
 
 /** Why media could not be fetched a moment ago. */
 export interface RecentFailure {

@@ -11,7 +11,7 @@ import {
 } from '../../federation/test-peers.ts'
 import type { DispatchResponse } from '../../http/dispatch.ts'
 import { holdAnswers } from '../../test-held-database.ts'
-import type { Slots } from '../slots.ts'
+import type { Slots } from '@causeway/store/cache/slots.ts'
 import { findThumbnail } from '../thumbnails.ts'
 import { findRemoteMedia } from './find-remote-media.ts'
 import { findServerDrivers, type ServerDriver, type TestServer } from '../../test-server.ts'
