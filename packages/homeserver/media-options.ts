@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { bytes, dataPath, secret } from './ops/config-options.ts'
+import { bytes, dataPath, optionalBytes, secret } from './ops/config-options.ts'
 
 const s3 = Type.Object(
   {
@@ -45,6 +45,12 @@ export const mediaOptions = Type.Object(
     ),
     s3: Type.Optional(s3),
     max_upload_size: bytes('100M', 'The largest file that may be uploaded.'),
+    max_size_per_user: optionalBytes(
+      'What everything that one person has uploaded may come to, such as 5G. Not limited by default.',
+    ),
+    max_size_per_user_and_day: optionalBytes(
+      'What one person may upload within 24 hours, such as 500M. Not limited by default.',
+    ),
     max_image_pixels: Type.Integer({
       default: 40_000_000,
       minimum: 0,
@@ -56,6 +62,9 @@ export const mediaOptions = Type.Object(
       maximum: 36_500,
       description: 'How many days a file of another server is kept after somebody last asked for it.',
     }),
+    remote_max_size: optionalBytes(
+      'What all files of other servers together may take, such as 20G: those that were asked for longest ago go first, within an hour. Not limited by default.',
+    ),
     unauthenticated_downloads: Type.Boolean({
       default: true,
       description:

@@ -19,8 +19,8 @@ import {
   startHousekeeping,
 } from './ops/housekeeping.ts'
 import { forgetUnsentMessages } from './federation/outbound/forget-messages.ts'
-import { forgetUnusedMedia } from './media/remote/forget-remote-media.ts'
 import { forgetDelayedEvents } from './delayed/forget.ts'
+import { forgetUnusedMedia, limitRemoteMedia } from './media/remote/forget-remote-media.ts'
 import { forgetPreviews } from './previews/forget-previews.ts'
 import { openHomeserver, type HomeserverDeps } from './open-homeserver.ts'
 
@@ -70,6 +70,7 @@ export async function startHomeserver(
       forgetReceivedIds(hs),
       forgetUnsentMessages(hs),
       forgetUnusedMedia(hs),
+      limitRemoteMedia(hs),
       forgetPreviews(hs),
       forgetDelayedEvents(hs),
     ],

@@ -125,6 +125,31 @@ for (const driver of await findServerDrivers()) {
       await refused(give('media-delete', { media: ['mxc://elsewhere/x'] }), 'M_NOT_FOUND', /no such upload/)
     })
 
+    it('take content out of use, list it by its hash, and give it free again', async () => {
+      const upload = { contentType: 'text/plain', filename: '' }
+      const mxc = await uploadFor(server, bob, 'bad', upload)
+      await uploadFor(server, bob, 'worse', upload)
+      assert.deepEqual(await give('media-quarantine', { media: [mxc, 'gone'] }), {
+        quarantined: 1,
+        not_found: ['gone'],
+      })
+      const [one, ...others] = await giveList('media-quarantined')
+      assert.deepEqual(others, [])
+      assert.match(one!['hash'] as string, /^[0-9a-f]{64}$/)
+      assert.deepEqual(await give('media-quarantine', { of: 'bob' }), { quarantined: 2 })
+      assert.equal((await giveList('media-quarantined')).length, 2)
+      const left = { released: 2, not_found: ['gone'] }
+      const hashes = (await giveList('media-quarantined')).map(({ hash }) => hash as string)
+      assert.deepEqual(await give('media-release', { media: [mxc, 'gone', hashes.at(-1)!, hashes[0]!] }), {
+        ...left,
+        not_found: ['gone', ...hashes.filter((hash) => hash === one!['hash'])],
+      })
+      await refused(give('media-release', { media: [mxc] }), 'M_NOT_FOUND', /Not out of use/)
+      await refused(give('media-quarantine', { media: ['gone'] }), 'M_NOT_FOUND', /no such media/)
+      await refused(give('media-quarantine', {}), 'M_INVALID_PARAM', /Say either/)
+      await give('media-delete', { of: 'bob' })
+    })
+
     it('show figures', async () => {
       const stats = await giveObject('stats')
       assert.deepEqual([stats['accounts'], stats['devices'], stats['rooms']], [2, 2, 1])

@@ -12,6 +12,7 @@ import { deleteMedia, deleteMediaOf } from '../media/delete-media.ts'
 import { findMedia } from '../media/find-media.ts'
 import type { UploadWaiters } from '../media/media-state.ts'
 import { publicMediaUrl } from '../media/public-link.ts'
+import { quarantineMedia, quarantineMediaOf, releaseMedia } from '../media/quarantine.ts'
 import { createPending, fillPending } from '../media/upload.ts'
 import { holdAnswers } from '../test-held-database.ts'
 import { findServerDrivers, type ServerDriver } from '../test-server.ts'
@@ -292,6 +293,97 @@ for (const driver of await findServerDrivers()) {
       assert.equal((await download(server, second)).status, 404)
       assert.equal(await deleteMedia(server.hs, splitMxc(first).mediaId), false)
       for await (const blob of server.hs.blobs.list()) assert.fail(`${blob.hash} is left`)
+    })
+
+    it('gives nobody what is quarantined, under no address, and takes it no more, until it is released', async () => {
+      await using server = await openMedia(driver)
+      const bytes = await picture(200, 200)
+      const first = await upload(server, bytes, 'image/png')
+      const second = await upload(server, bytes, 'image/png', 'another name')
+      const other = await upload(server, 'harmless')
+      await thumbnail(server, first, 'width=96&height=96')
+      const link = (await publicMediaUrl(server.hs, first, 3_600_000))!.slice('https://matrix.test'.length)
+      const place = { serverName: 'test.example', mediaId: splitMxc(first).mediaId }
+      assert.equal(await quarantineMedia(server.hs, place), true)
+      for (const answer of [
+        await download(server, first),
+        await download(server, second),
+        await thumbnail(server, first, 'width=96&height=96'),
+        await thumbnail(server, second, 'width=320&height=240'),
+        await server.send(undefined, { method: 'GET', url: link }),
+      ]) {
+        assert.equal(answer.status, 404)
+        assert.equal(answer.json()['errcode'], 'M_NOT_FOUND')
+      }
+      assert.equal((await download(server, other)).status, 200)
+      const again = await server.send('bob', { method: 'POST', url: '/_matrix/media/v3/upload', body: bytes })
+      assert.equal(again.status, 403)
+      assert.equal(again.json()['errcode'], 'M_FORBIDDEN')
+      assert.equal(await releaseMedia(server.hs, place), true)
+      assert.equal(await releaseMedia(server.hs, place), false)
+      assert.ok(Buffer.from((await download(server, second)).bytes).equals(bytes))
+    })
+
+    it('keeps nothing of an upload that is quarantined, also when its media was deleted', async () => {
+      await using server = await openMedia(driver)
+      const mxc = await upload(server, 'evil')
+      assert.equal(await quarantineMediaOf(server.hs, '@alice:test.example'), 1)
+      await deleteMedia(server.hs, splitMxc(mxc).mediaId)
+      const { mxc: pending } = await createPending(server.hs, '@bob:test.example' as UserId)
+      const { serverName, mediaId } = splitMxc(pending)
+      for (const [method, url] of [
+        ['POST', '/_matrix/media/v3/upload'],
+        ['PUT', `/_matrix/media/v3/upload/${serverName}/${mediaId}`],
+      ] as const) {
+        const answer = await server.send('bob', { method, url, body: Buffer.from('evil') })
+        assert.deepEqual([answer.status, answer.json()['errcode']], [403, 'M_FORBIDDEN'])
+      }
+      for await (const blob of server.hs.blobs.list()) assert.fail(`${blob.hash} is left`)
+    })
+
+    it('takes no more than the quota of a person, whatever comes at once, and frees it with what goes', async () => {
+      await using server = await openMedia(driver)
+      Object.assign(server.hs.config.media, { max_size_per_user: 1_000 })
+      const send = (who: string, size: number, fill: number): Promise<DispatchResponse> =>
+        server.send(who, {
+          method: 'POST',
+          url: '/_matrix/media/v3/upload',
+          body: Buffer.alloc(size, fill),
+        })
+      const first = (await send('alice', 600, 1)).json()['content_uri'] as Mxc
+      const refused = await send('alice', 401, 2)
+      assert.deepEqual([refused.status, refused.json()['errcode']], [403, 'M_FORBIDDEN'])
+      assert.match(refused.json()['error'] as string, /1000 bytes in all/)
+      const answers = await Promise.all([3, 4, 5, 6].map((fill) => send('alice', 300, fill)))
+      assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 403, 403, 403])
+      assert.equal((await send('bob', 1_000, 7)).status, 200)
+      assert.equal((await send('bob', 1, 7)).status, 403)
+      await deleteMedia(server.hs, splitMxc(first).mediaId)
+      assert.equal((await send('alice', 700, 8)).status, 200)
+      const sizes: number[] = []
+      for await (const { size } of server.hs.blobs.list()) sizes.push(size)
+      assert.deepEqual(
+        sizes.toSorted((a, b) => a - b),
+        [300, 700, 1_000],
+      )
+    })
+
+    it('counts what a person uploads within a day', async () => {
+      let now = Date.UTC(2026, 5, 1)
+      const clock = { ...systemClock, now: () => now }
+      await using server = await openTestPeople(driver, {}, clock)
+      Object.assign(server.hs.config.media, { max_upload_size: 1_000, max_size_per_user_and_day: 100 })
+      const statusOf = async (size: number): Promise<number> => {
+        const body = Buffer.alloc(size, size)
+        return (await server.send('alice', { method: 'POST', url: '/_matrix/media/v3/upload', body })).status
+      }
+      assert.equal(await statusOf(60), 200)
+      now += 20 * 3_600_000
+      assert.equal(await statusOf(41), 403)
+      assert.equal(await statusOf(40), 200)
+      now += 5 * 3_600_000
+      assert.equal(await statusOf(61), 403)
+      assert.equal(await statusOf(59), 200)
     })
 
     it('says what the largest upload is', async () => {

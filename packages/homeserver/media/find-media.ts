@@ -1,6 +1,7 @@
 import { MatrixError, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import { findMediaRow, type MediaRow } from '@causeway/store/tables/media.ts'
+import { isQuarantined } from '@causeway/store/tables/quarantined-blobs.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { findRemoteMedia, type RemoteMediaDeps } from './remote/find-remote-media.ts'
 
@@ -22,7 +23,8 @@ const DEFAULT_TIMEOUT_MS = 20_000
 const MAX_TIMEOUT_MS = 60_000
 
 /**
- * Media of ours, or of another server; content that is still to come is waited for. Throws `M_NOT_FOUND`, and
+ * Media of ours, or of another server; content that is still to come is waited for. Throws `M_NOT_FOUND` (for what
+ * is quarantined as well), and
  * `M_NOT_YET_UPLOADED` (504) when the content does not come in time; see `findRemoteMedia` for more.
  */
 export async function findMedia(
@@ -32,8 +34,16 @@ export async function findMedia(
 ): Promise<FoundMedia> {
   const { serverName, mediaId, onlyOpen, mayFetch = false } = request
   const waitMs = Math.min(request.timeoutMs ?? DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS)
-  if (serverName === hs.serverName) return findOwnMedia(hs, { mediaId, onlyOpen, waitMs }, signal)
-  return findRemoteMedia(hs, { serverName, mediaId, onlyOpen, mayFetch, waitMs })
+  const found =
+    serverName === hs.serverName
+      ? await findOwnMedia(hs, { mediaId, onlyOpen, waitMs }, signal)
+      : await findRemoteMedia(hs, { serverName, mediaId, onlyOpen, mayFetch, waitMs })
+  if (await isQuarantined(hs.db, found.hash)) throw noSuchMedia(serverName, mediaId)
+  return found
+}
+
+function noSuchMedia(serverName: string, mediaId: string): MatrixError {
+  return notFound(`There is no media mxc://${serverName}/${mediaId} here`)
 }
 
 async function findOwnMedia(
@@ -45,7 +55,7 @@ async function findOwnMedia(
     const row = await findMediaRow(hs.db, mediaId)
     const isExpired = row?.hash === '' && row.expires_ts <= hs.clock.now()
     if (row === undefined || isExpired || (onlyOpen && row.is_open !== 1 && row.hash !== '')) {
-      throw notFound(`There is no media mxc://${hs.serverName}/${mediaId} here`)
+      throw noSuchMedia(hs.serverName, mediaId)
     }
     return row
   }

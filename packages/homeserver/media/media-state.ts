@@ -20,6 +20,8 @@ export interface UploadWaiters {
 export interface MediaState {
   /** By hash: a blob gains its first reference, and loses its last one with its bytes, one after another. */
   readonly blobQueue: KeyedQueue<string>
+  /** By uploader: uploads are counted against a quota one after another. */
+  readonly uploaders: KeyedQueue<string>
   readonly waiters: UploadWaiters
   /** By blob and variant: a thumbnail that many ask for at once is made once. */
   readonly thumbnails: SingleFlight<string, ThumbnailRow>
@@ -42,6 +44,7 @@ export function createMediaState(
 ): MediaState {
   return {
     blobQueue: createKeyedQueue(),
+    uploaders: createKeyedQueue(),
     waiters: createUploadWaiters(clock),
     thumbnails: createSingleFlight(),
     decoders: createSlots(MAX_DECODERS, MAX_WAITING_DECODERS),

@@ -16,7 +16,11 @@ import {
   findMediaRow,
   insertMedia,
 } from '@causeway/store/tables/media.ts'
+import { isQuarantined } from '@causeway/store/tables/quarantined-blobs.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { deleteUnusedBlob } from './delete-media.ts'
+import { QuarantinedContent } from './quarantine.ts'
+import { findAllowance, overQuota } from './quota.ts'
 
 /** The part of the server that uploads need. */
 export type UploadDeps = Pick<
@@ -57,12 +61,13 @@ export function cleanFilename(text: string | undefined): string {
 
 /**
  * Stores an upload under a new id. It is durable when this resolves.
- * Throws `M_TOO_LARGE`; `M_UNKNOWN` (400) when the sender broke off.
+ * Throws `M_TOO_LARGE`; `M_FORBIDDEN` over the quota and for content that is quarantined; `M_UNKNOWN` (400) when the
+ * sender broke off.
  */
 export async function storeUpload(hs: UploadDeps, uploader: UserId, upload: Upload): Promise<Mxc> {
   const mediaId = hs.random.token(24)
-  const blob = await storeBlob(hs, upload.source)
-  await referenceBlob(hs, blob, [
+  const blob = await storeBlob(hs, uploader, upload.source)
+  await keepUpload(hs, uploader, blob, [
     insertMedia({
       media_id: mediaId,
       uploader,
@@ -121,8 +126,9 @@ export async function fillPending(
   if (row === undefined || isExpired) throw notFound('This id was not made by this server, or too long ago')
   if (row.uploader !== uploader) throw forbidden('Only who made this id may upload to it')
   if (row.hash !== '') throw hasContent()
-  const blob = await storeBlob(hs, upload.source)
-  const filled = await referenceBlob(hs, blob, [fillMedia(mediaId, contentOf(blob, upload))])
+  const blob = await storeBlob(hs, uploader, upload.source)
+  const content = { ...contentOf(blob, upload), created_ts: hs.clock.now() }
+  const filled = await keepUpload(hs, uploader, blob, [fillMedia(mediaId, content)])
   if (!filled) throw hasContent()
   hs.media.waiters.wake(mediaId)
 }
@@ -139,24 +145,53 @@ function contentOf({ hash, size }: BlobInfo, { contentType, filename }: Upload) 
   return { hash, size, content_type: contentType, filename }
 }
 
-async function storeBlob({ blobs, config }: UploadDeps, source: BlobSource): Promise<BlobInfo> {
-  const maxBytes = config.media.max_upload_size
+async function storeBlob(hs: UploadDeps, uploader: UserId, source: BlobSource): Promise<BlobInfo> {
+  const { max_upload_size: largest } = hs.config.media
+  const allowance = await findAllowance(hs, uploader)
+  if (allowance === 0) throw overQuota(hs)
   try {
-    return await blobs.put(source, { maxBytes })
+    return await hs.blobs.put(source, { maxBytes: Math.min(largest, allowance) })
   } catch (error) {
-    if (error instanceof BlobTooLarge) throw tooLarge(`Uploads may have at most ${maxBytes} bytes`)
+    if (error instanceof BlobTooLarge)
+      throw allowance < largest ? overQuota(hs) : tooLarge(`Uploads may have at most ${largest} bytes`)
     if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error
     throw new MatrixError('M_UNKNOWN', 'The upload broke off', { status: 400, cause: error })
   }
 }
 
-/** Writes a row that refers to a blob, unless the blob was deleted between its arrival and now. */
+/** Writes the row of an upload. Uploads that came at the same time are counted one after another. */
+async function keepUpload(
+  hs: UploadDeps,
+  uploader: UserId,
+  blob: BlobInfo,
+  steps: readonly Step[],
+): Promise<boolean> {
+  let kept = false
+  try {
+    kept = await hs.media.uploaders.serial(uploader, async () => {
+      if (blob.size > (await findAllowance(hs, uploader))) throw overQuota(hs)
+      return referenceBlob(hs, blob, steps)
+    })
+    return kept
+  } catch (error) {
+    if (!(error instanceof QuarantinedContent)) throw error
+    throw forbidden('This content may not be kept on this server')
+  } finally {
+    if (!kept) await hs.media.blobQueue.serial(blob.hash, () => deleteUnusedBlob(hs, blob.hash))
+  }
+}
+
+/**
+ * Writes a row that refers to a blob, unless the blob was deleted between its arrival and now.
+ * @throws QuarantinedContent
+ */
 export async function referenceBlob(
-  hs: Pick<UploadDeps, 'blobs' | 'log' | 'media'>,
+  hs: Pick<UploadDeps, 'blobs' | 'db' | 'log' | 'media'>,
   { hash }: BlobInfo,
   steps: readonly Step[],
 ): Promise<boolean> {
   return hs.media.blobQueue.serial(hash, async () => {
+    if (await isQuarantined(hs.db, hash)) throw new QuarantinedContent('The content is quarantined')
     if ((await hs.blobs.stat(hash)) === undefined) {
       throw new MatrixError('M_UNKNOWN', 'The same content was deleted at this moment; upload it again')
     }

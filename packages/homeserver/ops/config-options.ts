@@ -1,4 +1,4 @@
-import { Type, type TSchemaOptions, type TString, type TUnsafe } from 'typebox'
+import { Type, type TOptional, type TSchemaOptions, type TString, type TUnsafe } from 'typebox'
 
 /**
  * Annotations of option schemas that the loader (`cli/config`) acts on. A package that cannot import this file
@@ -25,6 +25,11 @@ export function secret(description: string): TString {
 /** A number of bytes, written as 50M, 64 KiB or plain digits. */
 export function bytes(standard: string, description: string): TUnsafe<number> {
   return Type.Unsafe<number>(Type.Integer({ default: standard, description, minimum: 0, 'x-unit': 'bytes' }))
+}
+
+/** The same where nothing is limited by default. */
+export function optionalBytes(description: string): TOptional<TUnsafe<number>> {
+  return Type.Optional(Type.Unsafe<number>(Type.Integer({ description, minimum: 1, 'x-unit': 'bytes' })))
 }
 
 /** A duration in milliseconds, written as 30s, 5m, 2h or 7d. */

@@ -22,6 +22,7 @@ export const mediaTables: ErasureList = {
   media_thumbnails: {
     columns: { source_hash: 'none', variant: 'none', hash: 'none', size: 'none', content_type: 'none' },
   },
+  quarantined_blobs: { columns: { hash: 'none', since_ts: 'none' } },
   url_previews: {
     columns: { url: 'content', language: 'none', expires_ts: 'none', body: 'content', media_id: 'none' },
     erase: each(

@@ -182,6 +182,15 @@ export async function countPendingMedia(db: Database, uploader: string, now: num
   return rows[0]?.n ?? 0
 }
 
+/** Bytes that somebody has uploaded from a time on, and that are still here. */
+export async function sumUploads(db: Database, uploader: string, sinceTs: number): Promise<number> {
+  const rows = await db.query<{ total: number }>(
+    'SELECT CAST(COALESCE(sum(size), 0) AS BIGINT) AS total FROM media WHERE uploader = ? AND created_ts >= ?',
+    [uploader, sinceTs],
+  )
+  return rows[0]?.total ?? 0
+}
+
 export function insertMedia(row: MediaRow): Step {
   return { into: MEDIA, values: MEDIA.columns.map(({ name }) => row[name]!) }
 }
@@ -197,12 +206,12 @@ export function deleteExpiredMedia(uploader: string, now: number): Step {
 /** Gives an empty id its content; refused (`precondition`) when it has some by now. */
 export function fillMedia(
   mediaId: string,
-  content: Pick<MediaRow, 'hash' | 'size' | 'content_type' | 'filename'>,
+  content: Pick<MediaRow, 'hash' | 'size' | 'content_type' | 'filename' | 'created_ts'>,
 ): Step {
   return {
-    sql: `UPDATE media SET hash = ?, size = ?, content_type = ?, filename = ?, expires_ts = 0
+    sql: `UPDATE media SET hash = ?, size = ?, content_type = ?, filename = ?, created_ts = ?, expires_ts = 0
           WHERE media_id = ? AND hash = ''`,
-    params: [content.hash, content.size, content.content_type, content.filename, mediaId],
+    params: [content.hash, content.size, content.content_type, content.filename, content.created_ts, mediaId],
     expectRows: 1,
   }
 }

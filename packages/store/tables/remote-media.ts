@@ -59,6 +59,12 @@ export function deleteRemoteMediaRow(serverName: string, mediaId: string): Step 
   }
 }
 
+/** Bytes of all that is kept of other servers. */
+export async function sumRemoteMedia(db: Database): Promise<number> {
+  const sql = 'SELECT CAST(COALESCE(sum(size), 0) AS BIGINT) AS total FROM remote_media'
+  return (await db.query<{ total: number }>(sql, []))[0]?.total ?? 0
+}
+
 /** What was last asked for before a time, the longest unused first. */
 export function listUnusedRemoteMedia(
   db: Database,

@@ -1,21 +1,12 @@
 import { Type } from 'typebox'
 import { invalidParam, notFound } from '@causeway/matrix/errors/matrix-error.ts'
-import { isMediaId, parseMxc, splitMxc } from '@causeway/matrix/ids/mxc.ts'
 import type { Homeserver } from '../../homeserver.ts'
 import { deleteMedia, deleteMediaOf } from '../../media/delete-media.ts'
+import type { MediaPlace } from '../../media/quarantine.ts'
 import { deleteRemoteMedia } from '../../media/remote/forget-remote-media.ts'
 import { defineAdminCommand } from '../command.ts'
 import { readLocalUser } from '../local-user.ts'
-
-/** Reads `mxc://server/id`, or the id alone for what was uploaded here. */
-function readMedia({ serverName }: Pick<Homeserver, 'serverName'>, text: string): MediaPlace {
-  const mxc = parseMxc(text)
-  if (mxc !== undefined) return splitMxc(mxc)
-  if (isMediaId(text)) return { serverName, mediaId: text }
-  throw invalidParam(`"${text}" is no media id and no mxc:// address`)
-}
-
-type MediaPlace = ReturnType<typeof splitMxc>
+import { mediaArgument, readMedia, uploaderOption } from '../media-place.ts'
 
 /** Of another server's media what is kept here goes; it is fetched anew when somebody asks for it. */
 function remove(hs: Homeserver, { serverName, mediaId }: MediaPlace): Promise<boolean> {
@@ -26,8 +17,8 @@ export const command = defineAdminCommand({
   usage: '[media…]',
   summary: 'Delete media, or with --of everything that somebody uploaded',
   input: Type.Object({
-    media: Type.Optional(Type.Array(Type.String(), { description: 'mxc:// addresses, or their last part' })),
-    of: Type.Optional(Type.String({ description: 'An account here: all of its uploads' })),
+    media: mediaArgument,
+    of: uploaderOption,
   }),
   run: async (hs, { media = [], of: uploader }) => {
     if ((media.length === 0) === (uploader === undefined))

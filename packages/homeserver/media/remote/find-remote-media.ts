@@ -11,6 +11,8 @@ import { FederationError } from '../../federation/federation-client.ts'
 import { toClientError } from '../../federation/to-client-error.ts'
 import type { Homeserver } from '../../homeserver.ts'
 import { SlotsFull } from '@causeway/store/cache/slots.ts'
+import { deleteUnusedBlob } from '../delete-media.ts'
+import { QuarantinedContent } from '../quarantine.ts'
 import { referenceBlob } from '../upload.ts'
 import { openRemoteMedia, type RemoteContent } from './fetch-media.ts'
 import { MultipartBroken } from './multipart-reader.ts'
@@ -33,7 +35,7 @@ export interface RemoteMediaRequest {
 
 /** A failure is believed for so long, and is not asked about again. */
 const FAILURE_MS = 20_000
-const DAY_MS = 24 * 60 * 60_000
+const HOUR_MS = 60 * 60_000
 const RETRY_MS = 5_000
 const BAD_GATEWAY = 502
 
@@ -64,7 +66,7 @@ export async function findRemoteMedia(
   })
 }
 
-/** A row whose bytes are there; noted as used once a day. */
+/** A row whose bytes are there; noted as used once an hour. */
 async function findHeld(
   hs: RemoteMediaDeps,
   serverName: string,
@@ -73,7 +75,7 @@ async function findHeld(
   const row = await findRemoteMediaRow(hs.db, serverName, mediaId)
   if (row === undefined || (await hs.blobs.stat(row.hash)) === undefined) return undefined
   const now = hs.clock.now()
-  if (now - row.used_ts > DAY_MS) {
+  if (now - row.used_ts > HOUR_MS) {
     await hs.db.commit({ entries: [], steps: [touchRemoteMedia(serverName, mediaId, now)] })
   }
   return row
@@ -97,8 +99,13 @@ async function fetchAndKeep(
     used_ts: now,
     is_open: hs.config.media.unauthenticated_downloads ? 1 : 0,
   }
-  await referenceBlob(hs, blob, [setRemoteMedia(row)])
-  return row
+  try {
+    await referenceBlob(hs, blob, [setRemoteMedia(row)])
+    return row
+  } catch (error) {
+    await hs.media.blobQueue.serial(blob.hash, () => deleteUnusedBlob(hs, blob.hash))
+    throw error
+  }
 }
 
 async function store(
@@ -122,6 +129,7 @@ function remember(hs: RemoteMediaDeps, key: string, error: unknown): unknown {
 }
 
 function errorFor(error: unknown): MatrixError | undefined {
+  if (error instanceof QuarantinedContent) return notFound('This media is not given out by this server')
   if (error instanceof BlobTooLarge) return tooLargeElsewhere()
   if (error instanceof MultipartBroken || isConnectionError(error)) {
     return new MatrixError('M_UNKNOWN', 'The server of this media did not send the whole of it', {

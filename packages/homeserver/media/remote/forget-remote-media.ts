@@ -2,6 +2,7 @@ import {
   deleteRemoteMediaRow,
   listUnusedRemoteMedia,
   findRemoteMediaRow,
+  sumRemoteMedia,
 } from '@causeway/store/tables/remote-media.ts'
 import type { Homeserver } from '../../homeserver.ts'
 import type { Chore } from '../../ops/housekeeping.ts'
@@ -37,6 +38,29 @@ export function forgetUnusedMedia(hs: Deps & Pick<Homeserver, 'clock' | 'config'
         const rows = await listUnusedRemoteMedia(hs.db, hs.clock.now() - keptMs, PORTION)
         for (const row of rows) await deleteRemoteMedia(hs, row.server_name, row.media_id)
         if (rows.length < PORTION) return
+        await hs.clock.sleep(50)
+      }
+    },
+  }
+}
+
+/** Deletes media of other servers, what was asked for longest ago first, until the rest is as small as it should be. */
+export function limitRemoteMedia(hs: Deps & Pick<Homeserver, 'clock' | 'config'>): Chore {
+  return {
+    name: 'limit what is kept of media of other servers',
+    everyMs: HOUR_MS,
+    run: async () => {
+      const { remote_max_size: max } = hs.config.media
+      if (max === undefined) return
+      let over = (await sumRemoteMedia(hs.db)) - max
+      while (over > 0) {
+        const rows = await listUnusedRemoteMedia(hs.db, Number.MAX_SAFE_INTEGER, PORTION)
+        if (rows.length === 0) return
+        for (const row of rows) {
+          if (over <= 0) return
+          await deleteRemoteMedia(hs, row.server_name, row.media_id)
+          over -= row.size
+        }
         await hs.clock.sleep(50)
       }
     },

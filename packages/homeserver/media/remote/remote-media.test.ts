@@ -12,7 +12,10 @@ import {
 import type { DispatchResponse } from '../../http/dispatch.ts'
 import { holdAnswers } from '../../test-held-database.ts'
 import type { Slots } from '@causeway/store/cache/slots.ts'
+import { findRemoteMediaRow } from '@causeway/store/tables/remote-media.ts'
+import { quarantineMedia } from '../quarantine.ts'
 import { findThumbnail } from '../thumbnails.ts'
+import { deleteRemoteMedia, limitRemoteMedia } from './forget-remote-media.ts'
 import { findRemoteMedia } from './find-remote-media.ts'
 import { findServerDrivers, type ServerDriver, type TestServer } from '../../test-server.ts'
 
@@ -100,6 +103,50 @@ for (const driver of await findServerDrivers()) {
       const url = `/_matrix/client/v1/media/thumbnail/${FAR}/${mediaId}?width=32&height=32&method=crop`
       assert.equal((await scene.get(url)).headers['content-type'], 'image/png')
       assert.deepEqual(scene.peers.takePaths(FAR), [`${DOWNLOAD}${mediaId}`])
+    })
+
+    it('is given to nobody once it is quarantined, whoever sends the same again', async () => {
+      await using scene = await open(driver)
+      const { hs } = scene.here
+      const mediaId = await scene.upload(PNG, 'image/png', '')
+      assert.equal((await scene.get(path(mediaId))).status, 200)
+      assert.equal(await quarantineMedia(hs, { serverName: FAR, mediaId }), true)
+      assert.equal(await quarantineMedia(hs, { serverName: FAR, mediaId: 'unknown' }), false)
+      assert.equal((await scene.get(path(mediaId))).status, 404)
+      assert.equal(await deleteRemoteMedia(hs, FAR, mediaId), true)
+      const again = await scene.upload(PNG, 'image/png', 'another name')
+      for (const id of [mediaId, again, again]) {
+        const answer = await scene.get(path(id))
+        assert.deepEqual([answer.status, answer.json()['errcode']], [404, 'M_NOT_FOUND'])
+      }
+      for await (const blob of hs.blobs.list()) assert.fail(`${blob.hash} is left`)
+    })
+
+    it('goes, what was asked for longest ago first, until the rest is small enough', async () => {
+      await using scene = await open(driver)
+      const { hs } = scene.here
+      let now = hs.clock.now()
+      Object.assign(hs, { clock: { ...hs.clock, now: () => now } })
+      const ids: string[] = []
+      for (let i = 0; i < 5; i++) {
+        ids.push(await scene.upload(Buffer.alloc(100, i), 'text/plain', ''))
+        await scene.get(path(ids[i]!))
+        now += 7_200_000
+      }
+      // The oldest is asked for once more.
+      await scene.get(path(ids[0]!))
+      const left = async (): Promise<number[]> => {
+        const held = await Promise.all(ids.map((id) => findRemoteMediaRow(hs.db, FAR, id)))
+        return held.flatMap((row, at) => (row === undefined ? [] : [at]))
+      }
+      await limitRemoteMedia(hs).run()
+      assert.deepEqual(await left(), [0, 1, 2, 3, 4])
+      Object.assign(hs.config.media, { remote_max_size: 250 })
+      await limitRemoteMedia(hs).run()
+      assert.deepEqual(await left(), [0, 4])
+      let blobs = 0
+      for await (const { size } of hs.blobs.list()) blobs += size
+      assert.equal(blobs, 200)
     })
 
     it('is not fetched again, nor its thumbnail made, by who looked before another had', async () => {
