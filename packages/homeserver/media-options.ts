@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { bytes, dataPath, optionalBytes, secret } from './ops/config-options.ts'
+import { bytes, dataPath, duration, optionalBytes, secret } from './ops/config-options.ts'
 
 const s3 = Type.Object(
   {
@@ -62,6 +62,10 @@ export const mediaOptions = Type.Object(
       maximum: 36_500,
       description: 'How many days a file of another server is kept after somebody last asked for it.',
     }),
+    redacted_kept: duration(
+      '7d',
+      'How long an upload is kept after the last message that showed it was removed. Nothing goes that another message, a profile or the picture of a room shows.',
+    ),
     remote_max_size: optionalBytes(
       'What all files of other servers together may take, such as 20G: those that were asked for longest ago go first, within an hour. Not limited by default.',
     ),

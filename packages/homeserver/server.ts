@@ -20,6 +20,8 @@ import {
 } from './ops/housekeeping.ts'
 import { forgetUnsentMessages } from './federation/outbound/forget-messages.ts'
 import { forgetDelayedEvents } from './delayed/forget.ts'
+import { indexOldMedia } from './jobs/index-media.ts'
+import { forgetUnreferencedMedia } from './media/forget-unreferenced.ts'
 import { forgetUnusedMedia, limitRemoteMedia } from './media/remote/forget-remote-media.ts'
 import { forgetPreviews } from './previews/forget-previews.ts'
 import { openHomeserver, type HomeserverDeps } from './open-homeserver.ts'
@@ -71,6 +73,7 @@ export async function startHomeserver(
       forgetUnsentMessages(hs),
       forgetUnusedMedia(hs),
       limitRemoteMedia(hs),
+      forgetUnreferencedMedia(hs),
       forgetPreviews(hs),
       forgetDelayedEvents(hs),
     ],
@@ -78,6 +81,7 @@ export async function startHomeserver(
   )
   const certificates = watchCertificates(config, listeners, deps)
   hs.jobs.wake()
+  await indexOldMedia(hs)
   await hs.receiving.inbox.start()
   await hs.receiving.policyRetries.start()
   hs.joining.completion.start()

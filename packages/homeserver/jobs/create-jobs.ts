@@ -1,6 +1,7 @@
 import type { Homeserver } from '../homeserver.ts'
 import { collectStateKind } from './collect-state.ts'
 import { eraseUserKind } from './erase-user.ts'
+import { indexMediaKind } from './index-media.ts'
 import { purgeRoomKind } from './purge-room.ts'
 import { redactRoomsKind } from './redact-rooms.ts'
 import { redactUserKind } from './redact-user.ts'
@@ -20,5 +21,6 @@ export function createHomeserverJobs(
     redactRoomsKind(rooms),
     collectStateKind(rooms),
     shutDownRoomKind(whole),
+    indexMediaKind(rooms),
   ])
 }

@@ -76,7 +76,9 @@ async function eraseEvents(
     for (;;) {
       const { rows, last } = await findEventsOfSender(db, roomNid, userId, progress().eventNid, STRETCH)
       if (last === undefined) break
-      const redacted = rows.filter((row) => isTheirs(room, row, userId)).map((row) => redactRow(room, row))
+      const redacted = rows
+        .filter((row) => isTheirs(room, row, userId))
+        .map((row) => redactRow(room, row, engine.clock.now()))
       const steps = redacted.flatMap((one) => one.steps)
       try {
         await save({ eventNid: last, events: progress().events + redacted.length }, steps)

@@ -90,7 +90,7 @@ async function mayRedact(
 }
 
 async function redactHeld(engine: RoomEngine, write: RoomWrite, row: EventRow): Promise<void> {
-  const { roomEvent, stored, steps } = redactRow(write.head, row)
+  const { roomEvent, stored, steps } = redactRow(write.head, row, engine.clock.now())
   write.steps.push(...steps)
   write.redacted.push({ roomEvent, stored })
   await replaceInState(engine, write, { roomEvent, stored })

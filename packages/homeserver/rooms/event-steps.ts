@@ -3,6 +3,7 @@ import { EVENTS, REDACTIONS, RELATIONS, STATE_EVENTS } from '@causeway/store/tab
 import { unreadSteps } from '../unread/event-steps.ts'
 import { formatAuthNids } from './auth-nids.ts'
 import type { RoomEngine } from './engine.ts'
+import { mediaReferenceSteps } from './media-references.ts'
 import { memberEventSteps } from './member-steps.ts'
 import { isShown } from './read-events.ts'
 import { redactedBy } from './redaction.ts'
@@ -16,6 +17,8 @@ export function eventSteps(engine: RoomEngine, write: RoomWrite, event: NewEvent
   const { stored } = event
   const steps: Step[] =
     event.outlier === undefined ? eventRows(event, nid) : renumberSteps(event.outlier, event, nid)
+  // Whatever is held may be shown some day: its media is not without references.
+  steps.push(...mediaReferenceSteps(engine.serverName, stored.content, nid))
   // What is only held, or was refused, says nothing to anybody.
   if (!isShown(stored)) return steps
   const relation = relationRow(event, nid)

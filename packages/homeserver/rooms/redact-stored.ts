@@ -7,6 +7,7 @@ import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
 import type { Step } from '@causeway/store/db/database.ts'
 import { redactSteps } from '@causeway/store/erasure/statements.ts'
 import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
+import { noteUnreferenced } from '@causeway/store/tables/media-references.ts'
 import type { EventRow } from '@causeway/store/tables/events.ts'
 import { sha256 } from '../crypto/sha256.ts'
 import type { RoomEngine } from './engine.ts'
@@ -20,9 +21,14 @@ export interface RedactedEvent {
 
 /**
  * The redacted form of an event we hold (its id and signatures still verify), and what has to be written for it:
- * the row, and what every table makes of it that derives something from events.
+ * the row, and what every table makes of it that derives something from events; media that may now be without
+ * references is noted as such since `now`.
  */
-export function redactRow(room: RoomInfo, row: EventRow): RedactedEvent & { readonly steps: Step[] } {
+export function redactRow(
+  room: RoomInfo,
+  row: EventRow,
+  now: number,
+): RedactedEvent & { readonly steps: Step[] } {
   const pdu = redactPdu(room.rules, pduOfRow(row))
   const flags = (row.flags | EventFlag.redacted) & ~EventFlag.notifies
   const json = new TextEncoder().encode(canonicalJson(pdu, room.rules.strictCanonicalJson))
@@ -30,6 +36,7 @@ export function redactRow(room: RoomInfo, row: EventRow): RedactedEvent & { read
   const stored = toStoredEvent(room, roomEvent, { ...placeOfRow(row), flags })
   const steps = [
     { sql: 'UPDATE events SET json = ?, flags = ? WHERE nid = ?', params: [json, flags, row.nid] },
+    noteUnreferenced(row.nid, pdu.sender, now),
     ...redactSteps({ roomNid: row.room_nid, nid: row.nid }),
   ]
   return { roomEvent, stored, steps }

@@ -2,6 +2,7 @@ import type { Step, WriteValue } from '@causeway/store/db/database.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import type { NewEvent } from './room-write.ts'
 import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
+import { deleteMediaReferences } from '@causeway/store/tables/media-references.ts'
 import { renumberServer } from '@causeway/store/tables/room-servers.ts'
 import { formatAuthNids } from './auth-nids.ts'
 
@@ -21,6 +22,7 @@ export function renumberSteps(held: StoredEvent, event: NewEvent, nid: WriteValu
       params: [nid, ...place, json, held.nid],
       expectRows: 1,
     },
+    deleteMediaReferences(held.nid),
     { sql: 'DELETE FROM event_rejections WHERE event_nid = ?', params: [held.nid] },
   ]
   if (stored.stateNid === 0) return steps

@@ -1,4 +1,4 @@
-import { each, keep, rewrite, type ErasureList } from './rules.ts'
+import { DELETE, each, keep, rewrite, withEvents, type ErasureList } from './rules.ts'
 
 /** Uploads. What only a purged room showed is left to the collector of media. */
 export const mediaTables: ErasureList = {
@@ -22,6 +22,12 @@ export const mediaTables: ErasureList = {
   media_thumbnails: {
     columns: { source_hash: 'none', variant: 'none', hash: 'none', size: 'none', content_type: 'none' },
   },
+  media_references: {
+    columns: { media_id: 'none', event_nid: 'event_nid' },
+    purge: withEvents('event_nid'),
+    redact: { event_nid: DELETE },
+  },
+  media_unreferenced: { columns: { media_id: 'none', since_ts: 'none' } },
   quarantined_blobs: { columns: { hash: 'none', since_ts: 'none' } },
   url_previews: {
     columns: { url: 'content', language: 'none', expires_ts: 'none', body: 'content', media_id: 'none' },

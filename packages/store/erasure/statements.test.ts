@@ -79,6 +79,7 @@ for (const driver of await findTestDrivers()) {
       assert.deepEqual(await findLeftovers(db, gone, ['event_nid'], goes), {
         'relations.event_nid': 4,
         'mentions.event_nid': 4,
+        'media_references.event_nid': 4,
         'search_documents.event_nid': 4,
         'delayed_events.event_nid': 4,
       })

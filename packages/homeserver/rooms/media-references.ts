@@ -1,0 +1,33 @@
+import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
+import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { Step, WriteValue } from '@causeway/store/db/database.ts'
+import { insertMediaReference } from '@causeway/store/tables/media-references.ts'
+
+const MEDIA_ID = /^[A-Za-z0-9_-]+/
+
+/**
+ * Ids of our media that an event's content names, anywhere in it: avatars, files and their thumbnails, pictures in
+ * formatted text. What is encrypted names nothing that can be seen.
+ */
+export function findOwnMediaIds(serverName: ServerName, content: JsonObject): Set<string> {
+  const prefix = `mxc://${serverName}/`
+  const ids = new Set<string>()
+  const left: (JsonValue | undefined)[] = [content]
+  while (left.length > 0) {
+    const value = left.pop()
+    if (typeof value === 'string') {
+      for (let at = value.indexOf(prefix); at >= 0; at = value.indexOf(prefix, at + 1)) {
+        const id = MEDIA_ID.exec(value.slice(at + prefix.length, at + prefix.length + 256))?.[0]
+        if (id !== undefined) ids.add(id)
+      }
+    } else if (Array.isArray(value)) for (const item of value) left.push(item)
+    else if (value !== null && typeof value === 'object')
+      for (const item of Object.values(value)) left.push(item)
+  }
+  return ids
+}
+
+/** What is written with an event of the media it refers to. @param nid its number, known only at commit */
+export function mediaReferenceSteps(serverName: ServerName, content: JsonObject, nid: WriteValue): Step[] {
+  return [...findOwnMediaIds(serverName, content)].map((id) => insertMediaReference(id, nid))
+}
