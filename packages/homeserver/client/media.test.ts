@@ -68,6 +68,14 @@ function picture(width: number, height: number, alpha = 1): Promise<Buffer> {
     .toBuffer()
 }
 
+/** A moving picture of 4 × 4 pixels. */
+function longAnimation(frames: number): Promise<Buffer> {
+  const pixels = Buffer.alloc(frames * 4 * 4 * 3)
+  for (let at = 0; at < pixels.length; at++) pixels[at] = Math.floor(at / 48) % 2 === 0 ? 0 : 255
+  const raw = { width: 4, height: 4 * frames, channels: 3 as const, pageHeight: 4 }
+  return sharp(pixels, { raw }).gif({ effort: 1, keepDuplicateFrames: true }).toBuffer()
+}
+
 /** Two frames of one color each. */
 function animation(): Promise<Buffer> {
   const frames = Buffer.concat([Buffer.alloc(400 * 300 * 4, 255), Buffer.alloc(400 * 300 * 4, 90)])
@@ -227,6 +235,21 @@ for (const driver of await findServerDrivers()) {
         const still = await thumbnail(server, mxc, query)
         assert.ok(((await sharp(still.bytes).metadata()).pages ?? 1) === 1)
         assert.notEqual(still.headers['content-type'], 'image/gif')
+      }
+    })
+
+    it('moves no thumbnail of an animation with a thousand frames and more', async () => {
+      await using server = await openMedia(driver)
+      for (const [frames, moving] of [
+        [1_000, true],
+        [1_001, false],
+      ] as const) {
+        const bytes = await longAnimation(frames)
+        assert.equal((await sharp(bytes).metadata()).pages, frames)
+        const mxc = await upload(server, bytes, 'image/gif')
+        const made = await thumbnail(server, mxc, 'width=96&height=96&animated=true')
+        assert.equal(made.status, 200)
+        assert.equal(((await sharp(made.bytes).metadata()).pages ?? 1) > 1, moving)
       }
     })
 

@@ -18,6 +18,8 @@ type SharpModule = typeof sharpModule
 
 /** Seconds of decoding after which an image is given up. */
 const TIMEOUT_S = 30
+/** Animations with more frames become still pictures: each is decoded and encoded, however small it is. */
+const MAX_FRAMES = 1_000
 /** Loaders of the formats that people send as pictures; everything else (SVG, PDF, TIFF, …) is not touched. */
 const LOADERS = [
   'VipsForeignLoadJpeg',
@@ -110,7 +112,8 @@ export async function renderThumbnail(
     if (width * height > maxPixels)
       throw tooLarge(`Pictures of more than ${maxPixels} pixels get no thumbnail`)
     const canMove = format === 'gif' || format === 'webp'
-    const moves = spec.animated && canMove && pages > 1 && width * height * pages <= maxPixels
+    const isShort = pages <= MAX_FRAMES && width * height * pages <= maxPixels
+    const moves = spec.animated && canMove && pages > 1 && isShort
     const image = resize(sharp(bytes, { ...options, animated: moves }), spec).timeout({ seconds: TIMEOUT_S })
     if (moves) return { bytes: await image.webp({ effort: 2 }).toBuffer(), contentType: 'image/webp' }
     // Drawings stay sharp, and what was made as PNG mostly is one.
