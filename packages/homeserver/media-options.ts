@@ -39,6 +39,12 @@ export const mediaOptions = Type.Object(
       default: 'disk',
       description: 'Where files are kept: in the folder of media.path, or in the bucket of media.s3.',
     }),
+    move_from: Type.Optional(
+      Type.Enum(['disk', 's3'], {
+        description:
+          'Where files were kept before: what is not in media.store yet is read from there, until `causeway admin media move` has moved it.',
+      }),
+    ),
     path: dataPath(
       'media',
       'The folder for uploaded files. With s3, for those that are on their way to the bucket.',
@@ -85,7 +91,9 @@ export function findMediaConflicts(media: MediaConfig): { path: string[]; messag
   const conflicts: { path: string[]; message: string }[] = []
   const add = (option: readonly string[], message: string): void =>
     void conflicts.push({ path: ['media', ...option], message })
-  if (media.store === 's3' && media.s3 === undefined) add(['s3'], 'is needed where media.store is s3')
+  if ((media.store === 's3' || media.move_from === 's3') && media.s3 === undefined)
+    add(['s3'], 'is needed where media.store or media.move_from is s3')
+  if (media.move_from === media.store) add(['move_from'], 'must be another store than media.store')
   if ((media.s3?.access_key_id === undefined) !== (media.s3?.secret_access_key === undefined))
     add(['s3', 'access_key_id'], 'needs a secret_access_key, and that one it')
   return conflicts

@@ -130,6 +130,8 @@ it('options that do not go together are refused', () => {
     problemsOf('server_name: a.example\nmedia: {store: s3, s3: {bucket: b, access_key_id: k}}\n'),
     /needs a secret_access_key/,
   )
+  assert.match(problemsOf('server_name: a.example\nmedia: {move_from: disk}\n'), /another store/)
+  assert.match(problemsOf('server_name: a.example\nmedia: {move_from: s3}\n'), /media\.s3 is needed/)
 })
 
 it('a bucket for media is optional; its secret can stand in a file', () => {

@@ -24,7 +24,7 @@ export async function checkMedia(
   { media }: Pick<HomeserverConfig, 'media'>,
   random: Pick<Random, 'token'>,
 ): Promise<Finding[]> {
-  if (media.store !== 's3' || media.s3 === undefined) return []
+  if (media.s3 === undefined || (media.store !== 's3' && media.move_from !== 's3')) return []
   const where = `${media.s3.bucket} at ${media.s3.endpoint ?? `Amazon, ${media.s3.region}`}`
   using bucket = await openS3Bucket(s3OptionsOf(media.s3))
   try {

@@ -2,6 +2,7 @@ import type { Homeserver } from '../homeserver.ts'
 import { collectStateKind } from './collect-state.ts'
 import { eraseUserKind } from './erase-user.ts'
 import { indexMediaKind } from './index-media.ts'
+import { moveMediaKind } from './move-media.ts'
 import { purgeRoomKind } from './purge-room.ts'
 import { redactRoomsKind } from './redact-rooms.ts'
 import { redactUserKind } from './redact-user.ts'
@@ -22,5 +23,6 @@ export function createHomeserverJobs(
     collectStateKind(rooms),
     shutDownRoomKind(whole),
     indexMediaKind(rooms),
+    moveMediaKind(whole),
   ])
 }

@@ -45,8 +45,20 @@ export interface BlobStore extends AsyncDisposable {
   stat(hash: string): Promise<StoredBlob | undefined>
   /** Whether there was one. A blob being read is read to its end all the same. */
   delete(hash: string): Promise<boolean>
+  /** While blobs are moved here from another store. */
+  readonly moving?: OldBlobs
   /** All blobs, in no particular order. What is put or deleted meanwhile may be missing or not. */
   list(): AsyncIterable<StoredBlob>
+}
+
+/** `gone`: it was moved or deleted before. `damaged`: its bytes are not those of its name; it stays where it is. */
+export type MoveOutcome = 'moved' | 'gone' | 'damaged'
+
+/** The store that blobs are moved from. */
+export interface OldBlobs {
+  list(): AsyncIterable<StoredBlob>
+  /** Moves one; it can be read all the while. */
+  move(hash: string): Promise<MoveOutcome>
 }
 
 export class BlobTooLarge extends Error {
