@@ -40,7 +40,9 @@ async function startChild(folder: string, port: number): Promise<{ child: ChildP
 /** Starts an S3 server on a port that the system chose. */
 export async function startS3(): Promise<TestS3> {
   const folder = await mkdtemp(path.join(tmpdir(), 'causeway-s3-'))
-  let { child, port } = await startChild(folder, 0)
+  const started = await startChild(folder, 0)
+  const { port } = started
+  let { child } = started
   const reap = (): void => void child.kill('SIGKILL')
   process.on('exit', reap)
   const kill = async (): Promise<void> => {

@@ -378,7 +378,7 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual([refused.status, refused.json()['errcode']], [403, 'M_FORBIDDEN'])
       assert.match(refused.json()['error'] as string, /1000 bytes in all/)
       const answers = await Promise.all([3, 4, 5, 6].map((fill) => send('alice', 300, fill)))
-      assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 403, 403, 403])
+      assert.equal(answers.filter(({ status }) => status === 403).length, 3)
       assert.equal((await send('bob', 1_000, 7)).status, 200)
       assert.equal((await send('bob', 1, 7)).status, 403)
       await deleteMedia(server.hs, splitMxc(first).mediaId)

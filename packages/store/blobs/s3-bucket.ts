@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type * as S3 from '@aws-sdk/client-s3'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { BlobStoreFailed, type ByteRange } from './blob-store.ts'
 
@@ -42,7 +43,7 @@ export interface S3Bucket extends Disposable {
   list(): AsyncIterable<S3ObjectInfo>
 }
 
-type Sdk = typeof import('@aws-sdk/client-s3')
+type Sdk = typeof S3
 
 const CONNECT_MS = 10_000
 /** Until an answer begins; a part has been sent by then. */
