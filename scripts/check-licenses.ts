@@ -35,7 +35,7 @@ const EXCEPTIONS: readonly { readonly name: RegExp; readonly license: string; re
   {
     name: /^humanize-number$/,
     license: '',
-    reason: 'MIT by its source; its package.json predates the field (of s3rver, in tests only)',
+    reason: 'MIT by its readme; its package.json predates the field (of s3rver, in tests only)',
   },
 ]
 
