@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
 import { setRemoteMedia } from '@causeway/store/tables/remote-media.ts'
-import { findServerDrivers, type TestLogin } from '../test-server.ts'
+import { findServerDrivers, testConfig, type TestLogin } from '../test-server.ts'
 import { openAdminWorld, type AdminWorld } from './test-admin.ts'
 
 const segment = encodeURIComponent
@@ -126,8 +126,11 @@ for (const driver of await findServerDrivers()) {
     })
 
     it('lists other servers, with the rooms they are in, and has one that failed tried again', async () => {
-      const { hs } = world.server
-      const { room_id: roomId } = await world.client(alice, 'POST', '/createRoom', {})
+      // Nothing is sent: whether a server fails is said here.
+      const { federation } = testConfig('', {})
+      await using alone = await openAdminWorld(driver, { federation: { ...federation, enabled: false } })
+      const { hs } = alone.server
+      const { room_id: roomId } = await alone.client(alone.root, 'POST', '/createRoom', {})
       const room = (await hs.db.query('SELECT nid FROM rooms WHERE room_id = ?', [roomId as string]))[0]!
       const sql =
         'INSERT INTO room_servers (room_nid, server_name, joined, from_nid, until_nid) VALUES (?, ?, 1, 1, 0)'
@@ -136,13 +139,13 @@ for (const driver of await findServerDrivers()) {
       await hs.db.commit({ entries: [], steps })
       const path = '/v1/federation/destinations'
       const names = async (query: string): Promise<unknown[]> =>
-        ((await world.ask('GET', `${path}?${query}`))['destinations'] as JsonObject[]).map(
+        ((await alone.ask('GET', `${path}?${query}`))['destinations'] as JsonObject[]).map(
           ({ destination }) => destination,
         )
       assert.deepEqual(await names(''), servers)
       assert.deepEqual(await names('destination=TWO'), ['two.example'])
       assert.deepEqual(await names('dir=b&limit=1'), ['two.example'])
-      assert.equal((await world.ask('GET', `${path}?limit=1`))['next_token'], '1')
+      assert.equal((await alone.ask('GET', `${path}?limit=1`))['next_token'], '1')
       const well = {
         destination: 'one.example',
         retry_last_ts: 0,
@@ -150,14 +153,14 @@ for (const driver of await findServerDrivers()) {
         failure_ts: null,
         last_successful_stream_ordering: null,
       }
-      assert.deepEqual(await world.ask('GET', `${path}/one.example`), well)
-      const rooms = await world.ask('GET', `${path}/one.example/rooms`)
+      assert.deepEqual(await alone.ask('GET', `${path}/one.example`), well)
+      const rooms = await alone.ask('GET', `${path}/one.example/rooms`)
       assert.equal(rooms['total'], 1)
       const [inRoom] = rooms['rooms'] as JsonObject[]
       assert.equal(inRoom!['room_id'], roomId)
       assert.ok((inRoom!['stream_ordering'] as number) > 0)
       assert.equal(
-        await world.refusal('POST', `${path}/one.example/reset_connection`, {}),
+        await alone.refusal('POST', `${path}/one.example/reset_connection`, {}),
         '400 M_INVALID_PARAM',
       )
       await hs.federation.destinations.failed('three.example' as never, hs.clock.now(), 'no answer')
@@ -165,15 +168,15 @@ for (const driver of await findServerDrivers()) {
         assert.equal((await names(`order_by=${order}&dir=b`))[0], 'three.example', order)
       }
       assert.equal((await names('order_by=last_successful_stream_ordering')).length, 3)
-      const failing = await world.ask('GET', `${path}/three.example`)
+      const failing = await alone.ask('GET', `${path}/three.example`)
       assert.ok((failing['failure_ts'] as number) > 0 && (failing['retry_interval'] as number) > 0)
       assert.ok((failing['retry_last_ts'] as number) >= (failing['failure_ts'] as number))
-      await world.ask('POST', `${path}/three.example/reset_connection`, {})
+      await alone.ask('POST', `${path}/three.example/reset_connection`, {})
       assert.equal(await hs.federation.destinations.find('three.example' as never), undefined)
       for (const rest of ['', '/rooms']) {
-        assert.equal(await world.refusal('GET', `${path}/nowhere.example${rest}`), '404 M_NOT_FOUND')
+        assert.equal(await alone.refusal('GET', `${path}/nowhere.example${rest}`), '404 M_NOT_FOUND')
       }
-      assert.equal(await world.refusal('GET', `${path}/${segment('not a name')}`), '400 M_INVALID_PARAM')
+      assert.equal(await alone.refusal('GET', `${path}/${segment('not a name')}`), '400 M_INVALID_PARAM')
     })
 
     describe('media', () => {

@@ -187,7 +187,7 @@ describe('Synapse’s interface beside Synapse’s own', { skip }, () => {
   const synapse = found as Synapse
   let ours: Side
   let theirs: Side
-  let stop: () => Promise<void>
+  let stop: () => PromiseLike<void>
   before(async () => {
     const { registration } = testConfig('', {})
     const server = await sqlite!.start({
