@@ -10,8 +10,18 @@ import type { Homeserver } from '../homeserver.ts'
 import { CompanionRefused } from '../rooms/write-to-room.ts'
 import { sendDelayed, type SendingDeps } from './send-delayed.ts'
 
+/** What became of events whose time came, since the start; and how late the last was that was sent. */
+export interface DelayedFigures {
+  sent: number
+  refused: number
+  /** Of ours: it is tried again. */
+  fault: number
+  lateMs: number
+}
+
 /** Sends what was scheduled when its time has come: one timer, for the next of all. */
 export interface DelayedSending extends AsyncDisposable {
+  readonly figures: Readonly<DelayedFigures>
   /** Takes up what was scheduled before the server stopped; what is late is sent now, in order. */
   start(): Promise<void>
   /** Something is scheduled for this time. */
@@ -31,6 +41,7 @@ const PATIENCE_MS = 250
 const RETRY_MS = 5_000
 
 class Sending implements DelayedSending {
+  readonly figures: DelayedFigures = { sent: 0, refused: 0, fault: 0, lateMs: 0 }
   readonly #deps: Deps
   /** Read when something is sent: the record is not complete when this is made. */
   readonly #sendingDeps: () => SendingDeps
@@ -130,10 +141,13 @@ class Sending implements DelayedSending {
     const { signal } = this.#stop
     try {
       await sendDelayed(this.#sendingDeps(), row, { sendTs: row.send_ts, signal })
+      this.figures.sent++
+      this.figures.lateMs = Math.max(0, clock.now() - row.send_ts)
     } catch (error) {
       // Cancelled, restarted or sent by request meanwhile.
       if (error instanceof CompanionRefused || signal.aborted) return
       if (error instanceof MatrixError && (await this.#fail(row, error))) return
+      this.figures.fault++
       logger.error('a delayed event could not be sent; it is tried again', { user: row.user_id, error })
       await clock.sleep(RETRY_MS, signal).catch(() => undefined)
     }
@@ -146,6 +160,7 @@ class Sending implements DelayedSending {
     try {
       const step = finaliseDelayedEvent(row.delay_id, clock.now(), outcome, row.send_ts)
       await db.commit({ entries: [], steps: [step] })
+      this.figures.refused++
       return true
     } catch (fault) {
       logger.error('the end of a delayed event could not be written', { user: row.user_id, error: fault })

@@ -38,6 +38,7 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(await readTexts(stage), ['first'])
       await stage.pass(20 * MINUTE)
       assert.deepEqual(await readTexts(stage), ['first', 'second', 'third'])
+      assert.equal(stage.server.hs.delayed.figures.sent, 3)
       assert.deepEqual(await listScheduledOf(stage, alice), [])
       const notes = await readNotes(stage, alice)
       assert.ok((notes[0]!['origin_server_ts'] as number) >= since + 10 * MINUTE)

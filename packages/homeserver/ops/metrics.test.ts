@@ -46,6 +46,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   push.figures.outcome('sent')
   registerSources(registry, {
     push,
+    delayed: { figures: { sent: 6, refused: 1, fault: 0, lateMs: 1_500 } },
     userDirectory: { behind: () => 3, roomsToWalk: async () => 2 },
     times,
     budget,
@@ -96,6 +97,8 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_federation_failing_destinations 7$/m)
   assert.match(text, /^causeway_user_directory_behind 3$/m)
   assert.match(text, /^causeway_user_directory_rooms_waiting 2$/m)
+  assert.match(text, /^causeway_delayed_events_total\{outcome="sent"\} 6$/m)
+  assert.match(text, /^causeway_delayed_events_late_seconds 1\.5$/m)
   assert.match(text, /^causeway_policy_answers_total\{outcome="refused"\} 2$/m)
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m)
   assert.match(text, /^process_resident_memory_bytes /m)

@@ -55,6 +55,16 @@ export const METRICS = {
     kind: 'gauge',
     help: 'Rooms whose members the user directory has still to look at: many after an update, few at other times',
   },
+  delayedEvents: {
+    name: 'causeway_delayed_events_total',
+    kind: 'counter',
+    help: 'Delayed events whose time came, by outcome: sent, refused (their senders are told why), fault (ours; it is tried again)',
+  },
+  delayedLate: {
+    name: 'causeway_delayed_events_late_seconds',
+    kind: 'gauge',
+    help: 'How late the delayed event was that was sent last: much, after the server was down; else it has too much to do',
+  },
   dbBatches: {
     name: 'causeway_db_batches_total',
     kind: 'counter',

@@ -3,6 +3,7 @@ import type { CacheFigures } from '@causeway/store/cache/lru.ts'
 import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import type { CommitStats } from '@causeway/store/db/commit-queue.ts'
+import type { DelayedSending } from '../delayed/delayed-sending.ts'
 import type { Outbound } from '../federation/outbound/outbound.ts'
 import type { ServerState } from '../federation/outbound/sender.ts'
 import type { EduTally } from '../federation/edus/edu-tally.ts'
@@ -31,6 +32,7 @@ export interface MetricSources {
   readonly receiving: { readonly figures: ReceiveFigures; readonly inbox: Pick<Inbox, 'active'> }
   readonly outbound: Pick<Outbound, 'figures' | 'states'>
   readonly push: Pick<Push, 'figures' | 'turns'>
+  readonly delayed: Pick<DelayedSending, 'figures'>
   readonly clock: Pick<Clock, 'now'>
   readonly eduTally: EduTally
   readonly federation: FederationFigures
@@ -80,6 +82,7 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerCaches(registry, budget)
   registerOutbound(registry, sources)
   registerPush(registry, sources)
+  registerDelayed(registry, sources)
   registerRooms(registry, sources)
   registerDestinations(registry, sources)
   registerUserDirectory(registry, sources)
@@ -88,6 +91,16 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
 function registerUserDirectory(registry: Registry, { userDirectory }: MetricSources): void {
   registerMetric(registry, METRICS.directoryBehind, () => [{ value: userDirectory.behind() }])
   registerMetric(registry, METRICS.directoryRooms, async () => [{ value: await userDirectory.roomsToWalk() }])
+}
+
+function registerDelayed(registry: Registry, { delayed: { figures } }: MetricSources): void {
+  registerMetric(registry, METRICS.delayedEvents, () =>
+    (['sent', 'refused', 'fault'] as const).map((outcome) => ({
+      labels: { outcome },
+      value: figures[outcome],
+    })),
+  )
+  registerValue(registry, METRICS.delayedLate, () => figures.lateMs / 1000)
 }
 
 const PHASES: readonly ServerState['phase'][] = ['waiting', 'sending', 'asleep']
