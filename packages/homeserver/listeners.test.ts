@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { after, before, it } from 'node:test'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { makeAuthority } from '@causeway/testkit/certificates.ts'
-import type { HomeserverConfig } from './config.ts'
+import { homeserverConfigSchema, type HomeserverConfig } from './config.ts'
 import { silentLogger } from './ops/log.ts'
 import { startHomeserver, type RunningHomeserver } from './server.ts'
 import { testConfig } from './test-server.ts'
@@ -26,21 +26,8 @@ async function writeCertificate(name: string): Promise<void> {
   await writeFile(path.join(folder, 'tls.crt'), certificate)
 }
 
-const NAMES = [
-  'message',
-  'join',
-  'invite',
-  'create_room',
-  'login',
-  'registration',
-  'profile',
-  'media',
-  'preview',
-  'email',
-  'keys',
-]
 const limits = Object.fromEntries(
-  [...NAMES, 'read', 'report', 'admin', 'federation', 'server_keys'].map((name) => [
+  Object.keys(homeserverConfigSchema.properties.rate_limits.properties).map((name) => [
     name,
     { per_second: 0, burst: 1 },
   ]),

@@ -112,13 +112,16 @@ class Sending implements DelayedSending {
     this.#lookAgain = false
     this.#timer?.cancel()
     this.#armedFor = Infinity
+    let now = clock.now()
     while (!this.#stop.signal.aborted) {
       if (this.#underWay.size >= AT_ONCE) await Promise.race(this.#underWay.values())
-      const row = await findDue(db, clock.now(), [...this.#underWay.keys()])
+      now = clock.now()
+      const row = await findDue(db, now, [...this.#underWay.keys()])
       if (row === undefined) break
       await this.#begin(row)
     }
-    const next = await findNextSend(db, clock.now())
+    // By the time at which nothing else was due: what has become due since then is next.
+    const next = await findNextSend(db, now)
     if (next !== undefined) this.expect(next)
   }
 
