@@ -92,6 +92,8 @@ class LogDispatcher implements Dispatcher {
   readonly #cursor: Promise<Cursor>
   #handled = 0
   #lastSet: number
+  /** Servers that are woken when the log is written down up to a position. */
+  readonly #waking = new Map<Promise<void>, number>()
   /** Rooms of which something may be swept, and events since it was. */
   readonly #touched = new Set<number>()
   #sinceSweep = 0
@@ -113,6 +115,8 @@ class LogDispatcher implements Dispatcher {
 
   async reached(position: number): Promise<void> {
     await (await this.#cursor).reached(position)
+    // Whoever waits looks whether something is being sent: by then it has to be.
+    for (const [waking, through] of this.#waking) if (through <= position) await waking
   }
 
   roomSent(roomNid: number): void {
@@ -222,11 +226,14 @@ class LogDispatcher implements Dispatcher {
   /** Wakes the servers once the write is durable. When the process ends before, they are found at the next start. */
   #wakeLater(servers: ReadonlySet<ServerName>, through: number): void {
     if (servers.size === 0) return
-    this.reached(through)
+    const waking = this.#cursor
+      .then((cursor) => cursor.reached(through))
       .then(() => {
         for (const server of servers) this.#deps.wake(server)
       })
       .catch(() => undefined)
+      .finally(() => this.#waking.delete(waking))
+    this.#waking.set(waking, through)
   }
 }
 
