@@ -7,10 +7,10 @@ import { text } from 'node:stream/consumers'
 import { after, before, it } from 'node:test'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { makeAuthority } from '@causeway/testkit/certificates.ts'
-import { homeserverConfigSchema, type HomeserverConfig } from './config.ts'
+import type { HomeserverConfig } from './config.ts'
 import { silentLogger } from './ops/log.ts'
 import { startHomeserver, type RunningHomeserver } from './server.ts'
-import { testConfig } from './test-server.ts'
+import { testConfig, UNLIMITED } from './test-server.ts'
 
 const authority = makeAuthority()
 let folder = ''
@@ -26,15 +26,8 @@ async function writeCertificate(name: string): Promise<void> {
   await writeFile(path.join(folder, 'tls.crt'), certificate)
 }
 
-const limits = Object.fromEntries(
-  Object.keys(homeserverConfigSchema.properties.rate_limits.properties).map((name) => [
-    name,
-    { per_second: 0, burst: 1 },
-  ]),
-) as HomeserverConfig['rate_limits']
-
 function start(more: Partial<HomeserverConfig['federation']> = {}): Promise<RunningHomeserver> {
-  const base = testConfig(folder, { server_name: 'hs.test', rate_limits: limits })
+  const base = testConfig(folder, { server_name: 'hs.test', rate_limits: UNLIMITED })
   const tls = { tls_cert: path.join(folder, 'tls.crt'), tls_key: path.join(folder, 'tls.key') }
   const config: HomeserverConfig = {
     ...base,

@@ -121,7 +121,7 @@ export async function startSending(hs: Homeserver): Promise<void> {
   await hs.appservices.start()
   await hs.push.start()
   if (hs.config.federation.enabled) await hs.outbound.start(hs.federation.client, hs)
-  await hs.delayed.start()
+  hs.delayed.start()
 }
 
 async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: OpenDatabase): Promise<void> {

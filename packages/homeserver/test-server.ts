@@ -12,7 +12,7 @@ import { homeserverConfigSchema, rateLimitsOf, type HomeserverConfig } from './c
 import { createTrustedProxies } from './http/client-ip.ts'
 import { dispatch, type DispatchResponse } from './http/dispatch.ts'
 import type { AnyEndpoint } from './http/endpoint.ts'
-import { RateLimiter, type RateLimits } from './http/rate-limit.ts'
+import { RateLimiter } from './http/rate-limit.ts'
 import { Router } from './http/router.ts'
 import type { Homeserver } from './homeserver.ts'
 import { createLogger, silentLogger } from './ops/log.ts'
@@ -95,28 +95,16 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
   }
 }
 
-/** Nothing is limited. */
-export const NO_LIMITS = Object.fromEntries(
-  [
-    'message',
-    'delayed',
-    'join',
-    'invite',
-    'createRoom',
-    'login',
-    'registration',
-    'profile',
-    'media',
-    'preview',
-    'email',
-    'keys',
-    'read',
-    'report',
-    'admin',
-    'federation',
-    'serverKeys',
-  ].map((name) => [name, { perSecond: 0, burst: 1 }]),
-) as RateLimits
+/** Nothing is limited, in the words of the configuration. */
+export const UNLIMITED = Object.fromEntries(
+  Object.keys(homeserverConfigSchema.properties.rate_limits.properties).map((name) => [
+    name,
+    { per_second: 0, burst: 1 },
+  ]),
+) as HomeserverConfig['rate_limits']
+
+/** The same in those of the limiter. */
+export const NO_LIMITS = rateLimitsOf({ rate_limits: UNLIMITED })
 
 /** Faults of ours are shown, since a test that meets one without knowing would mislead. */
 const logger = createLogger({

@@ -4,21 +4,17 @@ import assert from 'node:assert/strict'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { systemRandom } from '@causeway/store/clock/system.ts'
 import { dispatch } from '../http/dispatch.ts'
-import { homeserverConfigSchema, type HomeserverConfig } from '../config.ts'
 import { silentLogger } from '../ops/log.ts'
 import { startHomeserver } from '../server.ts'
-import { testConfig } from '../test-server.ts'
+import { testConfig, UNLIMITED } from '../test-server.ts'
 import { hastyClock, testRegistration } from './test-appservice.ts'
 
 const [folder, database, registrationFile, total] = process.argv.slice(2) as [string, string, string, string]
-const limits = Object.keys(homeserverConfigSchema.properties.rate_limits.properties)
 const config = testConfig(folder, {
   database: JSON.parse(database),
   listeners: [{ host: '127.0.0.1', port: 0 }],
   appservices: [registrationFile],
-  rate_limits: Object.fromEntries(
-    limits.map((name) => [name, { per_second: 0, burst: 1 }]),
-  ) as HomeserverConfig['rate_limits'],
+  rate_limits: UNLIMITED,
 })
 const { router, hs } = await startHomeserver(config, {
   clock: hastyClock,

@@ -3,7 +3,7 @@ import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { Homeserver } from '../homeserver.ts'
-import { requireUnblocked } from '../moderation/blocked-rooms.ts'
+import { comesIn, requireUnblocked } from '../moderation/blocked-rooms.ts'
 import { readMemberProfiles } from '../profile/member-profile.ts'
 import { memberContent } from '../rooms/member-content.ts'
 import { changeMembership, type MembershipAction } from '../rooms/membership.ts'
@@ -30,7 +30,7 @@ export interface Change {
  * with the reason, and what became of the servers that were asked.
  */
 export async function change(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
-  if (COMES_IN.has(input.action)) await requireUnblocked(hs, input.roomId)
+  if (comesIn(input.action)) await requireUnblocked(hs, input.roomId)
   switch (input.action) {
     case 'join':
       return joinAndSettle(hs, input, signal)
@@ -44,8 +44,6 @@ export async function change(hs: Homeserver, input: Change, signal?: AbortSignal
       return changeHere(hs, input)
   }
 }
-
-const COMES_IN: ReadonlySet<string> = new Set(['join', 'knock', 'invite'])
 
 async function changeHere(hs: Homeserver, input: Change): Promise<void> {
   const profile = SHOWS_PROFILE.has(input.action)

@@ -22,8 +22,8 @@ export interface DelayedFigures {
 /** Sends what was scheduled when its time has come: one timer, for the next of all. */
 export interface DelayedSending extends AsyncDisposable {
   readonly figures: Readonly<DelayedFigures>
-  /** Takes up what was scheduled before the server stopped; what is late is sent now, in order. */
-  start(): Promise<void>
+  /** Takes up what was scheduled before the server stopped; what is late is sent now, in order, and nobody waits for it. */
+  start(): void
   /** Something is scheduled for this time. */
   expect(sendTs: number): void
   /** Resolves when nothing is being sent and nothing is due. */
@@ -58,9 +58,8 @@ class Sending implements DelayedSending {
     this.#sendingDeps = sendingDeps
   }
 
-  async start(): Promise<void> {
+  start(): void {
     this.#look()
-    await this.#looking
   }
 
   expect(sendTs: number): void {

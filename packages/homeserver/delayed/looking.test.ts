@@ -26,7 +26,7 @@ test('what becomes due while it is looked for what is due is sent, although noth
     sent.resolve()
     throw new CompanionRefused(0, 'precondition')
   })
-  await sending.start()
+  sending.start()
   await sent.promise
   await sending.idle()
   assert.equal(scheduled.length, 0)

@@ -18,8 +18,12 @@ import type { JobKind, JobWork } from './job.ts'
 import { purgeRoomKind } from './purge-room.ts'
 
 export const SHUT_DOWN_ROOM = 'shut_down_room'
-/** Members who are moved between two notes of how far it has got. */
+/**
+ * Members who are moved between two notes of how far it has got; of very many people more, since each note lists all
+ * of them: a hundred notes at most.
+ */
 const PORTION = 32
+const MAX_NOTES = 100
 /** Servers that are told before the room goes, and for how long they are waited for. */
 const MAX_TOLD = 1_000
 const TOLD_WITHIN_MS = 30_000
@@ -147,8 +151,9 @@ async function emptyRoom(
     progress = { ...progress, newRoomId: await makeRoom(hs, work, newRoom, progress) }
   }
   const { users = [], newRoomId } = progress
+  const portion = Math.max(PORTION, Math.ceil(users.length / MAX_NOTES))
   while (progress.at < users.length) {
-    const some = users.slice(progress.at, progress.at + PORTION)
+    const some = users.slice(progress.at, progress.at + portion)
     const failed = await moveSome(hs, room, some, newRoomId)
     await save({ at: progress.at + some.length, failed: [...progress.failed, ...failed] })
   }

@@ -8,3 +8,8 @@ export async function requireUnblocked({ db }: Pick<Homeserver, 'db'>, roomId: R
   if ((await findRoomBlock(db, roomId)) !== undefined)
     throw forbidden('This room has been blocked on this server')
 }
+
+const COMES_IN: ReadonlySet<unknown> = new Set(['join', 'knock', 'invite'])
+
+/** Whether a membership brings somebody into a room, or nearer to it. */
+export const comesIn = (membership: unknown): boolean => COMES_IN.has(membership)

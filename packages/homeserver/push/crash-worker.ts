@@ -3,21 +3,18 @@
 import assert from 'node:assert/strict'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { systemRandom } from '@causeway/store/clock/system.ts'
-import { homeserverConfigSchema, type HomeserverConfig } from '../config.ts'
+import type { HomeserverConfig } from '../config.ts'
 import { dispatch } from '../http/dispatch.ts'
 import { silentLogger } from '../ops/log.ts'
 import { startHomeserver } from '../server.ts'
-import { testConfig, TEST_PASSWORD } from '../test-server.ts'
+import { testConfig, TEST_PASSWORD, UNLIMITED } from '../test-server.ts'
 import { hastyClock, pusherOf } from './test-gateway.ts'
 
 const [folder, more, gatewayUrl, total] = process.argv.slice(2) as [string, string, string, string]
-const limits = Object.keys(homeserverConfigSchema.properties.rate_limits.properties)
 const config = testConfig(folder, {
   ...(JSON.parse(more) as Partial<HomeserverConfig>),
   listeners: [{ host: '127.0.0.1', port: 0 }],
-  rate_limits: Object.fromEntries(
-    limits.map((name) => [name, { per_second: 0, burst: 1 }]),
-  ) as HomeserverConfig['rate_limits'],
+  rate_limits: UNLIMITED,
 })
 const { router } = await startHomeserver(config, {
   clock: hastyClock(),

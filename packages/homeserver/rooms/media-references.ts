@@ -4,6 +4,8 @@ import type { Step, WriteValue } from '@causeway/store/db/database.ts'
 import { insertMediaReference } from '@causeway/store/tables/media-references.ts'
 
 const MEDIA_ID = /^[A-Za-z0-9_-]+/
+/** More than any event shows; each costs a statement, and strangers write events. What is beyond it does not count. */
+const MAX_NAMED = 100
 
 /**
  * Ids of our media that an event's content names, anywhere in it: avatars, files and their thumbnails, pictures in
@@ -13,10 +15,14 @@ export function findOwnMediaIds(serverName: ServerName, content: JsonObject): Se
   const prefix = `mxc://${serverName}/`
   const ids = new Set<string>()
   const left: (JsonValue | undefined)[] = [content]
-  while (left.length > 0) {
+  while (left.length > 0 && ids.size < MAX_NAMED) {
     const value = left.pop()
     if (typeof value === 'string') {
-      for (let at = value.indexOf(prefix); at >= 0; at = value.indexOf(prefix, at + 1)) {
+      for (
+        let at = value.indexOf(prefix);
+        at >= 0 && ids.size < MAX_NAMED;
+        at = value.indexOf(prefix, at + 1)
+      ) {
         const id = MEDIA_ID.exec(value.slice(at + prefix.length, at + prefix.length + 256))?.[0]
         if (id !== undefined) ids.add(id)
       }

@@ -79,7 +79,7 @@ export async function renderReplaced(
 /** By which its sender recognises what they had sent later, for as long as that is remembered (MSC4140). */
 async function renderDelay({ db }: RoomEngine, { roomNid, nid }: StoredEvent): Promise<string> {
   const found = await findDelayOf(db, roomNid, nid)
-  return found === undefined ? '' : `,"org.matrix.msc4140.delay_id":${JSON.stringify(found.delay_id)}`
+  return found === undefined ? '' : `,"org.matrix.msc4140.delay_id":${JSON.stringify(found)}`
 }
 
 export async function renderRedaction(engine: RoomEngine, event: StoredEvent): Promise<string> {

@@ -4,7 +4,7 @@ import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
 import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { requireInviteWanted } from '../rooms/invite-permissions.ts'
-import { requireUnblocked } from '../moderation/blocked-rooms.ts'
+import { comesIn, requireUnblocked } from '../moderation/blocked-rooms.ts'
 import type { SendInput } from '../rooms/send.ts'
 import { sendState } from '../rooms/send-state.ts'
 import { requireRejectable } from '../server-notices/require-rejectable.ts'
@@ -14,9 +14,6 @@ type Deps = Pick<
   Homeserver,
   'rooms' | 'db' | 'log' | 'pushRules' | 'logger' | 'serverName' | 'serverNotices' | 'joining'
 >
-
-/** Memberships that bring somebody into a room, or nearer to it. */
-const COMES_IN: ReadonlySet<unknown> = new Set(['join', 'knock', 'invite'])
 
 /**
  * Sends a state event as a client asks for it, and sees to what comes with it: the invited user's server signs first;
@@ -28,7 +25,7 @@ export async function setState(
   signal?: AbortSignal,
 ): Promise<EventId> {
   const { roomId, type, stateKey, sender, content } = input
-  if (type === 'm.room.member' && COMES_IN.has(content['membership'])) await requireUnblocked(hs, roomId)
+  if (type === 'm.room.member' && comesIn(content['membership'])) await requireUnblocked(hs, roomId)
   const target = invitedBy(input)
   if (target !== undefined && serverNameOf(target) !== hs.serverName) {
     return hs.joining.invite({ roomId, sender, target, content }, signal)

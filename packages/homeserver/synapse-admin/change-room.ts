@@ -4,12 +4,9 @@ import { blockRoom, findRoomBlock, unblockRoom } from '@causeway/store/tables/bl
 import { change } from '../client/change-membership.ts'
 import { locateRoom, viaQuery } from '../client/locate-room.ts'
 import { userIdText } from '../client/schemas.ts'
-import type { Homeserver } from '../homeserver.ts'
 import { findRoom } from '../rooms/load-head.ts'
-import { readNewestState } from '../rooms/newest-state.ts'
-import type { RoomInfo } from '../rooms/stored-event.ts'
 import { defineAdminRequest } from './admin-request.ts'
-import { RoomOrAliasParams, RoomParams, requireRoomOrAlias } from './known-room.ts'
+import { needsInvitation, RoomOrAliasParams, RoomParams, requireRoomOrAlias } from './known-room.ts'
 import { requireAccount } from './local-account.ts'
 import { makeRoomAdmin } from './make-room-admin.ts'
 
@@ -37,16 +34,6 @@ export const synapseSetRoomBlock = defineAdminRequest({
     return { block }
   },
 })
-
-/** Whether somebody has to be invited before they can come in. */
-async function needsInvitation({ rooms }: Homeserver, room: RoomInfo, userId: string): Promise<boolean> {
-  const [rule, member] = await readNewestState(rooms, room, [
-    { type: 'm.room.join_rules', stateKey: '' },
-    { type: 'm.room.member', stateKey: userId },
-  ])
-  const membership = member?.stored.content['membership']
-  return rule?.stored.content['join_rule'] !== 'public' && membership !== 'join' && membership !== 'invite'
-}
 
 /** Has an account come into a room; where that takes an invitation, the administrator gives it, who has to be there. */
 export const synapseJoinRoom = defineAdminRequest({

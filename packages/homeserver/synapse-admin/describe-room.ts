@@ -21,6 +21,9 @@ const MORE = [
   { as: 'replacement_room', type: 'm.room.tombstone', key: 'replacement_room' },
 ] as const
 
+/** Rooms whose state is read at the same time. */
+const AT_ONCE = 64
+
 /** What a room says of itself, null where it says nothing; of a room that we know by an invitation, nothing. */
 export interface RoomDescription {
   readonly creator: string | null
@@ -51,6 +54,25 @@ export async function describeRoom(
     isReplaced: whole && entries.at(-1) !== undefined,
     texts: Object.fromEntries(texts),
   }
+}
+
+/** Describes many rooms, some at a time, and keeps of each what is asked for; undefined leaves it out. @param whole as of `describeRoom` */
+export async function describeAll<T>(
+  hs: Pick<Homeserver, 'rooms'>,
+  rooms: readonly RoomFigures[],
+  keep: (figures: RoomFigures, description: RoomDescription) => T | undefined,
+  whole = false,
+): Promise<T[]> {
+  const kept: T[] = []
+  for (let at = 0; at < rooms.length; at += AT_ONCE) {
+    const some = rooms.slice(at, at + AT_ONCE)
+    const descriptions = await Promise.all(some.map(({ room_id: roomId }) => describeRoom(hs, roomId, whole)))
+    for (const [index, figures] of some.entries()) {
+      const one = keep(figures, descriptions[index]!)
+      if (one !== undefined) kept.push(one)
+    }
+  }
+  return kept
 }
 
 /** As Synapse lists rooms. https://element-hq.github.io/synapse/latest/admin_api/rooms.html#list-room-api */

@@ -5,6 +5,7 @@ import { roomIdOrAliasText, roomIdText } from '../client/schemas.ts'
 import { lookUpLocalAlias } from '../directory/look-up-alias.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { findRoom } from '../rooms/load-head.ts'
+import { readNewestState } from '../rooms/newest-state.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 
 export const RoomParams = Type.Object({ roomId: roomIdText })
@@ -21,4 +22,18 @@ export async function requireRoom({ rooms }: Pick<Homeserver, 'rooms'>, roomId: 
 export async function requireRoomOrAlias(hs: Homeserver, idOrAlias: RoomId | RoomAlias): Promise<RoomInfo> {
   if (idOrAlias.startsWith('!')) return await requireRoom(hs, idOrAlias as RoomId)
   return await requireRoom(hs, (await lookUpLocalAlias(hs, idOrAlias as RoomAlias)).roomId)
+}
+
+/** Whether somebody has to be invited before they can come in. */
+export async function needsInvitation(
+  { rooms }: Pick<Homeserver, 'rooms'>,
+  room: RoomInfo,
+  userId: string,
+): Promise<boolean> {
+  const [rule, member] = await readNewestState(rooms, room, [
+    { type: 'm.room.join_rules', stateKey: '' },
+    { type: 'm.room.member', stateKey: userId },
+  ])
+  const membership = member?.stored.content['membership']
+  return rule?.stored.content['join_rule'] !== 'public' && membership !== 'join' && membership !== 'invite'
 }

@@ -4,11 +4,8 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { countStateKeys, listRoomFigures, type RoomFigures } from '@causeway/store/tables/room-list.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineAdminRequest } from './admin-request.ts'
-import { describeRoom, viewRoom, type RoomDescription } from './describe-room.ts'
+import { describeAll, viewRoom, type RoomDescription } from './describe-room.ts'
 import { dirQuery, oneOf, pageQuery, readPageWanted } from './pages.ts'
-
-/** Rooms whose state is read at the same time. */
-const AT_ONCE = 64
 
 type Key = string | number
 type KeyOf = (figures: RoomFigures, description: RoomDescription) => Key
@@ -43,24 +40,6 @@ const ORDERS = [...Object.keys(BY_FIGURES), ...Object.keys(BY_STATE), 'state_eve
 interface Found {
   readonly figures: RoomFigures
   readonly key: Key
-}
-
-/** Describes many rooms, some at a time, and keeps of each what is asked for; undefined leaves it out. */
-async function describeAll<T>(
-  hs: Homeserver,
-  rooms: readonly RoomFigures[],
-  keep: (figures: RoomFigures, description: RoomDescription) => T | undefined,
-): Promise<T[]> {
-  const kept: T[] = []
-  for (let at = 0; at < rooms.length; at += AT_ONCE) {
-    const some = rooms.slice(at, at + AT_ONCE)
-    const descriptions = await Promise.all(some.map(({ room_id: roomId }) => describeRoom(hs, roomId)))
-    for (const [index, figures] of some.entries()) {
-      const one = keep(figures, descriptions[index]!)
-      if (one !== undefined) kept.push(one)
-    }
-  }
-  return kept
 }
 
 /** A part of the name or of the address, in any case of letters, or the whole id. */

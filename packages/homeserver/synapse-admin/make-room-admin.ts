@@ -9,6 +9,7 @@ import { readNewestState } from '../rooms/newest-state.ts'
 import { powerBy } from '../rooms/power-state.ts'
 import { sendEvent } from '../rooms/send.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
+import { needsInvitation } from './known-room.ts'
 
 /** What creators have who stand above all levels, and whoever makes a room without levels. */
 const FULL_POWER = 100
@@ -24,11 +25,9 @@ export async function makeRoomAdmin(
   userId: UserId,
   signal: AbortSignal,
 ): Promise<void> {
-  const [create, levels, rule, member] = await readNewestState(hs.rooms, room, [
+  const [create, levels] = await readNewestState(hs.rooms, room, [
     { type: 'm.room.create', stateKey: '' },
     { type: 'm.room.power_levels', stateKey: '' },
-    { type: 'm.room.join_rules', stateKey: '' },
-    { type: 'm.room.member', stateKey: userId },
   ])
   const power = powerBy(room.rules, create?.roomEvent, levels?.roomEvent)
   const local = [...(await hs.rooms.members.localMembers(room.roomNid))]
@@ -39,9 +38,7 @@ export async function makeRoomAdmin(
     const had = levels?.stored.content ?? { users: { [strongest]: FULL_POWER } }
     await raise(hs, room, strongest, withUser(had, userId, level))
   }
-  const membership = member?.stored.content['membership']
-  if (membership === 'join' || membership === 'invite') return
-  if (rule?.stored.content['join_rule'] === 'public') return
+  if (!(await needsInvitation(hs, room, userId))) return
   await change(hs, { roomId: room.roomId, action: 'invite', sender: strongest, target: userId }, signal)
 }
 

@@ -11,7 +11,7 @@ import type { Homeserver } from '../homeserver.ts'
 import { deleteMedia } from '../media/delete-media.ts'
 import { deleteRemoteMedia } from '../media/remote/forget-remote-media.ts'
 import { defineAdminRequest } from './admin-request.ts'
-import { describeRoom } from './describe-room.ts'
+import { describeAll } from './describe-room.ts'
 import { dirQuery, nextFrom, oneOf, pageQuery, readPageWanted } from './pages.ts'
 
 /** Uploads that are looked at at once. */
@@ -45,12 +45,8 @@ const OldMedia = Type.Object({
 
 /** Pictures of people here and of rooms, as they stand now. */
 async function listPictures(hs: Homeserver): Promise<ReadonlySet<string>> {
-  const pictures = new Set<string>()
-  for (const { room_id: roomId } of await listRoomFigures(hs.db, {})) {
-    const url = (await describeRoom(hs, roomId, true)).texts['avatar']
-    if (typeof url === 'string') pictures.add(url)
-  }
-  return pictures
+  const avatarOf: Parameters<typeof describeAll<string>>[2] = (_, { texts }) => texts['avatar'] ?? undefined
+  return new Set(await describeAll(hs, await listRoomFigures(hs.db, {}), avatarOf, true))
 }
 
 async function deleteOld(hs: Homeserver, query: Static<typeof OldMedia>): Promise<JsonObject> {

@@ -4,8 +4,8 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import {
   listUploads,
   UPLOAD_ORDER_NAMES,
-  type MediaRow,
   type UploadQuery,
+  type UploadRow,
 } from '@causeway/store/tables/media.ts'
 import { deleteMedia } from '../media/delete-media.ts'
 import { defineAdminRequest } from './admin-request.ts'
@@ -26,7 +26,7 @@ function readUploadQuery(query: Static<typeof Query>): UploadQuery {
   return { ...readPageWanted(query), orderBy, backwards: isUsual || dir === 'b' }
 }
 
-function viewMedia(row: MediaRow): JsonObject {
+function viewMedia(row: UploadRow): JsonObject {
   return {
     media_id: row.media_id,
     user_id: row.uploader,
@@ -40,7 +40,8 @@ function viewMedia(row: MediaRow): JsonObject {
     created_ts: row.created_ts,
     // When uploads are looked at is not written down.
     last_access_ts: null,
-    quarantined_by: null,
+    // Who did it is not kept.
+    quarantined_by: row.is_quarantined === 1 ? 'an administrator' : null,
     safe_from_quarantine: false,
   }
 }

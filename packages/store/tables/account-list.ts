@@ -1,7 +1,8 @@
 import type { Database, ReadParam, Row } from '../db/database.ts'
 import { containing } from './like.ts'
+import { readPage, type Page, type PageOf } from './page.ts'
 
-// Accounts as an operator looks for them. Reads through the table, off the calling thread.
+// Accounts as an operator looks for them.
 
 const ORDERS = {
   name: 'u.user_id',
@@ -19,7 +20,7 @@ export type AccountOrder = keyof typeof ORDERS
 export const ACCOUNT_ORDERS = Object.keys(ORDERS) as AccountOrder[]
 
 /** Which accounts, and in which order. A filter that is absent lets all through. */
-export interface AccountQuery {
+export interface AccountQuery extends PageOf {
   /** Part of the user id, in any case of letters. */
   readonly userId?: string | undefined
   /** Part of the local part or of the display name; wins over `userId`. */
@@ -31,8 +32,6 @@ export interface AccountQuery {
   readonly locked?: boolean | undefined
   readonly orderBy: AccountOrder
   readonly backwards: boolean
-  readonly from: number
-  readonly limit: number
 }
 
 export interface AccountRow extends Row {
@@ -75,22 +74,19 @@ function conditionOf(query: AccountQuery): { where: string; params: ReadParam[] 
   return { where: parts.length === 0 ? '' : `WHERE ${parts.join(' AND ')}`, params }
 }
 
-/** One page of accounts, and how many there are in all. */
-export async function listAccounts(
-  db: Database,
-  query: AccountQuery,
-): Promise<{ readonly rows: AccountRow[]; readonly total: number }> {
+/** One page of accounts. */
+export function listAccounts(db: Database, query: AccountQuery): Promise<Page<AccountRow>> {
   const { where, params } = conditionOf(query)
-  const order = `${ORDERS[query.orderBy]} ${query.backwards ? 'DESC' : 'ASC'}, u.user_id`
-  const [rows, counted] = await Promise.all([
-    db.queryLarge<AccountRow>(
-      `SELECT u.user_id, u.is_admin, u.is_guest, u.is_locked, u.is_erased, u.created_ts, u.deactivated_ts,
+  return readPage<AccountRow>(
+    db,
+    {
+      columns: `u.user_id, u.is_admin, u.is_guest, u.is_locked, u.is_erased, u.created_ts, u.deactivated_ts,
          n.value AS displayname, a.value AS avatar_url,
-         (SELECT max(d.last_seen_ts) FROM devices d WHERE d.user_id = u.user_id AND d.last_seen_ts > 0) AS last_seen_ts
-       FROM ${TABLES} ${where} ORDER BY ${order} LIMIT ? OFFSET ?`,
-      [...params, query.limit, query.from],
-    ),
-    db.queryLarge<{ n: number }>(`SELECT count(*) AS n FROM ${TABLES} ${where}`, params),
-  ])
-  return { rows, total: Number(counted[0]?.n ?? 0) }
+         (SELECT max(d.last_seen_ts) FROM devices d WHERE d.user_id = u.user_id AND d.last_seen_ts > 0) AS last_seen_ts`,
+      tables: `${TABLES} ${where}`,
+      order: `${ORDERS[query.orderBy]} ${query.backwards ? 'DESC' : 'ASC'}, u.user_id`,
+      params,
+    },
+    query,
+  )
 }

@@ -154,17 +154,17 @@ export function finaliseDelayedEvent(
     : { sql: `${sql} AND send_ts = ?`, params: [...params, sendTs], expectRows: 1 }
 }
 
-/** The delayed event that an event was, as long as that is remembered. */
+/** The id of the delayed event that an event was, as long as that is remembered. */
 export async function findDelayOf(
   db: Database,
   roomNid: number,
   eventNid: number,
-): Promise<{ delay_id: string; user_id: string } | undefined> {
-  const rows = await db.query<{ delay_id: string; user_id: string }>(
-    'SELECT delay_id, user_id FROM delayed_events WHERE room_nid = ? AND event_nid = ? LIMIT 1',
+): Promise<string | undefined> {
+  const rows = await db.query<{ delay_id: string }>(
+    'SELECT delay_id FROM delayed_events WHERE room_nid = ? AND event_nid = ? LIMIT 1',
     [roomNid, eventNid],
   )
-  return rows[0]
+  return rows[0]?.delay_id
 }
 
 /** When the event ended after which `kept` others of somebody's ended; undefined when there are not so many. */

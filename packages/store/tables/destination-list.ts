@@ -1,5 +1,6 @@
 import type { Database, Row } from '../db/database.ts'
 import { containing } from './like.ts'
+import { readPage, type Page, type PageOf } from './page.ts'
 
 // Other servers as an operator looks for them: those in our rooms, and those that fail.
 
@@ -21,62 +22,61 @@ export interface DestinationRow extends Row {
   interval_ms: number | null
 }
 
-export interface DestinationQuery {
+export interface DestinationQuery extends PageOf {
   /** Part of the name. */
   readonly name?: string | undefined
   readonly orderBy: DestinationOrder
   readonly backwards: boolean
-  readonly from: number
-  readonly limit: number
 }
 
 const KNOWN = `(SELECT server_name FROM room_servers UNION SELECT server_name FROM destinations) s
   LEFT JOIN destinations d ON d.server_name = s.server_name`
 
-/** One page of them, and how many there are in all. Reads through the servers of all rooms. */
-export async function listDestinations(
+const COLUMNS = 's.server_name, d.failing_since_ts, d.retry_ts, d.interval_ms'
+
+/** One page of them. Reads through the servers of all rooms. */
+export function listDestinations(
   db: Database,
-  { name, orderBy, backwards, from, limit }: DestinationQuery,
-): Promise<{ readonly rows: DestinationRow[]; readonly total: number }> {
+  { name, orderBy, backwards, ...page }: DestinationQuery,
+): Promise<Page<DestinationRow>> {
   const where = name === undefined ? '' : "WHERE lower(s.server_name) LIKE lower(?) ESCAPE '!'"
-  const params = name === undefined ? [] : [containing(name)]
-  const order = `${ORDERS[orderBy]} ${backwards ? 'DESC' : 'ASC'}, s.server_name`
-  const [rows, counted] = await Promise.all([
-    db.queryLarge<DestinationRow>(
-      `SELECT s.server_name, d.failing_since_ts, d.retry_ts, d.interval_ms FROM ${KNOWN} ${where}
-       ORDER BY ${order} LIMIT ? OFFSET ?`,
-      [...params, limit, from],
-    ),
-    db.queryLarge<{ n: number }>(`SELECT count(*) AS n FROM ${KNOWN} ${where}`, params),
-  ])
-  return { rows, total: Number(counted[0]?.n ?? 0) }
+  return readPage<DestinationRow>(
+    db,
+    {
+      columns: COLUMNS,
+      tables: `${KNOWN} ${where}`,
+      order: `${ORDERS[orderBy]} ${backwards ? 'DESC' : 'ASC'}, s.server_name`,
+      params: name === undefined ? [] : [containing(name)],
+    },
+    page,
+  )
 }
 
 export async function findDestination(db: Database, serverName: string): Promise<DestinationRow | undefined> {
   const rows = await db.queryLarge<DestinationRow>(
-    `SELECT s.server_name, d.failing_since_ts, d.retry_ts, d.interval_ms FROM ${KNOWN} WHERE s.server_name = ?`,
+    `SELECT ${COLUMNS} FROM ${KNOWN} WHERE s.server_name = ?`,
     [serverName],
   )
   return rows[0]
 }
 
 /** Rooms that a server is in, and the number of the last event up to which it has all that it shall have. */
-export async function listRoomsOfDestination(
+export function listRoomsOfDestination(
   db: Database,
   serverName: string,
-  { backwards, from, limit }: Pick<DestinationQuery, 'backwards' | 'from' | 'limit'>,
-): Promise<{ readonly rows: (Row & { room_id: string; sent_nid: number })[]; readonly total: number }> {
-  const tables = `room_servers s JOIN rooms r ON r.nid = s.room_nid AND substr(r.room_id, 1, 1) = '!'
-    WHERE s.server_name = ? AND s.joined > 0`
-  const [rows, counted] = await Promise.all([
-    db.queryLarge<Row & { room_id: string; sent_nid: number }>(
-      `SELECT r.room_id, coalesce(
+  { backwards, ...page }: PageOf & { readonly backwards: boolean },
+): Promise<Page<Row & { room_id: string; sent_nid: number }>> {
+  return readPage(
+    db,
+    {
+      columns: `r.room_id, coalesce(
          (SELECT o.from_nid - 1 FROM outbound_rooms o WHERE o.server_name = s.server_name AND o.room_nid = r.nid),
-         (SELECT max(e.nid) FROM events e WHERE e.room_nid = r.nid), 0) AS sent_nid
-       FROM ${tables} ORDER BY r.room_id ${backwards ? 'DESC' : 'ASC'} LIMIT ? OFFSET ?`,
-      [serverName, limit, from],
-    ),
-    db.queryLarge<{ n: number }>(`SELECT count(*) AS n FROM ${tables}`, [serverName]),
-  ])
-  return { rows, total: Number(counted[0]?.n ?? 0) }
+         (SELECT max(e.nid) FROM events e WHERE e.room_nid = r.nid), 0) AS sent_nid`,
+      tables: `room_servers s JOIN rooms r ON r.nid = s.room_nid AND substr(r.room_id, 1, 1) = '!'
+        WHERE s.server_name = ? AND s.joined > 0`,
+      order: `r.room_id ${backwards ? 'DESC' : 'ASC'}`,
+      params: [serverName],
+    },
+    page,
+  )
 }

@@ -1,6 +1,7 @@
 import type { Database, Row, Statement, Step, WriteValue } from '../db/database.ts'
 import { CURSORS } from '../log/cursor.ts'
 import { EventFlag } from '../log/entry.ts'
+import { containing } from './like.ts'
 
 const CURSOR = 'media_references'
 
@@ -57,15 +58,15 @@ export function deleteUnreferencedRow(mediaId: string, mxc: string): Step {
   return {
     sql: `DELETE FROM media WHERE media_id = ?
           AND NOT EXISTS (SELECT 1 FROM media_references WHERE media_id = ?)
-          AND NOT EXISTS (SELECT 1 FROM profiles WHERE value LIKE ?)`,
-    params: [mediaId, mediaId, `%${mxc}%`],
+          AND NOT EXISTS (SELECT 1 FROM profiles WHERE value LIKE ? ESCAPE '!')`,
+    params: [mediaId, mediaId, containing(mxc)],
   }
 }
 
 /** Whether anybody's account data names an address: stickers and the like. Reads all of it. */
 export async function isInAccountData(db: Database, mxc: string): Promise<boolean> {
-  const sql = 'SELECT 1 AS one FROM account_data WHERE content LIKE ? LIMIT 1'
-  return (await db.queryLarge(sql, [`%${mxc}%`])).length > 0
+  const sql = "SELECT 1 AS one FROM account_data WHERE content LIKE ? ESCAPE '!' LIMIT 1"
+  return (await db.queryLarge(sql, [containing(mxc)])).length > 0
 }
 
 /** Whether the references of all events are known; before that nothing can be said to be without any. */

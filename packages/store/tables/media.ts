@@ -1,5 +1,6 @@
 import type { Database, Row, Step, TableShape } from '../db/database.ts'
 import { containing } from './like.ts'
+import { readPage, type Page, type PageOf } from './page.ts'
 
 const MEDIA: TableShape = {
   name: 'media',
@@ -73,48 +74,46 @@ export type UploadOrder = keyof typeof UPLOAD_ORDERS
 export const UPLOAD_ORDER_NAMES = Object.keys(UPLOAD_ORDERS) as UploadOrder[]
 
 /** One page of what somebody has uploaded. */
-export interface UploadQuery {
+export interface UploadQuery extends PageOf {
   readonly orderBy: UploadOrder
   readonly backwards: boolean
-  readonly from: number
-  readonly limit: number
 }
 
-/** Uploads of one user that have their content, and how many there are in all. */
-export async function listUploads(
+export type UploadRow = MediaRow & { is_quarantined: number }
+
+/** Uploads of one user that have their content. */
+export function listUploads(
   db: Database,
   uploader: string,
-  { orderBy, backwards, from, limit }: UploadQuery,
-): Promise<{ readonly rows: MediaRow[]; readonly total: number }> {
-  const order = `${UPLOAD_ORDERS[orderBy]} ${backwards ? 'DESC' : 'ASC'}, media_id`
-  const [rows, counted] = await Promise.all([
-    db.queryLarge<MediaRow>(
-      `SELECT ${COLUMNS} FROM media WHERE uploader = ? AND hash <> '' ORDER BY ${order} LIMIT ? OFFSET ?`,
-      [uploader, limit, from],
-    ),
-    db.queryLarge<{ n: number }>("SELECT count(*) AS n FROM media WHERE uploader = ? AND hash <> ''", [
-      uploader,
-    ]),
-  ])
-  return { rows, total: Number(counted[0]?.n ?? 0) }
+  { orderBy, backwards, ...page }: UploadQuery,
+): Promise<Page<UploadRow>> {
+  return readPage<UploadRow>(
+    db,
+    {
+      columns: `${COLUMNS}, CASE WHEN EXISTS (SELECT 1 FROM quarantined_blobs q WHERE q.hash = media.hash)
+        THEN 1 ELSE 0 END AS is_quarantined`,
+      tables: "media WHERE uploader = ? AND hash <> ''",
+      order: `${UPLOAD_ORDERS[orderBy]} ${backwards ? 'DESC' : 'ASC'}, media_id`,
+      params: [uploader],
+    },
+    page,
+  )
 }
 
 /** Uploads of before a time that are larger than a size, in the order of their ids, from behind one. */
 export function listOldUploads(
   db: Database,
-  {
-    beforeTs,
-    largerThan,
-    after,
-    limit,
-  }: Readonly<Record<'beforeTs' | 'largerThan' | 'limit', number>> & {
+  wanted: {
+    readonly beforeTs: number
+    readonly largerThan: number
     readonly after: string
+    readonly limit: number
   },
 ): Promise<MediaRow[]> {
   return db.queryLarge<MediaRow>(
     `SELECT ${COLUMNS} FROM media WHERE media_id > ? AND hash <> '' AND created_ts < ? AND size > ?
      ORDER BY media_id LIMIT ?`,
-    [after, beforeTs, largerThan, limit],
+    [wanted.after, wanted.beforeTs, wanted.largerThan, wanted.limit],
   )
 }
 
@@ -129,11 +128,9 @@ export type UsageOrder = keyof typeof USAGE_ORDERS
 export const USAGE_ORDER_NAMES = Object.keys(USAGE_ORDERS) as UsageOrder[]
 
 /** Whose uploads of which time are added up. */
-export interface UsageQuery {
+export interface UsageQuery extends PageOf {
   readonly orderBy: UsageOrder
   readonly backwards: boolean
-  readonly from: number
-  readonly limit: number
   readonly fromTs: number
   readonly untilTs: number
   /** Part of the user id or of the name, in any case of letters. */
@@ -148,29 +145,30 @@ export interface UsageRow extends Row {
   media_length: number
 }
 
-/** How much each user has uploaded, and how many users there are. Reads through the table. */
-export async function listUploadUsage(
+/** How much each user has uploaded; counted are the users. */
+export function listUploadUsage(
   db: Database,
-  { orderBy, backwards, from, limit, fromTs, untilTs, term }: UsageQuery,
-): Promise<{ readonly rows: UsageRow[]; readonly total: number }> {
+  { orderBy, backwards, fromTs, untilTs, term, ...page }: UsageQuery,
+): Promise<Page<UsageRow>> {
   const like = term === undefined ? [] : [containing(term), containing(JSON.stringify(term).slice(1, -1))]
-  const tables = `media m LEFT JOIN profiles n ON n.user_id = m.uploader AND n.field = 'displayname'
-    WHERE m.hash <> '' AND m.created_ts >= ? AND m.created_ts <= ?${
-      term === undefined
-        ? ''
-        : ` AND (lower(m.uploader) LIKE lower(?) ESCAPE '!' OR lower(n.value) LIKE lower(?) ESCAPE '!')`
-    }`
-  const params = [fromTs, untilTs, ...like]
-  const [rows, counted] = await Promise.all([
-    db.queryLarge<UsageRow>(
-      `SELECT m.uploader, n.value AS displayname, count(*) AS media_count, CAST(sum(m.size) AS BIGINT) AS media_length
-       FROM ${tables} GROUP BY m.uploader, n.value
-       ORDER BY ${USAGE_ORDERS[orderBy]} ${backwards ? 'DESC' : 'ASC'}, m.uploader LIMIT ? OFFSET ?`,
-      [...params, limit, from],
-    ),
-    db.queryLarge<{ n: number }>(`SELECT count(DISTINCT m.uploader) AS n FROM ${tables}`, params),
-  ])
-  return { rows, total: Number(counted[0]?.n ?? 0) }
+  const named =
+    term === undefined
+      ? ''
+      : `AND (lower(m.uploader) LIKE lower(?) ESCAPE '!' OR lower(n.value) LIKE lower(?) ESCAPE '!')`
+  return readPage<UsageRow>(
+    db,
+    {
+      columns:
+        'm.uploader, n.value AS displayname, count(*) AS media_count, CAST(sum(m.size) AS BIGINT) AS media_length',
+      tables: `media m LEFT JOIN profiles n ON n.user_id = m.uploader AND n.field = 'displayname'
+        WHERE m.hash <> '' AND m.created_ts >= ? AND m.created_ts <= ? ${named}`,
+      rest: 'GROUP BY m.uploader, n.value',
+      order: `${USAGE_ORDERS[orderBy]} ${backwards ? 'DESC' : 'ASC'}, m.uploader`,
+      counted: 'DISTINCT m.uploader',
+      params: [fromTs, untilTs, ...like],
+    },
+    page,
+  )
 }
 
 /** Ids that somebody made and has not filled yet. */

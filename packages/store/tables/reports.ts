@@ -1,4 +1,5 @@
 import type { Database, ReadParam, Row, Statement } from '../db/database.ts'
+import { readPage, type Page, type PageOf } from './page.ts'
 
 export type ReportKind = 'event' | 'room' | 'user'
 
@@ -90,32 +91,31 @@ export function closeReport(reportId: string, now: number): Statement {
 }
 
 /** Which reports of events; what is absent lets all through. */
-export interface EventReportQuery {
+export interface EventReportQuery extends PageOf {
   readonly reporter?: string | undefined
   readonly roomId?: string | undefined
   readonly sender?: string | undefined
   readonly newestFirst: boolean
-  readonly from: number
-  readonly limit: number
 }
 
-/** One page of the reports of events, those that were dealt with too, and how many there are in all. */
-export async function listEventReports(
+/** One page of the reports of events, those that were dealt with too. */
+export function listEventReports(
   db: Database,
-  { reporter, roomId, sender, newestFirst, from, limit }: EventReportQuery,
-): Promise<{ readonly rows: ReportRow[]; readonly total: number }> {
+  { reporter, roomId, sender, newestFirst, ...page }: EventReportQuery,
+): Promise<Page<ReportRow>> {
   const filters = { reporter, room_id: roomId, user_id: sender }
   const given = Object.entries(filters).filter(([, value]) => value !== undefined)
   const where = ["kind = 'event'", ...given.map(([column]) => `${column} = ?`)].join(' AND ')
-  const params = given.map(([, value]) => value as ReadParam)
-  const [rows, counted] = await Promise.all([
-    db.queryLarge<ReportRow>(
-      `SELECT ${COLUMNS} FROM reports WHERE ${where} ORDER BY number ${newestFirst ? 'DESC' : 'ASC'} LIMIT ? OFFSET ?`,
-      [...params, limit, from],
-    ),
-    db.queryLarge<{ n: number }>(`SELECT count(*) AS n FROM reports WHERE ${where}`, params),
-  ])
-  return { rows, total: Number(counted[0]?.n ?? 0) }
+  return readPage<ReportRow>(
+    db,
+    {
+      columns: COLUMNS,
+      tables: `reports WHERE ${where}`,
+      order: `number ${newestFirst ? 'DESC' : 'ASC'}`,
+      params: given.map(([, value]) => value as ReadParam),
+    },
+    page,
+  )
 }
 
 export async function findEventReport(db: Database, number: number): Promise<ReportRow | undefined> {

@@ -5,11 +5,10 @@ import path from 'node:path'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
-import { homeserverConfigSchema, type HomeserverConfig } from '../../config.ts'
 import { dispatch } from '../../http/dispatch.ts'
 import { silentLogger, type Logger } from '../../ops/log.ts'
 import { startHomeserver } from '../../server.ts'
-import { testConfig, TEST_PASSWORD } from '../../test-server.ts'
+import { testConfig, TEST_PASSWORD, UNLIMITED } from '../../test-server.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 
 interface Orders {
@@ -41,11 +40,8 @@ const onProgress = (message: string, fields?: Readonly<Record<string, unknown>>)
 }
 const logger: Logger = { ...silentLogger, info: onProgress, debug: onProgress, child: () => logger }
 
-const limits = Object.keys(homeserverConfigSchema.properties.rate_limits.properties)
 const base = testConfig(folder, {
-  rate_limits: Object.fromEntries(
-    limits.map((name) => [name, { per_second: 0, burst: 1 }]),
-  ) as HomeserverConfig['rate_limits'],
+  rate_limits: UNLIMITED,
   server_name: 'joiner.test',
   database,
   listeners: [

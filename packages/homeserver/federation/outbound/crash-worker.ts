@@ -6,12 +6,11 @@ import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { createHttpSender } from '../../appservice/http-send.ts'
-import { homeserverConfigSchema, type HomeserverConfig } from '../../config.ts'
 import { dispatch } from '../../http/dispatch.ts'
 import type { RawJson } from '../../http/endpoint.ts'
 import { silentLogger } from '../../ops/log.ts'
 import { startHomeserver } from '../../server.ts'
-import { testConfig, TEST_PASSWORD } from '../../test-server.ts'
+import { testConfig, TEST_PASSWORD, UNLIMITED } from '../../test-server.ts'
 import { FederationError, type FederationClient } from '../federation-client.ts'
 import { remoteMember } from './test-peers.ts'
 
@@ -44,13 +43,10 @@ const client: FederationClient = {
   heardFrom: () => undefined,
 }
 
-const limits = Object.keys(homeserverConfigSchema.properties.rate_limits.properties)
 const config = testConfig(folder, {
   database: JSON.parse(database),
   listeners: [{ host: '127.0.0.1', port: 0 }],
-  rate_limits: Object.fromEntries(
-    limits.map((name) => [name, { per_second: 0, burst: 1 }]),
-  ) as HomeserverConfig['rate_limits'],
+  rate_limits: UNLIMITED,
 })
 const { router, hs } = await startHomeserver(config, {
   clock,

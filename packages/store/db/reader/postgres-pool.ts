@@ -6,8 +6,8 @@ import type { postgresTypes } from '../postgres-types.ts'
 const PATIENCE_MS = { least: 5, most: 100 }
 /** Reads asked for in one turn of the event loop that go together, in one message to the server. */
 const TOGETHER = 3
-/** After how many seconds a connection that was opened for a burst is closed again: it holds 3–5 MB, and opening one costs 10 ms. */
-const IDLE_S = 3
+/** After how many seconds a connection that was opened for a burst is closed again. */
+const IDLE_S = 60
 
 interface Slot {
   readonly sql: postgres.Sql
