@@ -7,11 +7,14 @@ import { delimiter, join } from 'node:path'
 import { after } from 'node:test'
 import postgres from 'postgres'
 import { freePort } from './free-port.ts'
+import { PREPARED, postgresTemplate } from './postgres-template.ts'
 
 /** A private PostgreSQL server on loopback, with fsync as in production. */
 export interface PostgresServer {
   /** Creates an empty database and returns its URL. */
   createDatabase(): Promise<string>
+  /** Creates a database that has every table already, as if a server had once been started there. */
+  createPreparedDatabase(): Promise<string>
   /** Of the postmaster. */
   readonly pid: number
   readonly dataFolder: string
@@ -52,32 +55,62 @@ export async function startPostgres(): Promise<PostgresServer | PostgresAbsent> 
     return { skip: 'PostgreSQL does not run as root, and there is no user "postgres" or "nobody"' }
   const folder = mkdtempSync(join(tmpdir(), 'causeway-postgres-'))
   if (user.uid !== undefined && user.gid !== undefined) chownSync(folder, user.uid, user.gid)
+  const program = join(binaries, 'postgres')
+  const template = await postgresTemplate(program, user.uid, async (place, fill) => {
+    await makeTemplate(binaries, user, folder, fill)
+    execFileSync('cp', ['-a', join(folder, 'data'), place])
+  })
   const data = join(folder, 'data')
-  execFileSync(
-    join(binaries, 'initdb'),
-    [
-      '-D',
-      data,
-      '-U',
-      'causeway',
-      '-A',
-      'trust',
-      '-E',
-      'UTF8',
-      '--locale=C',
-      '--no-instructions',
-      '--no-sync',
-    ],
-    { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
-  )
+  rmSync(data, { recursive: true, force: true })
+  execFileSync('cp', ['-a', template, data])
+  const { child, port } = await startIn(program, folder, user)
+  return serverOf(child, port, folder, data)
+}
+
+/** A data folder with one database, `PREPARED`, that `fill` has filled; nobody uses it any more. */
+async function makeTemplate(
+  binaries: string,
+  user: ServerUser,
+  folder: string,
+  fill: (base: string) => Promise<void>,
+): Promise<void> {
+  const data = ['-D', join(folder, 'data')]
+  const access = ['-U', 'causeway', '-A', 'trust', '-E', 'UTF8', '--locale=C']
+  execFileSync(join(binaries, 'initdb'), [...data, ...access, '--no-instructions', '--no-sync'], {
+    ...user,
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const { child, port } = await startIn(join(binaries, 'postgres'), folder, user)
+  const base = baseOf(port)
+  await createIn(base, PREPARED)
+  await fill(base)
+  await endServer(child)
+}
+
+/** Starts a server on the folder `data` of a folder. */
+async function startIn(
+  program: string,
+  folder: string,
+  user: ServerUser,
+): Promise<{ child: ChildProcess; port: number }> {
+  const data = join(folder, 'data')
   for (let attempt = 0; ; attempt++) {
     const port = await freePort()
-    const child = startServer(join(binaries, 'postgres'), data, folder, port, user)
-    if (await isReady(child, port, data)) return serverOf(child, port, folder, data)
+    const child = startServer(program, data, folder, port, user)
+    if (await isReady(child, port, data)) return { child, port }
     await endServer(child)
     // Somebody else may have taken the port between our looking and the server's binding.
     if (attempt === 4) throw new Error('PostgreSQL did not start')
   }
+}
+
+const baseOf = (port: number): string => `postgres://causeway@127.0.0.1:${port}`
+
+async function createIn(base: string, name: string, template?: string): Promise<void> {
+  const admin = postgres(`${base}/postgres`, { max: 1, fetch_types: false })
+  await admin.unsafe(`CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${template}`}`)
+  await admin.end()
 }
 
 function startServer(
@@ -132,8 +165,13 @@ async function isReady(child: ChildProcess, port: number, data: string): Promise
 }
 
 function serverOf(child: ChildProcess, port: number, folder: string, data: string): PostgresServer {
-  const base = `postgres://causeway@127.0.0.1:${port}`
+  const base = baseOf(port)
   let databases = 0
+  const create = async (template?: string): Promise<string> => {
+    const name = `test_${++databases}`
+    await createIn(base, name, template)
+    return `${base}/${name}`
+  }
   // The test runner runs its last hooks, ours among them, when nothing keeps the process alive any more.
   const { stdin } = child
   child.unref()
@@ -141,13 +179,8 @@ function serverOf(child: ChildProcess, port: number, folder: string, data: strin
   return {
     pid: Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]),
     dataFolder: data,
-    createDatabase: async () => {
-      const name = `test_${++databases}`
-      const admin = postgres(`${base}/postgres`, { max: 1, fetch_types: false })
-      await admin.unsafe(`CREATE DATABASE ${name}`)
-      await admin.end()
-      return `${base}/${name}`
-    },
+    createDatabase: () => create(),
+    createPreparedDatabase: () => create(PREPARED),
     stop: async () => {
       child.ref()
       const ended = once(child, 'exit')

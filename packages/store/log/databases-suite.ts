@@ -32,7 +32,7 @@ export async function findTestDrivers(): Promise<TestDriver[]> {
       skip: 'skip' in server && server.skip,
       create: async () => {
         if ('skip' in server) throw new Error(server.skip)
-        const url = await server.createDatabase()
+        const url = await server.createPreparedDatabase()
         return { config: { kind: 'postgres', url }, [Symbol.asyncDispose]: async () => undefined }
       },
     },
