@@ -6,7 +6,10 @@ import { loadMigrations, migrate } from './migrate.ts'
 import type { DatabaseConfig, DatabaseDeps, OpenDatabase } from './open.ts'
 import { PostgresReader } from './reader/postgres-reader.ts'
 import { messageOf } from './writer/outcome.ts'
+import { createPduSigner } from './signer.ts'
+import { GrowingWriter } from './writer/growing-writer.ts'
 import { PostgresSession } from './writer/postgres-session.ts'
+import { PostgresWriter } from './writer/postgres-writer.ts'
 import { WriterThread } from './writer/writer-thread.ts'
 
 /** Any number, the same in every process: whoever holds this advisory lock may migrate. */
@@ -36,13 +39,17 @@ export async function openPostgres(config: PostgresConfig, deps: DatabaseDeps): 
 
 async function startWriter(
   { url, shared }: PostgresConfig,
-  { signer }: DatabaseDeps,
+  { signer, clock, log }: DatabaseDeps,
   onDeath: (error: Error) => void,
-): Promise<WriterThread> {
-  const data = { url, signer, shared: shared === true }
-  return WriterThread.start(postgresWriterFile, data, 'store-writer', onDeath).catch((error: unknown) => {
+): Promise<GrowingWriter> {
+  const role = shared === true ? 'shared' : 'alone'
+  const own = await PostgresWriter.open(url, createPduSigner(signer), role).catch((error: unknown) => {
     throw new Error(`PostgreSQL (${placeOf(url)}) cannot be opened: ${messageOf(error)}`, { cause: error })
   })
+  const data = { url, signer, role: shared === true ? 'shared' : 'successor' }
+  const startThread = (onEnd: (error: Error) => void): Promise<WriterThread> =>
+    WriterThread.start(postgresWriterFile, data, 'store-writer', onEnd)
+  return new GrowingWriter(own, { clock, startThread, onDeath, log })
 }
 
 /** Creates or upgrades the schema, one process at a time, and the row of the log; returns the epoch. */

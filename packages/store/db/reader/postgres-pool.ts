@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../clock/clock.ts'
 import type { postgresTypes } from '../postgres-types.ts'
 
 /** A read waits for one of the open connections about as long as it took to open the first, within these bounds. */
-const PATIENCE_MS = { least: 5, most: 100 }
+const PATIENCE_MS = { least: 5, most: 250 }
 /** Reads asked for in one turn of the event loop that go together, in one message to the server. */
 const TOGETHER = 3
 /** After how many seconds a connection that was opened for a burst is closed again. */

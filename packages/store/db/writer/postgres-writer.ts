@@ -8,15 +8,21 @@ import { messageOf, Outcome, StepRefused } from './outcome.ts'
 import { classifyPostgresError } from './postgres-errors.ts'
 import { ADVANCE_HEADS, headParams, mergeHeads } from './postgres-heads.ts'
 import type { MergedHead } from './postgres-heads.ts'
-import { holdDatabase } from './postgres-hold.ts'
+import { holdDatabase, letGoOfWriting, succeedWriter } from './postgres-hold.ts'
 import { PostgresSession, SessionLost } from './postgres-session.ts'
 import type { StatementResult } from './postgres-session.ts'
-import type { BatchMessage, BatchReply, StepDef, Writer } from './protocol.ts'
+import type { BatchMessage, BatchReply, LogNumbers, StepDef, Writer } from './protocol.ts'
 
 const MAX_RETRIES = 5
 
 /** The log is not where this process left it, although nobody else may write. */
 class LogMoved extends Error {}
+
+/**
+ * Who else may write to the database: nobody (`alone`), nobody but a writer of this process that is to be succeeded
+ * (`successor`), other processes (`shared`).
+ */
+export type WriterRole = 'alone' | 'successor' | 'shared'
 
 /** A statement that was sent; its result is looked at when all of the batch were sent. */
 interface SentStatement {
@@ -47,8 +53,10 @@ export class PostgresWriter implements Writer {
   readonly #statements = new Map<StepDef, PreparedSql>()
 
   /** The log's numbers after the last batch, while nobody else may have moved it. */
-  #log: { readonly position: number; readonly historical: number } | undefined
+  #log: LogNumbers | undefined
   readonly #shared: boolean
+  /** Whether another writer of this process has let go of the database, and it is to be taken over. */
+  #succeeds = false
 
   private constructor(
     open: () => Promise<PostgresSession>,
@@ -63,19 +71,28 @@ export class PostgresWriter implements Writer {
   }
 
   /** @throws Error with a sentence for the operator when another process holds the database */
-  static async open(url: string, sign: SignPdu, shared: boolean): Promise<PostgresWriter> {
-    const open = async (): Promise<PostgresSession> => {
-      const session = await PostgresSession.open(url, 'causeway-writer')
-      const [{ rows }] = await Promise.all([
-        session.send('SHOW synchronous_commit'),
-        shared ? undefined : holdDatabase(session),
-      ])
-      // A database or role may have it off, and then COMMIT would answer before the disk did.
-      const [row] = rows
-      if (row?.['synchronous_commit'] === 'off') await session.send('SET synchronous_commit = on')
-      return session
-    }
-    return new PostgresWriter(open, await open(), sign, shared)
+  static async open(url: string, sign: SignPdu, role: WriterRole): Promise<PostgresWriter> {
+    const hold = role === 'shared' ? undefined : holdDatabase
+    const first = role === 'alone' ? hold : undefined
+    const open = (): Promise<PostgresSession> => openSession(url, hold)
+    return new PostgresWriter(open, await openSession(url, first), sign, role === 'shared')
+  }
+
+  /**
+   * Lets another writer of this process write from here on, while no other process may.
+   * @returns where the log is, as far as this one can know
+   * @throws SessionLost when it holds nothing any more
+   */
+  async handOver(): Promise<LogNumbers | undefined> {
+    if (this.#session.isLost) throw new SessionLost('the connection to PostgreSQL is lost')
+    if (!this.#shared) await letGoOfWriting(this.#session)
+    return this.#log
+  }
+
+  /** Of a successor: the next batch is written after the other has let go. */
+  takeOver(log: LogNumbers | undefined): void {
+    this.#log = log
+    this.#succeeds = !this.#shared
   }
 
   async apply(message: BatchMessage): Promise<BatchReply> {
@@ -85,7 +102,7 @@ export class PostgresWriter implements Writer {
       const batch = new Batch(message, this.#defs.list, this.#sign)
       // Signing takes longer than a round trip: not under the lock that all writers share.
       batch.signAll()
-      if (this.#session.isLost) this.#session = await this.#open()
+      await this.#ensureSession()
       const outcome = await this.#applyWithRetries(batch)
       if (!this.#shared) this.#log = { position: outcome.nextPosition, historical: outcome.nextHistorical }
       return outcome.toReply()
@@ -98,6 +115,13 @@ export class PostgresWriter implements Writer {
 
   async close(): Promise<void> {
     await this.#session.close()
+  }
+
+  /** A session that may write. A new one takes the database as a whole, also in a successor. */
+  async #ensureSession(): Promise<void> {
+    if (this.#session.isLost) this.#session = await this.#open()
+    else if (this.#succeeds) await succeedWriter(this.#session)
+    this.#succeeds = false
   }
 
   async #applyWithRetries(batch: Batch): Promise<Outcome> {
@@ -312,6 +336,18 @@ export class PostgresWriter implements Writer {
       if (!(error instanceof SessionLost)) await this.#session.close()
     }
   }
+}
+
+async function openSession(
+  url: string,
+  hold: ((session: PostgresSession) => Promise<void>) | undefined,
+): Promise<PostgresSession> {
+  const session = await PostgresSession.open(url, 'causeway-writer')
+  const [{ rows }] = await Promise.all([session.send('SHOW synchronous_commit'), hold?.(session)])
+  // A database or role may have it off, and then COMMIT would answer before the disk did.
+  const [row] = rows
+  if (row?.['synchronous_commit'] === 'off') await session.send('SET synchronous_commit = on')
+  return session
 }
 
 /** Looks at all results in order. @throws the first error, or StepRefused when `expectRows` does not hold */

@@ -63,10 +63,18 @@ export interface BatchFailed {
 
 export type BatchReply = BatchDone | BatchFailed
 
+/** Where the log is after a batch. */
+export interface LogNumbers {
+  readonly position: number
+  readonly historical: number
+}
+
 /** A writer, wherever it runs. One batch at a time. */
 export interface Writer {
   apply(message: BatchMessage): Promise<BatchReply> | BatchReply
   close(): Promise<void> | void
+  /** Of a writer that succeeds another one of this process: its next batch follows on what that one wrote. */
+  takeOver?(log: LogNumbers | undefined): void
   /** Of a writer that has a thread of its own: this collects its garbage. */
   settleMemory?(): void
 }

@@ -18,6 +18,7 @@ export async function runWriter(open: () => Writer | Promise<Writer>): Promise<v
   port.on('message', (message: ToWriter) => {
     if ('close' in message) void Promise.resolve(writer.close()).finally(() => port.close())
     else if ('settleMemory' in message) collectGarbage()
+    else if ('takeOver' in message) writer.takeOver?.(message.takeOver)
     else void answer(writer, message.batch, send)
   })
   send({ opened: true })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import type { BatchMessage, BatchReply, Writer } from './protocol.ts'
+import type { BatchMessage, BatchReply, LogNumbers, Writer } from './protocol.ts'
 
 /** What a writer thread sends: once when it is open (or could not open), then one reply per batch. */
 export type FromWriter =
@@ -11,6 +11,7 @@ export type ToWriter =
   | { readonly batch: BatchMessage }
   | { readonly close: true }
   | { readonly settleMemory: true }
+  | { readonly takeOver: LogNumbers | undefined }
 
 interface Pending {
   readonly resolve: (reply: BatchReply) => void
@@ -70,6 +71,10 @@ export class WriterThread implements Writer {
       this.#pending = { resolve, reject }
       this.#worker.postMessage({ batch } satisfies ToWriter, [batch.bytes.buffer as ArrayBuffer])
     })
+  }
+
+  takeOver(log: LogNumbers | undefined): void {
+    this.#worker.postMessage({ takeOver: log } satisfies ToWriter)
   }
 
   settleMemory(): void {
