@@ -7,6 +7,7 @@ import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { readAccountData, writeAccountData } from '../user-data/account-data.ts'
+import { rulesetOf } from '../user-data/push-rules.ts'
 import { requireSelf } from './own-user.ts'
 import { v3 } from './paths.ts'
 import { roomIdText, userIdText } from './schemas.ts'
@@ -25,7 +26,7 @@ async function read(
   type: string,
 ): Promise<JsonObject> {
   if (type === 'm.push_rules' && roomId === undefined) {
-    return { global: (await hs.pushRules.of(userId)).ruleset } as unknown as JsonObject
+    return { global: rulesetOf(await hs.pushRules.of(userId)) } as unknown as JsonObject
   }
   const content = await readAccountData(hs, { userId, roomId, type })
   if (content === undefined) throw notFound(`You have not set ${type}`)

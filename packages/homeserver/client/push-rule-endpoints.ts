@@ -12,6 +12,7 @@ import {
 import { isPushRuleKind, PUSH_RULE_KINDS, type PushRule } from '@causeway/matrix/push-rules/ruleset.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
+import { rulesetOf } from '../user-data/push-rules.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { v3 } from './paths.ts'
 
@@ -49,7 +50,7 @@ export const getPushRules = defineEndpoint({
   method: 'GET',
   ...slashed('/pushrules'),
   auth: 'user',
-  run: async (hs, { session }) => asJson({ global: (await hs.pushRules.of(session.userId)).ruleset }),
+  run: async (hs, { session }) => asJson({ global: rulesetOf(await hs.pushRules.of(session.userId)) }),
 })
 
 export const getPushRulesGlobal = defineEndpoint({
@@ -57,7 +58,7 @@ export const getPushRulesGlobal = defineEndpoint({
   method: 'GET',
   ...slashed('/pushrules/global'),
   auth: 'user',
-  run: async (hs, { session }) => asJson((await hs.pushRules.of(session.userId)).ruleset),
+  run: async (hs, { session }) => asJson(rulesetOf(await hs.pushRules.of(session.userId))),
 })
 
 export const getPushRule = defineEndpoint({
@@ -130,7 +131,9 @@ export const getPushRuleActions = defineEndpoint({
   ...v3(`${RULE}/actions`),
   auth: 'user',
   params: anyRuleParams,
-  run: async (hs, { session, params }) => ({ actions: (await requireRule(hs, session, params)).actions }),
+  run: async (hs, { session, params }) => ({
+    actions: [...(await requireRule(hs, session, params)).actions],
+  }),
 })
 
 export const setPushRuleActions = defineEndpoint({

@@ -154,10 +154,10 @@ function placeOf(
 }
 
 function buildRule(kind: PushRuleKind, ruleId: string, input: PushRuleInput, enabled: boolean): PushRule {
-  const rule: PushRule = { rule_id: ruleId, default: false, enabled, actions: [...input.actions] }
-  if (kind === 'override' || kind === 'underride') rule.conditions = [...(input.conditions ?? [])]
-  if (kind === 'content' && input.pattern !== undefined) rule.pattern = input.pattern
-  return rule
+  const rule = { rule_id: ruleId, default: false, enabled, actions: [...input.actions] }
+  if (kind === 'override' || kind === 'underride')
+    return { ...rule, conditions: [...(input.conditions ?? [])] }
+  return kind === 'content' && input.pattern !== undefined ? { ...rule, pattern: input.pattern } : rule
 }
 
 function checkRuleId(ruleId: string): PushRuleEdit | undefined {

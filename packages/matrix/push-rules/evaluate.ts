@@ -93,7 +93,18 @@ function enabled(ruleset: PushRuleset, kind: PushRuleKind): PushRule[] {
   return rules.filter((rule: unknown) => isObject(rule) && rule['enabled'] === true) as PushRule[]
 }
 
+/** Predefined rules are mostly the same objects for everybody. Nobody changes a rule in place. */
+const compiled = new WeakMap<PushRule, CompiledRule>()
+
 function compileRule(rule: PushRule): CompiledRule {
+  const known = compiled.get(rule)
+  if (known !== undefined) return known
+  const made = compileAnew(rule)
+  compiled.set(rule, made)
+  return made
+}
+
+function compileAnew(rule: PushRule): CompiledRule {
   const conditions: unknown = rule.conditions ?? []
   const list: unknown[] = Array.isArray(conditions) ? conditions : [undefined]
   return finish(rule, list.map(compileCondition))
@@ -107,7 +118,10 @@ function finish(rule: PushRule, conditions: Condition[]): CompiledRule {
   return { conditions, verdict: buildVerdict(rule), guessesMentions: MENTION_GUESSES.has(rule.rule_id) }
 }
 
-function verdictsById(rules: readonly PushRule[]): Map<string, PushVerdict> {
+const NO_VERDICTS: ReadonlyMap<string, PushVerdict> = new Map()
+
+function verdictsById(rules: readonly PushRule[]): ReadonlyMap<string, PushVerdict> {
+  if (rules.length === 0) return NO_VERDICTS
   const verdicts = new Map<string, PushVerdict>()
   for (const rule of rules) if (!verdicts.has(rule.rule_id)) verdicts.set(rule.rule_id, buildVerdict(rule))
   return verdicts

@@ -25,18 +25,27 @@ type Predefined = readonly [
 ]
 
 const override = (userId: UserId): readonly Predefined[] => [
-  ['.m.rule.suppress_notices', [matches('content.msgtype', 'm.notice')], []],
+  ...BEFORE_OWN,
   [
     '.m.rule.invite_for_me',
     [matches('type', 'm.room.member'), matches('content.membership', 'invite'), matches('state_key', userId)],
     ['notify', SOUND],
   ],
-  ['.m.rule.member_event', [matches('type', 'm.room.member')], []],
+  MEMBER_EVENT,
   [
     '.m.rule.is_user_mention',
     [{ kind: 'event_property_contains', key: 'content.m\\.mentions.user_ids', value: userId }],
     ['notify', SOUND, HIGHLIGHT],
   ],
+  ...AFTER_OWN,
+]
+
+const MASTER: Predefined = [MASTER_RULE_ID, [], []]
+const BEFORE_OWN: readonly Predefined[] = [
+  ['.m.rule.suppress_notices', [matches('content.msgtype', 'm.notice')], []],
+]
+const MEMBER_EVENT: Predefined = ['.m.rule.member_event', [matches('type', 'm.room.member')], []]
+const AFTER_OWN: readonly Predefined[] = [
   [
     '.m.rule.is_room_mention',
     [
@@ -81,7 +90,7 @@ export function listPredefinedRules(kind: PushRuleKind, userId: UserId): PushRul
   if (kind === 'underride') return UNDERRIDE.map((rule) => build(rule))
   if (kind === 'content') return [userNameRule(userId)]
   if (kind !== 'override') return []
-  return [build([MASTER_RULE_ID, [], []]), ...override(userId).map((rule) => build(rule))]
+  return [build(MASTER), ...override(userId).map((rule) => build(rule))]
 }
 
 /** The user's whole id stands in the text of a message that does not say itself whom it mentions. */
@@ -95,14 +104,16 @@ function userNameRule(userId: UserId): PushRule {
   }
 }
 
-function build([ruleId, conditions, actions]: Predefined): PushRule {
-  return {
-    rule_id: ruleId,
-    default: true,
-    enabled: ruleId !== MASTER_RULE_ID,
-    conditions: [...conditions],
-    actions: [...actions],
-  }
+/** Rules that do not name their owner are the same for everybody, and so is what is compiled of them. */
+const built = new WeakMap<Predefined, PushRule>()
+
+function build(predefined: Predefined): PushRule {
+  const known = built.get(predefined)
+  if (known !== undefined) return known
+  const [ruleId, conditions, actions] = predefined
+  const rule = { rule_id: ruleId, default: true, enabled: ruleId !== MASTER_RULE_ID, conditions, actions }
+  built.set(predefined, rule)
+  return rule
 }
 
 /**

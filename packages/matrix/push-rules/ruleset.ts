@@ -10,14 +10,14 @@ export type PushAction = string | JsonObject
 /** Kept as the client wrote it: an unknown condition is stored and never matches. */
 export type PushCondition = JsonObject
 
-/** A rule as it is sent to clients. `conditions` for override and underride, `pattern` for content. */
+/** A rule as it is sent to clients; never changed, since users share the predefined ones. `conditions` for override and underride, `pattern` for content. */
 export interface PushRule {
-  rule_id: string
-  default: boolean
-  enabled: boolean
-  actions: PushAction[]
-  conditions?: PushCondition[]
-  pattern?: string
+  readonly rule_id: string
+  readonly default: boolean
+  readonly enabled: boolean
+  readonly actions: readonly PushAction[]
+  readonly conditions?: readonly PushCondition[]
+  readonly pattern?: string
 }
 
 /** All rules of a user, most important first in each kind: the `global` of `m.push_rules`. */
