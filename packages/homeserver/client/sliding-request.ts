@@ -52,6 +52,9 @@ const extensions = Type.Object({
   account_data: maybe(scope),
   receipts: maybe(scope),
   typing: maybe(scope),
+  'io.element.msc4308.thread_subscriptions': maybe(
+    Type.Object({ enabled, limit: maybe(Type.Integer({ minimum: 1 })) }),
+  ),
 })
 
 /** The body of a request; what is not known is ignored, for clients that ask newer servers for more. */
@@ -137,7 +140,7 @@ function scopeOf(asked: Static<typeof scope> | null | undefined): RoomScope | un
 }
 
 function parseExtensions(asked: Static<typeof extensions>): ExtensionRequests {
-  const { to_device: toDevice } = asked
+  const { to_device: toDevice, 'io.element.msc4308.thread_subscriptions': threads } = asked
   return {
     toDevice:
       toDevice?.enabled === true
@@ -147,5 +150,6 @@ function parseExtensions(asked: Static<typeof extensions>): ExtensionRequests {
     accountData: scopeOf(asked.account_data),
     receipts: scopeOf(asked.receipts),
     typing: scopeOf(asked.typing),
+    threadSubscriptions: threads?.enabled === true ? (threads.limit ?? 100) : undefined,
   }
 }

@@ -36,10 +36,16 @@ const ATTEMPTS = 5
 /** What the predefined rules of one user weigh, compiled. */
 const BASE_BYTES = 8_000
 
+/** What was written before there was a kind of rule says nothing of it. */
+function parseChanges(text: string): PushRuleChanges {
+  const changes = JSON.parse(text) as PushRuleChanges
+  return { ...changes, own: { ...NO_CHANGES.own, ...changes.own } }
+}
+
 async function load({ db, log }: Pick<Homeserver, 'db' | 'log'>, userId: UserId): Promise<Held> {
   const asOf = log.head()
   const row = await findPushRules(db, userId)
-  const changes = row === undefined ? NO_CHANGES : (JSON.parse(row.changes) as PushRuleChanges)
+  const changes = row === undefined ? NO_CHANGES : parseChanges(row.changes)
   const ruleset = buildRuleset(userId, changes)
   const rules = { changes, changedAt: row?.position, ruleset, compiled: compileRules(ruleset, userId) }
   return { rules, asOf, bytes: BASE_BYTES + 8 * (row?.changes.length ?? 0) }

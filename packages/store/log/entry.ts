@@ -14,6 +14,7 @@ export type LogEntry =
   | DeviceListEntry
   | PushRulesEntry
   | PushersEntry
+  | ThreadSubscriptionEntry
   | ProfileEntry
   | RoomWholeEntry
   | PurgeEntry
@@ -143,6 +144,13 @@ export interface PushRulesEntry {
 /** A user's pushers changed: set, deleted, ended with a session. */
 export interface PushersEntry {
   readonly kind: 'pushers'
+  position: number
+  readonly userId: UserId
+}
+
+/** A user subscribed to a thread, or unsubscribed from one. */
+export interface ThreadSubscriptionEntry {
+  readonly kind: 'thread_subscription'
   position: number
   readonly userId: UserId
 }

@@ -42,6 +42,7 @@ const KINDS: readonly EntryKind[] = [
   'device_list',
   'push_rules',
   'pushers',
+  'thread_subscription',
   'profile',
   'room_whole',
   'purge',

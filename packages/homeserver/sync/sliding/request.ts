@@ -45,6 +45,8 @@ export interface ExtensionRequests {
   readonly accountData: RoomScope | undefined
   readonly receipts: RoomScope | undefined
   readonly typing: RoomScope | undefined
+  /** At most so many changes. */
+  readonly threadSubscriptions: number | undefined
 }
 
 /** https://github.com/matrix-org/matrix-spec-proposals/pull/4186 */
