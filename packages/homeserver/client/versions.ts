@@ -19,6 +19,7 @@ const UNSTABLE_FEATURES: JsonObject = {
   'org.matrix.msc4155': true,
   'org.matrix.msc4143': true,
   'org.matrix.msc4306': true,
+  'org.matrix.msc4354': true,
   'org.matrix.msc4308': true,
 }
 

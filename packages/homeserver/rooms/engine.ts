@@ -23,6 +23,7 @@ import { createLocalEchoes, type LocalEchoes } from './local-echoes.ts'
 import { createMembershipIndex, type MembershipIndex } from './membership-index.ts'
 import { createRoomFigures, type RoomFigures } from './room-figures.ts'
 import { createRelatedEvents, type RelatedEvents } from './related-events.ts'
+import { createStickyEvents, type StickyEvents } from './sticky-events.ts'
 import { createThreadSubscriptions, type ThreadSubscriptions } from './thread-subscriptions.ts'
 import { createUserSetting, type UserSetting } from './user-setting.ts'
 
@@ -87,6 +88,7 @@ export interface RoomEngine extends RoomDeps {
   readonly ignored: UserSetting<readonly string[]>
   readonly invitePermissions: UserSetting<InviteRules>
   readonly threads: ThreadSubscriptions
+  readonly sticky: StickyEvents
   readonly related: RelatedEvents
   /** What single rooms cost, for the operator. */
   readonly figures: RoomFigures
@@ -131,6 +133,7 @@ export async function createRoomEngine(deps: RoomDeps): Promise<RoomEngine> {
     ignored: createUserSetting(deps.db, budget, IGNORED_USERS),
     invitePermissions: createUserSetting(deps.db, budget, INVITE_PERMISSIONS),
     threads: createThreadSubscriptions(deps.db, budget),
+    sticky: await createStickyEvents(deps.db, budget, deps.clock),
     related: createRelatedEvents(deps.log.head(), 20_000),
     figures: createRoomFigures(),
     partial: await loadPartialRooms(deps.db),

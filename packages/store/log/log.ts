@@ -45,6 +45,7 @@ const KINDS: readonly EntryKind[] = [
   'thread_subscription',
   'profile',
   'room_whole',
+  'sticky',
   'purge',
   'erasure',
 ]

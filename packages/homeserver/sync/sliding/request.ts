@@ -38,6 +38,11 @@ export interface ToDeviceRequest {
   readonly limit: number
 }
 
+export interface StickyRequest {
+  readonly since: string | undefined
+  readonly limit: number
+}
+
 /** What is asked for beside the rooms; what is undefined is not asked for. */
 export interface ExtensionRequests {
   readonly toDevice: ToDeviceRequest | undefined
@@ -47,6 +52,7 @@ export interface ExtensionRequests {
   readonly typing: RoomScope | undefined
   /** At most so many changes. */
   readonly threadSubscriptions: number | undefined
+  readonly stickyEvents: StickyRequest | undefined
 }
 
 /** https://github.com/matrix-org/matrix-spec-proposals/pull/4186 */
