@@ -32,6 +32,8 @@ export interface Owner extends TestLogin {
 }
 
 export const V3 = '/_matrix/client/v3'
+const UNSTABLE = '/_matrix/client/unstable'
+const THREADS = `${UNSTABLE}/io.element.msc4306`
 export const BACKUP = {
   algorithm: 'm.megolm_backup.v1.curve25519-aes-sha2',
   auth_data: { public_key: SECRET, signatures: {} },
@@ -110,6 +112,8 @@ async function makeRoom(
   const user = `${V3}/user/${encodeURIComponent(userId)}/rooms/${encodeURIComponent(roomId as string)}`
   await call(server, token, 'PUT', `${user}/account_data/org.example.private`, { mine: SECRET })
   await call(server, token, 'PUT', `${user}/tags/u.${SECRET}`, { order: 0.5 })
+  const thread = `/rooms/${encodeURIComponent(roomId as string)}/thread/${encodeURIComponent(root)}`
+  await call(server, token, 'PUT', `${THREADS}${thread}/subscription`, {})
   return { roomId: roomId as string, eventId: root }
 }
 
@@ -188,10 +192,12 @@ export async function readAll(server: TestServer, owner: Owner): Promise<Record<
     `${room}/aliases`,
     `/directory/room/${encodeURIComponent(owner.alias)}`,
     `/directory/list${room.replace('rooms', 'room')}`,
+    `${UNSTABLE}/io.element.msc4308/thread_subscriptions?dir=b`,
   ]
   const read: Record<string, string> = {}
   for (const path of paths) {
-    const answer = await server.request('GET', V3 + path, { token: owner.token })
+    const url = path.startsWith(UNSTABLE) ? path : V3 + path
+    const answer = await server.request('GET', url, { token: owner.token })
     assert.equal(answer.status, 200, `${path}: ${Buffer.from(answer.bytes).toString()}`)
     read[path] = Buffer.from(answer.bytes)
       .toString()

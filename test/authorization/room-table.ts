@@ -112,6 +112,10 @@ export const roomTable: OperationTable = {
   getRelatingEventsWithRelType: { door: 'user', stranger: '404 M_NOT_FOUND' },
   getRelatingEventsWithRelTypeAndEventType: { door: 'user', stranger: '404 M_NOT_FOUND' },
   getThreadRoots: { door: 'user', stranger: '403 M_FORBIDDEN', banned: '200' },
+  subscribeToThread: { door: 'user', stranger: '404 M_NOT_FOUND' },
+  unsubscribeFromThread: { door: 'user', spends: 'part', stranger: '404 M_NOT_FOUND' },
+  getThreadSubscription: { door: 'user', stranger: '404 M_NOT_FOUND' },
+  listThreadSubscriptions: { door: 'user', ask: () => ({ query: 'dir=b' }), stranger: 'own' },
   search: {
     door: 'user',
     ask: () => ({ body: { search_categories: { room_events: { search_term: SECRET } } } }),

@@ -1,6 +1,6 @@
 // https://github.com/matrix-org/matrix-spec-proposals/pull/4140
 import { Type } from 'typebox'
-import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
+import { invalidParam, MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { listScheduled } from '@causeway/store/tables/delayed-events.ts'
 import { describeDelayed, describeScheduled } from '../delayed/describe.ts'
@@ -11,6 +11,7 @@ import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { appserviceTimestamp, timestampQuery } from './appservice-timestamp.ts'
 import { roomIdText, txnIdText } from './schemas.ts'
+import { stickyOf, stickyQuery } from './sticky-query.ts'
 
 const UNSTABLE = '/_matrix/client/unstable/org.matrix.msc4140'
 
@@ -53,22 +54,32 @@ export const scheduleDelayedEvent = defineEndpoint({
   auth: 'user',
   rateLimit: 'message',
   params: Type.Object({ roomId: roomIdText, eventType: Type.String({ minLength: 1 }), txnId: txnIdText }),
-  query: timestampQuery,
+  query: Type.Object({ ...timestampQuery.properties, ...stickyQuery.properties }),
   body: Type.Object({
     delay_ms: delayText,
     state_key: Type.Optional(Type.String()),
     content: jsonObject,
   }),
-  run: (hs, { session, params, query, body }) =>
-    scheduleOnce(hs, session, { txnId: params.txnId, path: `${params.roomId}/${params.eventType}` }, () => ({
-      roomId: params.roomId,
-      type: params.eventType,
-      sender: session.userId,
-      content: body.content,
-      delayMs: body.delay_ms,
-      ...(body.state_key === undefined ? {} : { stateKey: body.state_key }),
-      ...appserviceTimestamp(session, query),
-    })),
+  run: (hs, { session, params, query, body }) => {
+    const sticky = stickyOf(query)
+    if (sticky.stickyMs !== undefined && body.state_key !== undefined)
+      throw invalidParam('State is not sticky: leave out the state_key or the duration')
+    return scheduleOnce(
+      hs,
+      session,
+      { txnId: params.txnId, path: `${params.roomId}/${params.eventType}` },
+      () => ({
+        roomId: params.roomId,
+        type: params.eventType,
+        sender: session.userId,
+        content: body.content,
+        delayMs: body.delay_ms,
+        ...(body.state_key === undefined ? {} : { stateKey: body.state_key }),
+        ...appserviceTimestamp(session, query),
+        ...sticky,
+      }),
+    )
+  },
 })
 
 export const listDelayedEvents = defineEndpoint({

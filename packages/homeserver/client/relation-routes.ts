@@ -6,6 +6,12 @@ import {
   getRelatingEventsWithRelTypeAndEventType,
 } from './relations.ts'
 import { search } from './search.ts'
+import {
+  getThreadSubscription,
+  listThreadSubscriptions,
+  subscribeToThread,
+  unsubscribeFromThread,
+} from './thread-subscriptions.ts'
 
 /** What relates to an event, the threads of a room, and what is found by words. */
 export const relationRoutes: readonly AnyEndpoint[] = [
@@ -14,4 +20,8 @@ export const relationRoutes: readonly AnyEndpoint[] = [
   getRelatingEventsWithRelTypeAndEventType,
   getThreadRoots,
   search,
+  subscribeToThread,
+  unsubscribeFromThread,
+  getThreadSubscription,
+  listThreadSubscriptions,
 ]

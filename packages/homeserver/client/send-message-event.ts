@@ -8,6 +8,7 @@ import { delayOf, delayQuery, requireBody, scheduleOnce } from './delayed-events
 import { v3 } from './paths.ts'
 import { roomIdText, txnIdText } from './schemas.ts'
 import { sendOnce } from './send-once.ts'
+import { stickyOf, stickyQuery } from './sticky-query.ts'
 
 export const sendMessageEvent = defineEndpoint({
   operation: 'sendMessage',
@@ -16,7 +17,7 @@ export const sendMessageEvent = defineEndpoint({
   auth: 'user',
   rateLimit: 'message',
   params: Type.Object({ roomId: roomIdText, eventType: Type.String({ minLength: 1 }), txnId: txnIdText }),
-  query: delayQuery,
+  query: Type.Object({ ...delayQuery.properties, ...stickyQuery.properties }),
   body: jsonObject,
   mayLackBody: true,
   run: (hs, { session, params, query, body }) => {
@@ -27,6 +28,7 @@ export const sendMessageEvent = defineEndpoint({
       sender: session.userId,
       content: requireBody(content),
       ...appserviceTimestamp(session, query),
+      ...stickyOf(query),
     })
     const delayMs = delayOf(query)
     return delayMs === undefined

@@ -52,6 +52,12 @@ const extensions = Type.Object({
   account_data: maybe(scope),
   receipts: maybe(scope),
   typing: maybe(scope),
+  'org.matrix.msc4354.sticky_events': maybe(
+    Type.Object({ enabled, limit: maybe(Type.Integer({ minimum: 1 })), since: maybe(Type.String()) }),
+  ),
+  'io.element.msc4308.thread_subscriptions': maybe(
+    Type.Object({ enabled, limit: maybe(Type.Integer({ minimum: 1 })) }),
+  ),
 })
 
 /** The body of a request; what is not known is ignored, for clients that ask newer servers for more. */
@@ -137,7 +143,8 @@ function scopeOf(asked: Static<typeof scope> | null | undefined): RoomScope | un
 }
 
 function parseExtensions(asked: Static<typeof extensions>): ExtensionRequests {
-  const { to_device: toDevice } = asked
+  const sticky = asked['org.matrix.msc4354.sticky_events']
+  const { to_device: toDevice, 'io.element.msc4308.thread_subscriptions': threads } = asked
   return {
     toDevice:
       toDevice?.enabled === true
@@ -147,5 +154,8 @@ function parseExtensions(asked: Static<typeof extensions>): ExtensionRequests {
     accountData: scopeOf(asked.account_data),
     receipts: scopeOf(asked.receipts),
     typing: scopeOf(asked.typing),
+    stickyEvents:
+      sticky?.enabled === true ? { since: sticky.since ?? undefined, limit: sticky.limit ?? 100 } : undefined,
+    threadSubscriptions: threads?.enabled === true ? (threads.limit ?? 100) : undefined,
   }
 }

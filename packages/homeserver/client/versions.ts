@@ -18,6 +18,9 @@ const UNSTABLE_FEATURES: JsonObject = {
   'org.matrix.simplified_msc3575': true,
   'org.matrix.msc4155': true,
   'org.matrix.msc4143': true,
+  'org.matrix.msc4306': true,
+  'org.matrix.msc4354': true,
+  'org.matrix.msc4308': true,
 }
 
 export const getVersions = defineEndpoint({

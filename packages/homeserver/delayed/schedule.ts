@@ -26,6 +26,7 @@ export interface ScheduleInput {
   readonly sender: UserId
   readonly content: JsonObject
   readonly originServerTs?: number
+  readonly stickyMs?: number
   readonly delayMs: number
 }
 
@@ -68,6 +69,7 @@ export async function scheduleEvent(
       origin_ts: input.originServerTs ?? null,
       delay_ms: input.delayMs,
       since_ts: now,
+      sticky_ms: input.stickyMs ?? null,
     }),
     ...(surplus === undefined ? [] : [forgetFinalisedOf(input.sender, surplus)]),
   ]

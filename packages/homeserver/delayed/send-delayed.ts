@@ -35,6 +35,7 @@ export async function sendDelayed(
     sender: row.user_id as UserId,
     content: JSON.parse(row.content) as JsonObject,
     ...(row.origin_ts === null ? {} : { originServerTs: row.origin_ts }),
+    ...(row.sticky_ms === null ? {} : { stickyMs: row.sticky_ms }),
     isDelayed: true,
     companions: (eventId, eventNid) => {
       written = eventId

@@ -4,6 +4,7 @@ import type { Log } from '@causeway/store/log/log.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { getRoomByNid } from '../rooms/load-head.ts'
 import type { UserRoom } from '../rooms/membership-index.ts'
+import type { SubscribedThreads } from '../rooms/thread-subscriptions.ts'
 import type { Unread } from '../unread/counts.ts'
 import type { PushRules, UserPushRules } from '../user-data/push-rules.ts'
 
@@ -26,6 +27,7 @@ interface Held {
   readonly upTo: number
   readonly rules: UserPushRules
   readonly ignored: readonly string[]
+  readonly threads: SubscribedThreads | undefined
 }
 
 /** Rooms that are counted together beforehand. */
@@ -51,9 +53,10 @@ export function createBadges({ log, budget, rooms, unread, pushRules }: BadgesDe
       const { byId, joined: joinedIds } = await rooms.members.roomsOf(userId)
       const joined = [...joinedIds].map((roomId) => byId.get(roomId)!)
       const [rules, ignored] = await Promise.all([pushRules.of(userId), rooms.ignored.of(userId)])
+      const threads = rules.compiled.asksForThreads ? await rooms.threads.of(userId) : undefined
       const known = cache.get(userId)
-      const held =
-        known?.rules === rules && known.ignored === ignored && known.upTo <= upTo ? known : undefined
+      const isSameWay = known?.rules === rules && known.ignored === ignored && known.threads === threads
+      const held = isSameWay && known.upTo <= upTo ? known : undefined
       const stale = staleRooms(joined, held)
       if (stale.length > MANY) await unread.prepare(userId, stale, upTo)
       const fresh = new Map<number, number>()
@@ -64,7 +67,7 @@ export function createBadges({ log, budget, rooms, unread, pushRules }: BadgesDe
       const byRoom = new Map(
         joined.map(({ roomNid }) => [roomNid, fresh.get(roomNid) ?? held?.byRoom.get(roomNid) ?? 0]),
       )
-      cache.set(userId, { byRoom, upTo, rules, ignored })
+      cache.set(userId, { byRoom, upTo, rules, ignored, threads })
       return [...byRoom.values()].reduce((sum, count) => sum + count, 0)
     },
   }

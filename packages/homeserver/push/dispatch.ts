@@ -128,6 +128,7 @@ class PushDispatcher implements Dispatcher {
         for (const { nid, gateway } of await watchers.ofUser(entry.userId)) batch.woken.set(nid, gateway)
         return undefined
       case 'push_rules':
+      case 'thread_subscription':
         return this.#mark(batch, await watchers.ofUser(entry.userId), BADGE, entry.position)
       case 'purge':
         batch.steps.push(deletePushesOfRoom(entry.roomNid))

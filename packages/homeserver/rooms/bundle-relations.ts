@@ -13,7 +13,7 @@ import { HIDDEN } from './read-events.ts'
 import { relationOf } from './relation.ts'
 import { relationScope } from './relation-scope.ts'
 import { storedEventOfRow, type RoomInfo } from './stored-event.ts'
-import { filterVisible, type VisibleEvent } from './visibility.ts'
+import { filterVisible, type Sightable, type VisibleEvent } from './visibility.ts'
 
 /** Renders one event for the reader, with the `m.relations` it has, if any. */
 export type RenderOne = (visible: VisibleEvent, relations: string | undefined) => Promise<string>
@@ -107,13 +107,13 @@ async function bundleDirect(
 }
 
 /** What visibility is decided by, of a row that is not worth parsing for it. */
-interface Sight extends Pick<StoredEvent, 'nid' | 'type' | 'stateKey' | 'stateRoot' | 'stateBefore'> {
+interface Sight extends Sightable {
   readonly row: RelatedRow
 }
 
 function sightOf(row: RelatedRow): Sight {
-  const { nid, type, state_root: stateRoot, state_before: stateBefore } = row
-  return { nid, type, stateKey: undefined, stateRoot, stateBefore, row }
+  const { nid, type, flags, state_root: stateRoot, state_before: stateBefore } = row
+  return { nid, type, flags, stateKey: undefined, stateRoot, stateBefore, row }
 }
 
 /** https://spec.matrix.org/v1.19/client-server-api/#validity-of-replacement-events */

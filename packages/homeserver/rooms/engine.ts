@@ -23,6 +23,8 @@ import { createLocalEchoes, type LocalEchoes } from './local-echoes.ts'
 import { createMembershipIndex, type MembershipIndex } from './membership-index.ts'
 import { createRoomFigures, type RoomFigures } from './room-figures.ts'
 import { createRelatedEvents, type RelatedEvents } from './related-events.ts'
+import { createStickyEvents, type StickyEvents } from './sticky-events.ts'
+import { createThreadSubscriptions, type ThreadSubscriptions } from './thread-subscriptions.ts'
 import { createUserSetting, type UserSetting } from './user-setting.ts'
 
 /** What the rooms need from the outside. */
@@ -85,6 +87,8 @@ export interface RoomEngine extends RoomDeps {
   readonly echoes: LocalEchoes
   readonly ignored: UserSetting<readonly string[]>
   readonly invitePermissions: UserSetting<InviteRules>
+  readonly threads: ThreadSubscriptions
+  readonly sticky: StickyEvents
   readonly related: RelatedEvents
   /** What single rooms cost, for the operator. */
   readonly figures: RoomFigures
@@ -128,6 +132,8 @@ export async function createRoomEngine(deps: RoomDeps): Promise<RoomEngine> {
     echoes: createLocalEchoes(20_000),
     ignored: createUserSetting(deps.db, budget, IGNORED_USERS),
     invitePermissions: createUserSetting(deps.db, budget, INVITE_PERMISSIONS),
+    threads: createThreadSubscriptions(deps.db, budget),
+    sticky: await createStickyEvents(deps.db, budget, deps.clock),
     related: createRelatedEvents(deps.log.head(), 20_000),
     figures: createRoomFigures(),
     partial: await loadPartialRooms(deps.db),

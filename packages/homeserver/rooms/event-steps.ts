@@ -10,15 +10,27 @@ import { redactedBy } from './redaction.ts'
 import { relationOf } from './relation.ts'
 import { renumberSteps } from './renumber.ts'
 import type { NewEvent, RoomWrite } from './room-write.ts'
+import { stickySteps } from './sticky-events.ts'
 
-/** The rows of a new event, and of all that follows from it. @param nid its number, known only at commit */
-export function eventSteps(engine: RoomEngine, write: RoomWrite, event: NewEvent, nid: WriteValue): Step[] {
+/**
+ * The rows of a new event, and of all that follows from it.
+ * @param nid its number, known only at commit
+ * @param toldAt position of the log from which on it is told, should it be sticky
+ */
+export function eventSteps(
+  engine: RoomEngine,
+  write: RoomWrite,
+  event: NewEvent,
+  nid: WriteValue,
+  toldAt: WriteValue,
+): Step[] {
   const { roomNid, rules } = write.head
   const { stored } = event
   const steps: Step[] =
     event.outlier === undefined ? eventRows(event, nid) : renumberSteps(event.outlier, event, nid)
   // Whatever is held may be shown some day: its media is not without references.
   steps.push(...mediaReferenceSteps(engine.serverName, stored.content, nid))
+  steps.push(...stickySteps(engine, event, nid, toldAt))
   // What is only held, or was refused, says nothing to anybody.
   if (!isShown(stored)) return steps
   const relation = relationRow(event, nid)

@@ -1,5 +1,6 @@
 import type { Pdu } from '@causeway/matrix/events/pdu.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
+import { stickyDurationOf } from '@causeway/matrix/events/sticky.ts'
 import { relationOf } from './relation.ts'
 
 /** Types whose default push rule notifies. https://spec.matrix.org/v1.19/client-server-api/#predefined-rules */
@@ -13,5 +14,6 @@ export function notifiesByDefault(pdu: Pick<Pdu, 'type' | 'content' | 'state_key
 
 /** The flags an event starts its life with. */
 export function timelineFlags(pdu: Pdu): number {
-  return notifiesByDefault(pdu) ? EventFlag.notifies : 0
+  const sticky = stickyDurationOf(pdu) === undefined ? 0 : EventFlag.sticky
+  return sticky | (notifiesByDefault(pdu) ? EventFlag.notifies : 0)
 }

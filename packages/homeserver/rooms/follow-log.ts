@@ -13,12 +13,16 @@ export function followLog(engine: RoomEngine, bus: Bus): void {
       engine.members.clear()
       engine.ignored.clear()
       engine.invitePermissions.clear()
+      engine.threads.clear()
+      engine.sticky.clear()
       engine.related.raiseFloor(seen)
       return
     }
     for (const entry of entries) {
       engine.ignored.apply(entry)
       engine.invitePermissions.apply(entry)
+      engine.threads.apply(entry)
+      engine.sticky.apply(entry)
       if (entry.kind === 'purge') forgetRoom(engine, entry)
       if (entry.kind === 'room_whole') {
         engine.partial.logged(entry.roomNid, entry.position)

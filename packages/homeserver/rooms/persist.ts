@@ -10,6 +10,7 @@ import { eventSteps } from './event-steps.ts'
 import { formatHead } from './head.ts'
 import { memberChangeSteps } from './member-steps.ts'
 import { lasting, type NewEvent, type RoomWrite } from './room-write.ts'
+import { isRefusedSticky, isStickyHistory } from './sticky-events.ts'
 
 /** What goes into the log together with the events: the answer to an idempotent request, an alias, … */
 export interface Companions {
@@ -37,7 +38,8 @@ export function persistEvents(
   const { head } = write
   if (head.lost) return { settled: Promise.resolve(STALE), companionSteps: 0 }
   const isNewRoom = head.version === 0
-  const steps = stepsOf(engine, write)
+  const entries: LogEntry[] = [...logEntries(write), ...(companions.entries ?? [])]
+  const steps = stepsOf(engine, write, entries.length)
   const companionSteps = steps.length
   steps.push(...(companions.steps ?? []))
   advanceHead(write)
@@ -47,10 +49,9 @@ export function persistEvents(
       values: [head.roomNid, head.roomId, head.rules.version, head.version, formatHead(head)],
     })
   }
-  const events = logEntries(write)
   const logWrite: Write = {
-    entries: [...events, ...(companions.entries ?? [])],
-    historical: write.events.length - events.length,
+    entries: [...entries, ...stickyEntries(write)],
+    historical: write.events.filter(({ place }) => place === 'history').length,
     steps,
     heads: isNewRoom
       ? []
@@ -117,11 +118,16 @@ export async function othersStored(engine: RoomEngine, roomId: RoomId): Promise<
   return busy?.head.lost !== true
 }
 
-function stepsOf(engine: RoomEngine, write: RoomWrite): Step[] {
+/** @param logged how many entries of the log come before those that tell of sticky events */
+function stepsOf(engine: RoomEngine, write: RoomWrite, logged: number): Step[] {
   const { roomNid } = write.head
   const numbers = numberEvents(write.events)
+  let told = logged
+  const toldAt = write.events.map((event, index) =>
+    isStickyHistory(event) ? { position: told++ } : numbers[index]!,
+  )
   return [
-    ...write.events.flatMap((event, index) => eventSteps(engine, write, event, numbers[index]!)),
+    ...write.events.flatMap((event, at) => eventSteps(engine, write, event, numbers[at]!, toldAt[at]!)),
     ...memberChangeSteps(engine, write, numbers),
     ...write.newNodes.map((node) => nodeInsert(roomNid, node)),
     ...write.newKeys.map((key) => keyInsert(roomNid, key)),
@@ -155,6 +161,12 @@ function logEntries({ events, head, memberChanges }: RoomWrite): EventEntry[] {
   }))
 }
 
+/** That sticky events are here which the log does not bring. */
+function stickyEntries({ events, head }: RoomWrite): LogEntry[] {
+  const { roomId, roomNid } = head
+  return events.filter(isStickyHistory).map(() => ({ kind: 'sticky', position: 0, roomId, roomNid }))
+}
+
 /** Keeps the head from being shed until the write is durable, and drops it when the write came to nothing. */
 async function settle(
   engine: RoomEngine,
@@ -186,6 +198,7 @@ function remember(engine: RoomEngine, write: RoomWrite, historical: readonly num
   const outside = write.events.filter(({ place }) => place === 'history')
   for (const [index, { stored }] of outside.entries()) stored.nid = historical[index]!
   engine.figures.noteExtremities(write.head.roomId, write.extremities.length)
+  if (write.events.some(isRefusedSticky)) engine.sticky.noteRefused(write.head.roomNid)
   for (const [roots, root] of write.resolved) engine.resolutions.set(roots, root)
   for (const reset of write.resets) engine.onStateReset?.(reset)
   for (const { stored } of write.redacted) engine.log.ring.replaceEvent(stored)

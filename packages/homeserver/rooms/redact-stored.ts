@@ -30,7 +30,7 @@ export function redactRow(
   now: number,
 ): RedactedEvent & { readonly steps: Step[] } {
   const pdu = redactPdu(room.rules, pduOfRow(row))
-  const flags = (row.flags | EventFlag.redacted) & ~EventFlag.notifies
+  const flags = (row.flags | EventFlag.redacted) & ~(EventFlag.notifies | EventFlag.sticky)
   const json = new TextEncoder().encode(canonicalJson(pdu, room.rules.strictCanonicalJson))
   const roomEvent = toRoomEvent(room.rules, pdu, sha256, row.event_id as EventId)
   const stored = toStoredEvent(room, roomEvent, { ...placeOfRow(row), flags })

@@ -8,6 +8,7 @@ import { bundleRelations } from './bundle-relations.ts'
 import { readStateAt } from './current-state.ts'
 import type { RoomEngine } from './engine.ts'
 import { findEventsByNid } from './read-events.ts'
+import { saysSticky } from './sticky-events.ts'
 import type { RoomInfo } from './stored-event.ts'
 import type { VisibleEvent } from './visibility.ts'
 
@@ -38,6 +39,9 @@ export async function renderEvents(
     events.map(({ event }) => event),
     render,
   )
+  // Those of a page in one query, before each asks.
+  if (events.some(({ event }) => saysSticky(event)))
+    await engine.sticky.untilOf(events.map(({ event }) => event))
   // Side by side: what a page of memberships took the place of is read in a few queries, not in one each.
   return Promise.all(events.map((visible) => render(visible, bundles.get(visible.event.eventId))))
 }
@@ -59,8 +63,16 @@ async function renderOne(
   }
   if (event.stateKey !== undefined) unsigned += await renderReplaced(engine, room, event)
   if ((event.flags & EventFlag.redacted) !== 0) unsigned += await renderRedaction(engine, event)
+  if (saysSticky(event)) unsigned += await renderSticky(engine, event)
   if (relations !== undefined) unsigned += `,"m.relations":${relations}`
   return withUnsigned(event.clientJson, `${unsigned}}`)
+}
+
+/** How long an event stays sticky, by this server's clock (MSC4354). */
+async function renderSticky({ sticky, clock }: RoomEngine, event: StoredEvent): Promise<string> {
+  const until = (await sticky.untilOf([event])).get(event.nid)
+  const remaining = (until ?? 0) - clock.now()
+  return remaining > 0 ? `,"msc4354_sticky_duration_ttl_ms":${remaining}` : ''
 }
 
 /** What a state event took the place of. */

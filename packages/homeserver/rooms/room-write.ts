@@ -23,6 +23,8 @@ export interface EventDraft {
   readonly redacts?: EventId
   /** Defaults to now; appservices may set it. */
   readonly originServerTs?: number
+  /** For how many milliseconds it is to be delivered reliably (MSC4354). */
+  readonly stickyMs?: number
   /** Whether it was scheduled, and is sent now. */
   readonly isDelayed?: boolean
 }

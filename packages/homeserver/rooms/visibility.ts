@@ -2,6 +2,7 @@ import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { readStateAt, readStateKeysAt } from './current-state.ts'
 import type { RoomEngine } from './engine.ts'
+import { saysSticky } from './sticky-events.ts'
 import type { RoomInfo } from './stored-event.ts'
 import { findEventsByNid, MERGE_TYPE } from './read-events.ts'
 
@@ -65,11 +66,12 @@ export interface VisibleEvent {
 }
 
 /** What of an event its visibility is decided by. */
-export type Sightable = Pick<StoredEvent, 'nid' | 'type' | 'stateKey' | 'stateRoot' | 'stateBefore'>
+export type Sightable = Pick<StoredEvent, 'nid' | 'type' | 'stateKey' | 'stateRoot' | 'stateBefore' | 'flags'>
 
 /**
  * The events of one room that a user may see, in their order: the one place where that is decided. Costs two
- * state look-ups per state that the events have, not per event, and those side by side.
+ * state look-ups per state that the events have, not per event, and those side by side. Whoever is in the room sees what
+ * is sticky, whenever they came.
  */
 export async function filterVisible<E extends Sightable>(
   engine: RoomEngine,
@@ -89,11 +91,12 @@ export async function filterVisible<E extends Sightable>(
   // The first leaves in memory what all of them ask for.
   if (shown.length > 0) await viewOf(shown[0]!.stateRoot)
   await Promise.all(shown.map(({ stateRoot }) => viewOf(stateRoot)))
+  const isSticky = await stickyFor(engine, shown, joinedUntil)
   const visible: { event: E; membership: string }[] = []
   for (const event of shown) {
     const joinedLater = event.nid < joinedUntil
     const view = await viewOf(event.stateRoot)
-    let ok = allows(view, joinedLater)
+    let ok = allows(view, joinedLater) || isSticky.has(event.nid)
     // Of a change of visibility, or of the user's own membership, the more permissive side counts.
     if (!ok && event.stateBefore !== event.stateRoot && isDecisive(event, userId)) {
       ok = allows(await viewOf(event.stateBefore), joinedLater)
@@ -101,6 +104,18 @@ export async function filterVisible<E extends Sightable>(
     if (ok) visible.push({ event, membership: view.membership })
   }
   return visible
+}
+
+const NO_EVENTS: ReadonlyMap<number, number> = new Map()
+
+/** Those of some events that are sticky, for who is in the room now. */
+async function stickyFor(
+  { sticky }: RoomEngine,
+  events: readonly Sightable[],
+  joinedUntil: number,
+): Promise<ReadonlyMap<number, number>> {
+  if (joinedUntil !== Number.POSITIVE_INFINITY || !events.some(saysSticky)) return NO_EVENTS
+  return sticky.untilOf(events)
 }
 
 function isDecisive(event: Sightable, userId: UserId): boolean {

@@ -3,12 +3,13 @@ import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { findEventsByNid } from '../rooms/read-events.ts'
 import { getRoomByNid } from '../rooms/load-head.ts'
 import type { UserRoom } from '../rooms/membership-index.ts'
-import { membershipBefore } from '../rooms/membership-before.ts'
 import { renderEvents, renderPlain } from '../rooms/render-event.ts'
+import { renderSticky } from './streams/sticky.ts'
 import { strippedState } from '../rooms/stripped-state.ts'
 import { lastJoinedNid } from '../rooms/visibility.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import type { SyncContext } from './context.ts'
+import { joinedSince } from './joined-since.ts'
 import { formatPageToken, formatPaginationToken } from './pagination-token.ts'
 import { readSyncState } from './room-state.ts'
 import { readSummary } from './room-summary.ts'
@@ -142,7 +143,9 @@ async function joinedRoom(
 ): Promise<string | undefined> {
   const room = await getRoomByNid(ctx.hs.rooms, userRoom.roomNid)
   const isFresh =
-    ctx.since === undefined || isToldAnew(ctx, userRoom) || (await joinedSince(ctx, userRoom, recent))
+    ctx.since === undefined ||
+    isToldAnew(ctx, userRoom) ||
+    (await joinedSince(ctx, userRoom, ctx.since.position, recent))
   const timeline = await readTimeline(ctx, room, {
     upTo: ctx.now.position,
     after: isFresh ? undefined : ctx.since!.position,
@@ -164,33 +167,13 @@ async function joinedRoom(
     `"account_data":{"events":[${(extras?.accountData ?? []).join(',')}]}`,
     `"ephemeral":{"events":[${(extras?.ephemeral ?? []).join(',')}]}`,
     await unreadJson(ctx, room),
+    await stickyJson(ctx, room, timeline, extras?.sticky ?? []),
   ]
   // That a room has all its members shows in how many they are.
   if (whole || isComplete || isEmpty || timeline.events.some(({ event }) => event.type === 'm.room.member')) {
     parts.push(`"summary":${JSON.stringify(await readSummary(ctx, room, timeline.endRoot))}`)
   }
   return `{${parts.filter((part) => part !== '').join(',')}}`
-}
-
-/** Whether the reader came into the room after `since`: then it is told as if it were the first time. */
-async function joinedSince(
-  ctx: SyncContext,
-  userRoom: UserRoom,
-  recent: readonly StoredEvent[] | undefined,
-): Promise<boolean> {
-  const since = ctx.since!.position
-  if (userRoom.eventNid <= since) return false
-  const { userId } = ctx.session
-  const isOwn = (event: StoredEvent): boolean => event.type === 'm.room.member' && event.stateKey === userId
-  const own = recent?.filter(isOwn) ?? [
-    ...(await findEventsByNid(ctx.hs.rooms, [userRoom.eventNid])).values(),
-  ]
-  for (const event of own) {
-    const before = await membershipBefore(ctx.hs.rooms, event)
-    // A change of name is a join after a join.
-    if (before !== 'join' && event.content['membership'] === 'join') return true
-  }
-  return false
 }
 
 async function rootAtSince(
@@ -229,6 +212,24 @@ async function readState(
 
 function stateJson({ stateAfter }: SyncContext, events: readonly string[]): string {
   return `"${stateAfter ?? 'state'}":{"events":[${events.join(',')}]}`
+}
+
+/** Sticky events that the timeline does not tell; nothing where there are none. */
+async function stickyJson(
+  { hs, session }: SyncContext,
+  room: RoomInfo,
+  { events }: Timeline,
+  sticky: readonly StoredEvent[],
+): Promise<string> {
+  if (sticky.length === 0) return ''
+  const told = new Set(events.map(({ event }) => event.nid))
+  const texts = await renderSticky(
+    hs.rooms,
+    room,
+    session,
+    sticky.filter(({ nid }) => !told.has(nid)),
+  )
+  return texts.length === 0 ? '' : `"msc4354_sticky":{"events":[${texts.join(',')}]}`
 }
 
 async function unreadJson(ctx: SyncContext, room: RoomInfo): Promise<string> {

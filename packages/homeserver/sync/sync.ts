@@ -62,7 +62,7 @@ function mayHaveNews(ctx: SyncContext): boolean {
   const { since, now, hs } = ctx
   if (since === undefined || ctx.entries === undefined || ctx.entries.length > 0) return true
   // Messages to acknowledge, and perhaps more behind them.
-  if (since.toDevice !== undefined) return true
+  if (since.toDevice !== undefined || since.sticky !== undefined) return true
   if (hs.log.changes.device_list.last() > since.position) return true
   return now.volatile > since.volatile
 }

@@ -12,6 +12,11 @@ export interface SyncToken {
    * `position` when more are waiting; undefined when none came. Set by the stream while a sync is assembled.
    */
   toDevice?: number
+  /**
+   * Sticky events up to this position came with the tokens up to this one: below `position`, since there were more than
+   * one answer holds. Undefined: there were not. Set by the stream while a sync is assembled.
+   */
+  sticky?: number
 }
 
 /** What makes a token of ours; tokens of another log (a restored backup) or another run are told apart by it. */
@@ -22,11 +27,13 @@ export interface TokenEpochs {
   readonly boot: string
 }
 
-const FORM = /^s(\d{1,16})_(\d{1,16})_([A-Za-z0-9]{1,32})_([A-Za-z0-9]{1,32})(?:_(\d{1,16}))?$/
+const FORM =
+  /^s(\d{1,16})_(\d{1,16})_([A-Za-z0-9]{1,32})_([A-Za-z0-9]{1,32})(?:_(\d{1,16}))?(?:-(\d{1,16}))?$/
 
 export function formatSyncToken(token: SyncToken, epochs: TokenEpochs): string {
   const delivered = token.toDevice === undefined ? '' : `_${token.toDevice}`
-  return `s${token.position}_${token.volatile}_${epochs.boot}_${epochs.log}${delivered}`
+  const sticky = token.sticky === undefined ? '' : `-${token.sticky}`
+  return `s${token.position}_${token.volatile}_${epochs.boot}_${epochs.log}${delivered}${sticky}`
 }
 
 /**
@@ -39,8 +46,14 @@ export function parseSyncToken(text: string, epochs: TokenEpochs): SyncToken | u
   if (match[4] !== epochs.log) return undefined
   const position = Number(match[1])
   const token = { position, volatile: match[3] === epochs.boot ? Number(match[2]) : 0 }
-  const delivered = match[5] === undefined ? undefined : Number(match[5])
-  if (!Number.isSafeInteger(position) || (delivered !== undefined && delivered > position))
+  const [delivered, sticky] = [match[5], match[6]].map((part) =>
+    part === undefined ? undefined : Number(part),
+  )
+  if (!Number.isSafeInteger(position) || [delivered, sticky].some((part) => (part ?? 0) > position))
     throw invalidParam('This is no token that /sync has returned')
-  return delivered === undefined ? token : { ...token, toDevice: delivered }
+  return {
+    ...token,
+    ...(delivered === undefined ? {} : { toDevice: delivered }),
+    ...(sticky === undefined ? {} : { sticky }),
+  }
 }

@@ -13,6 +13,7 @@ import { getRoomByNid } from '../rooms/load-head.ts'
 import type { UserRoom } from '../rooms/membership-index.ts'
 import { findEventsByNid, listTimeline } from '../rooms/read-events.ts'
 import { threadOf } from '../rooms/relation.ts'
+import type { SubscribedThreads } from '../rooms/thread-subscriptions.ts'
 import type { UserPushRules } from '../user-data/push-rules.ts'
 import { createEvaluator } from './evaluate-event.ts'
 import { MAIN } from './event-steps.ts'
@@ -25,6 +26,8 @@ export interface Counting {
   readonly rules: UserPushRules
   /** Whose messages the user does not want to hear: they count nothing. */
   readonly ignored: readonly string[]
+  /** Threads that they are subscribed to; undefined where their rules do not ask for them. */
+  readonly threads: SubscribedThreads | undefined
   /** Log position: events after it do not count yet. */
   readonly upTo: number
 }

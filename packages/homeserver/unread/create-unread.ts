@@ -40,7 +40,8 @@ export function createUnread(hs: Pick<Homeserver, 'rooms' | 'budget' | 'pushRule
   }
   const countingOf = async (userId: UserId, upTo: number): Promise<Counting> => {
     const rules = await hs.pushRules.of(userId)
-    return { userId, rules, ignored: await engine.ignored.of(userId), upTo }
+    const threads = rules.compiled.asksForThreads ? await engine.threads.of(userId) : undefined
+    return { userId, rules, ignored: await engine.ignored.of(userId), threads, upTo }
   }
   const tallyOf = async (by: Counting, room: RoomInfo): Promise<Tally | undefined> => {
     const held = cache.get(keyOf(by.userId, room.roomNid))
@@ -71,5 +72,5 @@ export function createUnread(hs: Pick<Homeserver, 'rooms' | 'budget' | 'pushRule
 }
 
 function isSameWay(a: Counting, b: Counting): boolean {
-  return a.rules === b.rules && a.ignored === b.ignored
+  return a.rules === b.rules && a.ignored === b.ignored && a.threads === b.threads
 }

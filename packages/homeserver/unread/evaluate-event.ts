@@ -6,6 +6,7 @@ import { PushEvent } from '@causeway/matrix/push-rules/push-event.ts'
 import { readStateKeysAt } from '../rooms/current-state.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { powerBy } from '../rooms/power-state.ts'
+import { threadOf } from '../rooms/relation.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 
 /** An event is put before the rules of many users: prepared once for all of them. */
@@ -35,7 +36,11 @@ export function createEvaluator(
       contextFor = await readContext(engine, room, rules.userId, event.stateRoot)
       root = event.stateRoot
     }
-    return evaluate(rules, pushEventOf(event), contextFor(event.sender))
+    const context = contextFor(event.sender)
+    const threadId = rules.asksForThreads ? threadOf(event.content) : undefined
+    if (threadId === undefined) return evaluate(rules, pushEventOf(event), context)
+    const isThreadSubscribed = (await engine.threads.of(rules.userId)).has(room.roomNid, threadId)
+    return evaluate(rules, pushEventOf(event), { ...context, isThreadSubscribed })
   }
 }
 

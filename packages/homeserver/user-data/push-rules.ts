@@ -35,10 +35,16 @@ const ATTEMPTS = 5
 /** What one user weighs whose rules are the predefined ones: only those that name the user are the user's own. */
 const BASE_BYTES = 3_000
 
+/** What was written before there was a kind of rule says nothing of it. */
+function parseChanges(text: string): PushRuleChanges {
+  const changes = JSON.parse(text) as PushRuleChanges
+  return { ...changes, own: { ...NO_CHANGES.own, ...changes.own } }
+}
+
 async function load({ db, log }: Pick<Homeserver, 'db' | 'log'>, userId: UserId): Promise<Held> {
   const asOf = log.head()
   const row = await findPushRules(db, userId)
-  const changes = row === undefined ? NO_CHANGES : (JSON.parse(row.changes) as PushRuleChanges)
+  const changes = row === undefined ? NO_CHANGES : parseChanges(row.changes)
   const compiled = compileRules(buildRuleset(userId, changes), userId)
   const rules = { changes, changedAt: row?.position, compiled }
   return { rules, asOf, bytes: BASE_BYTES + 8 * (row?.changes.length ?? 0) }

@@ -3,6 +3,8 @@
  * operation. https://spec.matrix.org/v1.19/client-server-api/#standard-error-response
  */
 export const ERRCODE_STATUS = {
+  'IO.ELEMENT.MSC4306.M_CONFLICTING_UNSUBSCRIPTION': 409,
+  'IO.ELEMENT.MSC4306.M_NOT_IN_THREAD': 400,
   M_APPSERVICE_LOGIN_UNSUPPORTED: 400,
   M_BAD_ALIAS: 400,
   M_BAD_JSON: 400,

@@ -8,6 +8,7 @@ import { toStandardBase64 } from '../signing/base64.ts'
 import { eventIdOfHash } from './event-id-of.ts'
 import type { EventReference, JsonObject, Pdu, RoomEvent, Sha256, Signatures } from './pdu.ts'
 import { redactContent } from './redact.ts'
+import { STICKY_KEY } from './sticky.ts'
 
 /** Bytes kept free for signatures (ours, and that of a server which authorises a restricted join). */
 const SIGNATURE_BYTES = 1024
@@ -22,6 +23,8 @@ export interface EventDraft {
   readonly roomId?: RoomId
   /** Of a redaction: what it removes. Goes where the room version keeps it. */
   readonly redacts?: EventId
+  /** For how many milliseconds it is to be delivered reliably (MSC4354). */
+  readonly stickyMs?: number
   /** Milliseconds since 1970. */
   readonly originServerTs: number
   readonly depth: number
@@ -61,11 +64,13 @@ export function buildEvent(
   requireSizes(draft)
   const parts = encodeParts(rules, draft)
   const contentHash = toStandardBase64(
-    deps.sha256(`${parts.auth}${parts.content}${parts.depth}${parts.middle}${parts.redacts}${parts.end}`),
+    deps.sha256(
+      `${parts.auth}${parts.content}${parts.depth}${parts.sticky}${parts.middle}${parts.redacts}${parts.end}`,
+    ),
   )
   const hashes = `,"hashes":{"sha256":"${contentHash}"}`
   const signed = `${parts.auth}${parts.redactedContent}${parts.depth}${hashes}${parts.middle}${parts.end}`
-  const head = `${parts.auth}${parts.content}${parts.depth}${hashes}${parts.middle}${parts.redacts}${parts.sender}`
+  const head = `${parts.auth}${parts.content}${parts.depth}${hashes}${parts.sticky}${parts.middle}${parts.redacts}${parts.sender}`
   if (exceedsBytes(head + parts.tail, MAX_EVENT_BYTES - SIGNATURE_BYTES)) {
     throw tooLarge(`An event may have at most ${MAX_EVENT_BYTES} bytes, with its signatures`)
   }
@@ -96,6 +101,7 @@ interface Parts {
   readonly content: string
   readonly redactedContent: string
   readonly depth: string
+  readonly sticky: string
   readonly middle: string
   readonly redacts: string
   readonly sender: string
@@ -124,6 +130,7 @@ function encodeParts(rules: RoomVersionRules, draft: EventDraft): Parts {
     content,
     redactedContent: kept === fullContent ? content : canonicalJson(kept, strict),
     depth: `,"depth":${integer(draft.depth)}${embeddedId(rules, draft)}`,
+    sticky: draft.stickyMs === undefined ? '' : `,"${STICKY_KEY}":{"duration_ms":${integer(draft.stickyMs)}}`,
     middle: `,"origin_server_ts":${integer(draft.originServerTs)},"prev_events":${canonicalJson(prevEvents)}`,
     redacts: redactsOnTop ? `,"redacts":${quote(draft.redacts)}` : '',
     sender,
@@ -149,6 +156,7 @@ function makePdu(rules: RoomVersionRules, draft: EventDraft, parts: Parts, conte
   if (draft.stateKey !== undefined) pdu.state_key = draft.stateKey
   if (parts.redacts !== '' && draft.redacts !== undefined) pdu.redacts = draft.redacts
   if (draft.eventId !== undefined) pdu.event_id = draft.eventId
+  if (draft.stickyMs !== undefined) pdu[STICKY_KEY] = { duration_ms: draft.stickyMs }
   return pdu
 }
 
@@ -189,6 +197,7 @@ function quote(text: string): string {
 }
 
 function integer(value: number): string {
-  if (!Number.isSafeInteger(value)) throw badJson('Depth and timestamp must be integers within ±(2^53-1)')
+  if (!Number.isSafeInteger(value))
+    throw badJson('Depth, timestamp and durations must be integers within ±(2^53-1)')
   return String(value)
 }

@@ -45,6 +45,14 @@ test('clients see what the specification names and nothing else that a server se
   assert.equal(clientEvent(v10, event({ state_key: '' })).state_key, '')
 })
 
+test('for how long an event is sticky is told as far as it says so in a valid way', () => {
+  const told = (sticky: unknown): unknown =>
+    clientEvent(v10, event({ msc4354_sticky: sticky })).msc4354_sticky
+  assert.deepEqual(told({ duration_ms: 7, more: 1 }), { duration_ms: 7 })
+  for (const wrong of [7, null, {}, [], { duration_ms: -1 }, { duration_ms: '7' }, { duration_ms: 1.5 }])
+    assert.equal(told(wrong), undefined)
+})
+
 test('a redaction names its target at the top and in its content, in old and new rooms', () => {
   const old = event({ type: 'm.room.redaction', redacts: GONE, content: { reason: 'x' } })
   const recent = event({ type: 'm.room.redaction', content: { redacts: '$gone', reason: 'x' } })

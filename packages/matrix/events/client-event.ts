@@ -1,6 +1,7 @@
 import type { EventId, RoomId, UserId } from '../ids/ids.ts'
 import type { RoomVersionRules } from '../room-versions/rules.ts'
 import type { JsonObject, RoomEvent } from './pdu.ts'
+import { STICKY_KEY, stickyDurationOf } from './sticky.ts'
 
 /** An event as clients see it, before `unsigned`. */
 export interface ClientEvent {
@@ -12,6 +13,8 @@ export interface ClientEvent {
   content: JsonObject
   state_key?: string
   redacts?: string
+  /** https://github.com/matrix-org/matrix-spec-proposals/pull/4354 */
+  [STICKY_KEY]?: { duration_ms: number }
 }
 
 /**
@@ -32,6 +35,8 @@ export function clientEvent(rules: RoomVersionRules, event: RoomEvent): ClientEv
   }
   if (pdu.state_key !== undefined) form.state_key = pdu.state_key
   if (redacts !== undefined) form.redacts = redacts
+  const duration = stickyDurationOf(pdu)
+  if (duration !== undefined) form[STICKY_KEY] = { duration_ms: duration }
   return form
 }
 

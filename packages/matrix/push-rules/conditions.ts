@@ -12,7 +12,12 @@ export interface PushContext {
   readonly senderPower: number
   /** `notifications` of the room's power levels, unchecked. */
   readonly notificationLevels?: unknown
+  /** Whether the owner is subscribed to the thread that the event is in; undefined: it is in none. */
+  readonly isThreadSubscribed?: boolean | undefined
 }
+
+/** The condition about threads. https://github.com/matrix-org/matrix-spec-proposals/pull/4306 */
+export const THREAD_SUBSCRIPTION = 'io.element.msc4306.thread_subscription'
 
 export type Condition = (event: PushEvent, context: PushContext) => boolean
 
@@ -25,7 +30,7 @@ const BODY = parsePropertyPath('content.body')
  */
 export function compileCondition(condition: unknown): Condition {
   if (typeof condition !== 'object' || condition === null) return NEVER
-  const { kind, key, pattern, value, is } = condition as Record<string, unknown>
+  const { kind, key, pattern, value, is, subscribed } = condition as Record<string, unknown>
   switch (kind) {
     case 'event_match':
       return typeof key === 'string' && typeof pattern === 'string' ? eventMatch(key, pattern) : NEVER
@@ -39,6 +44,8 @@ export function compileCondition(condition: unknown): Condition {
       return typeof is === 'string' ? roomMemberCount(is) : NEVER
     case 'sender_notification_permission':
       return typeof key === 'string' ? senderNotificationPermission(key) : NEVER
+    case THREAD_SUBSCRIPTION:
+      return typeof subscribed === 'boolean' ? threadSubscription(subscribed) : NEVER
     default:
       return NEVER
   }
@@ -103,6 +110,10 @@ function roomMemberCount(is: string): Condition {
   if (!parts || !compare) return NEVER
   const bound = Number(parts[2])
   return (_event, context) => compare(context.memberCount, bound)
+}
+
+function threadSubscription(subscribed: boolean): Condition {
+  return (_event, context) => context.isThreadSubscribed === subscribed
 }
 
 /** Power needed where the room's power levels name none. https://spec.matrix.org/v1.19/client-server-api/#mroompower_levels */

@@ -49,6 +49,8 @@ export function putRule(
   place: PushRulePlace = {},
 ): PushRuleEdit {
   const rules = changes.own[kind]
+  if (kind === 'postcontent')
+    return refuse('M_INVALID_PARAM', 400, 'Rules of the kind "postcontent" are predefined only')
   const wrong = checkRuleId(ruleId) ?? checkInput(kind, input)
   if (wrong) return wrong
   const existing = rules.find((rule) => rule.rule_id === ruleId)

@@ -5,7 +5,7 @@ import type { UserId } from '../ids/ids.ts'
 import type { PushContext } from './conditions.ts'
 import { compileRules, evaluate, type PushVerdict } from './evaluate.ts'
 import propertyPaths from './fixtures/property-paths.json' with { type: 'json' }
-import { buildRuleset } from './predefined.ts'
+import { buildRuleset, enableThreadRules } from './predefined.ts'
 import { parsePropertyPath, PushEvent, type PushEventInput } from './push-event.ts'
 import { NO_CHANGES, type PushCondition, type PushRule, type PushRuleset } from './ruleset.ts'
 
@@ -106,10 +106,25 @@ test('rules that guess mentions from the body are off where the event names them
   assert.equal(evaluate(own, message('hello ann!', { 'm.mentions': {} }), group).notify, true)
 })
 
+test('the condition about threads holds for who is, or is not, subscribed, and never outside threads', () => {
+  const subscribed = { kind: 'io.element.msc4306.thread_subscription', subscribed: true }
+  const not = { ...subscribed, subscribed: false }
+  assert.equal(holds(subscribed, message('x'), { isThreadSubscribed: true }), true)
+  assert.equal(holds(subscribed, message('x'), { isThreadSubscribed: false }), false)
+  assert.equal(holds(not, message('x'), { isThreadSubscribed: false }), true)
+  for (const condition of [subscribed, not]) assert.equal(holds(condition, message('x')), false)
+  assert.equal(holds({ kind: subscribed.kind }, message('x'), { isThreadSubscribed: true }), false)
+  assert.equal(defaults.asksForThreads, false)
+  const enabled = enableThreadRules(NO_CHANGES)!
+  assert.equal(compileRules(buildRuleset(ann, enabled), ann).asksForThreads, true)
+  assert.equal(enableThreadRules(enabled), undefined)
+})
+
 test('kinds are checked in order, and within a kind the first match decides', () => {
   const everything: PushRuleset = {
     override: [rule('o', { conditions: [{ kind: 'event_match', key: 'content.body', pattern: 'o' }] })],
     content: [rule('c1', { pattern: 'c' }), rule('c2', { pattern: 'c' })],
+    postcontent: [rule('p', { conditions: [{ kind: 'event_match', key: 'content.body', pattern: 'p' }] })],
     room: [rule('!r:example.org')],
     sender: [rule('@bob:example.org'), rule('@eve:example.org')],
     underride: [rule('u', { conditions: [] })],
@@ -117,7 +132,8 @@ test('kinds are checked in order, and within a kind the first match decides', ()
   const decides = (rules: PushRuleset, e: PushEvent): string | undefined =>
     evaluate(compileRules(rules, ann), e, group).ruleId
   assert.equal(decides(everything, message('c o')), 'o')
-  assert.equal(decides(everything, message('c')), 'c1')
+  assert.equal(decides(everything, message('c p')), 'c1')
+  assert.equal(decides(everything, message('p')), 'p')
   assert.equal(decides(everything, message('x')), '!r:example.org')
   assert.equal(decides({ ...everything, room: [] }, message('x')), '@bob:example.org')
   assert.equal(decides({ ...everything, room: [] }, event({}, { sender: '@zoe:example.org' })), 'u')

@@ -1,5 +1,11 @@
 import type { UserId } from '../ids/ids.ts'
-import { compileCondition, compileContentPattern, type Condition, type PushContext } from './conditions.ts'
+import {
+  compileCondition,
+  compileContentPattern,
+  THREAD_SUBSCRIPTION,
+  type Condition,
+  type PushContext,
+} from './conditions.ts'
 import type { PushEvent } from './push-event.ts'
 import type { PushAction, PushRule, PushRuleKind, PushRuleset } from './ruleset.ts'
 
@@ -17,11 +23,13 @@ export interface PushVerdict {
 /** A user's rules, prepared for many events. */
 export interface CompiledRules {
   readonly userId: UserId
-  /** Override and content rules, in order. */
+  /** Override, content and postcontent rules, in order. */
   readonly first: readonly CompiledRule[]
   readonly byRoom: ReadonlyMap<string, PushVerdict>
   readonly bySender: ReadonlyMap<string, PushVerdict>
   readonly underride: readonly CompiledRule[]
+  /** Whether any of them asks if the user is subscribed to a thread. */
+  readonly asksForThreads: boolean
 }
 
 interface CompiledRule {
@@ -47,11 +55,20 @@ export function compileRules(ruleset: PushRuleset, userId: UserId): CompiledRule
     first: [
       ...enabled(ruleset, 'override').map(compileRule),
       ...enabled(ruleset, 'content').map(compileContentRule),
+      ...enabled(ruleset, 'postcontent').map(compileRule),
     ],
     byRoom: verdictsById(enabled(ruleset, 'room')),
     bySender: verdictsById(enabled(ruleset, 'sender')),
     underride: enabled(ruleset, 'underride').map(compileRule),
+    asksForThreads: WITH_CONDITIONS.some((kind) => enabled(ruleset, kind).some(asksForThreads)),
   }
+}
+
+const WITH_CONDITIONS = ['override', 'postcontent', 'underride'] as const
+
+function asksForThreads({ conditions }: PushRule): boolean {
+  const list: readonly unknown[] = Array.isArray(conditions) ? conditions : []
+  return list.some((condition) => isObject(condition) && condition['kind'] === THREAD_SUBSCRIPTION)
 }
 
 /**

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { UserId } from '../ids/ids.ts'
 import { setRuleActions, setRuleEnabled, putRule, type PushRuleEdit } from './edit.ts'
-import { buildRuleset, listPredefinedRules } from './predefined.ts'
+import { buildRuleset, enableThreadRules, listPredefinedRules } from './predefined.ts'
 import { NO_CHANGES, type PushRuleChanges } from './ruleset.ts'
 
 const ann = '@ann:example.org' as UserId
@@ -46,6 +46,22 @@ test('of the rules that looked into the body, the one for whole user ids is kept
     listPredefinedRules('content', ann).map((rule) => [rule.rule_id, rule.pattern]),
     [['.m.rule.contains_user_name', ann]],
   )
+})
+
+test('the rules about threads are off until somebody subscribes to one, and then as they were set by hand', () => {
+  const ids = ['.io.element.msc4306.rule.unsubscribed_thread', '.io.element.msc4306.rule.subscribed_thread']
+  const states = (changes: PushRuleChanges): unknown[] =>
+    buildRuleset(ann, changes).postcontent.map((rule) => [rule.rule_id, rule.enabled])
+  assert.deepEqual(states(NO_CHANGES), [
+    [ids[0], false],
+    [ids[1], false],
+  ])
+  const off = must(setRuleEnabled(NO_CHANGES, 'postcontent', ids[0]!, false, ann))
+  assert.deepEqual(states(enableThreadRules(off)!), [
+    [ids[0], false],
+    [ids[1], true],
+  ])
+  assert.equal(putRule(NO_CHANGES, 'postcontent', 'mine', { actions: [] }).ok, false)
 })
 
 test('a predefined rule reads as the specification prints it', () => {

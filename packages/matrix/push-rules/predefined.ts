@@ -1,4 +1,5 @@
 import type { UserId } from '../ids/ids.ts'
+import { THREAD_SUBSCRIPTION } from './conditions.ts'
 import type {
   PushAction,
   PushCondition,
@@ -80,6 +81,22 @@ const UNDERRIDE: readonly Predefined[] = [
   ['.m.rule.encrypted', [matches('type', 'm.room.encrypted')], ['notify']],
 ]
 
+/** Rules about threads that one is, or is not, subscribed to. */
+export const THREAD_RULE_IDS: readonly string[] = [
+  '.io.element.msc4306.rule.unsubscribed_thread',
+  '.io.element.msc4306.rule.subscribed_thread',
+]
+
+/**
+ * Off until their owner subscribes to a thread for the first time (`enableThreadRules`): by the specification whatever
+ * is said in any thread notifies, and whose clients know nothing of subscriptions would hear of none.
+ * https://github.com/matrix-org/matrix-spec-proposals/pull/4306
+ */
+const POSTCONTENT: readonly Predefined[] = [
+  [THREAD_RULE_IDS[0]!, [{ kind: THREAD_SUBSCRIPTION, subscribed: false }], []],
+  [THREAD_RULE_IDS[1]!, [{ kind: THREAD_SUBSCRIPTION, subscribed: true }], ['notify', SOUND]],
+]
+
 /**
  * The server-default rules of a kind, most important first, without what the user changed. The rules that
  * looked for mentions in the body left the specification in 1.17; of those only the one that cannot mistake a
@@ -88,6 +105,7 @@ const UNDERRIDE: readonly Predefined[] = [
  */
 export function listPredefinedRules(kind: PushRuleKind, userId: UserId): PushRule[] {
   if (kind === 'underride') return UNDERRIDE.map((rule) => build(rule))
+  if (kind === 'postcontent') return POSTCONTENT.map((rule) => build(rule))
   if (kind === 'content') return [userNameRule(userId)]
   if (kind !== 'override') return []
   return [build(MASTER), ...override(userId).map((rule) => build(rule))]
@@ -104,6 +122,9 @@ function userNameRule(userId: UserId): PushRule {
   }
 }
 
+/** Those that are off unless their owner turns them on. */
+const OFF: ReadonlySet<string> = new Set([MASTER_RULE_ID, ...THREAD_RULE_IDS])
+
 /** Rules that do not name their owner are the same for everybody, and so is what is compiled of them. */
 const built = new WeakMap<Predefined, PushRule>()
 
@@ -111,7 +132,7 @@ function build(predefined: Predefined): PushRule {
   const known = built.get(predefined)
   if (known !== undefined) return known
   const [ruleId, conditions, actions] = predefined
-  const rule = { rule_id: ruleId, default: true, enabled: ruleId !== MASTER_RULE_ID, conditions, actions }
+  const rule = { rule_id: ruleId, default: true, enabled: !OFF.has(ruleId), conditions, actions }
   built.set(predefined, rule)
   return rule
 }
@@ -130,6 +151,7 @@ export function buildRuleset(userId: UserId, changes: PushRuleChanges): PushRule
   return {
     override: merged('override'),
     content: merged('content'),
+    postcontent: merged('postcontent'),
     room: merged('room'),
     sender: merged('sender'),
     underride: merged('underride'),
@@ -146,4 +168,18 @@ function withChange(rule: PushRule, changes: PushRuleChanges): PushRule {
     enabled: change.enabled ?? rule.enabled,
     actions: change.actions ? [...change.actions] : rule.actions,
   }
+}
+
+/**
+ * The changes of somebody who begins to subscribe to threads: the rules about them are on from here on, unless they were
+ * turned on or off by hand. Undefined where nothing changes.
+ */
+export function enableThreadRules(changes: PushRuleChanges): PushRuleChanges | undefined {
+  const { predefined } = changes
+  const unset = THREAD_RULE_IDS.filter(
+    (id) => !Object.hasOwn(predefined, id) || predefined[id]?.enabled === undefined,
+  )
+  if (unset.length === 0) return undefined
+  const enabled = unset.map((id) => [id, { ...predefined[id], enabled: true }] as const)
+  return { ...changes, predefined: { ...predefined, ...Object.fromEntries(enabled) } }
 }

@@ -1,7 +1,10 @@
 import type { JsonObject } from '../events/pdu.ts'
 
-/** The kinds of rule in the order in which they are checked. https://spec.matrix.org/v1.19/client-server-api/#push-rules */
-export const PUSH_RULE_KINDS = ['override', 'content', 'room', 'sender', 'underride'] as const
+/**
+ * The kinds of rule in the order in which they are checked. `postcontent` has predefined rules only (MSC4306).
+ * https://spec.matrix.org/v1.19/client-server-api/#push-rules
+ */
+export const PUSH_RULE_KINDS = ['override', 'content', 'postcontent', 'room', 'sender', 'underride'] as const
 export type PushRuleKind = (typeof PUSH_RULE_KINDS)[number]
 
 /** `"notify"`, or a tweak such as `{ set_tweak: 'sound', value: 'default' }`. Unknown ones are passed on to gateways. */
@@ -10,7 +13,10 @@ export type PushAction = string | JsonObject
 /** Kept as the client wrote it: an unknown condition is stored and never matches. */
 export type PushCondition = JsonObject
 
-/** A rule as it is sent to clients; never changed, since users share the predefined ones. `conditions` for override and underride, `pattern` for content. */
+/**
+ * A rule as it is sent to clients; never changed, since users share the predefined ones. `conditions` for override,
+ * postcontent and underride, `pattern` for content.
+ */
 export interface PushRule {
   readonly rule_id: string
   readonly default: boolean
@@ -36,7 +42,7 @@ export interface PushRuleChanges {
 }
 
 export const NO_CHANGES: PushRuleChanges = {
-  own: { override: [], content: [], room: [], sender: [], underride: [] },
+  own: { override: [], content: [], postcontent: [], room: [], sender: [], underride: [] },
   predefined: {},
 }
 

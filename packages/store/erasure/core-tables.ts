@@ -42,6 +42,17 @@ export const coreTables: ErasureList = {
     purge: withEvents('event_nid'),
     redact: { event_nid: keep('why an event was refused, in words of ours') },
   },
+  sticky_events: {
+    columns: {
+      event_nid: 'event_nid',
+      room_nid: 'room_nid',
+      position: 'none',
+      until_ts: 'none',
+      is_ours: 'none',
+    },
+    purge: deleteRows('room_nid', 'event_nid'),
+    redact: { event_nid: DELETE },
+  },
   state_nodes: {
     columns: { room_nid: 'room_nid', node_nid: 'none', data: 'none' },
     purge: deleteRows('room_nid', 'node_nid'),

@@ -12,6 +12,7 @@ export const delayedTables: ErasureList = {
       content: 'content',
       origin_ts: 'none',
       delay_ms: 'none',
+      sticky_ms: 'none',
       since_ts: 'none',
       send_ts: 'none',
       finalised_ts: 'none',

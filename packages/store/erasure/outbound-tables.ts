@@ -24,6 +24,10 @@ export const outboundTables: ErasureList = {
       parted_nid: keep('a number: the event is read in its redacted form when its turn comes'),
     },
   },
+  outbound_sticky: {
+    columns: { server_name: 'none', room_nid: 'room_nid', from_position: 'none', end_position: 'none' },
+    purge: deleteRows('room_nid', 'server_name'),
+  },
   outbound_transactions: {
     columns: {
       server_name: 'none',

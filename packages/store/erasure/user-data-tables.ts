@@ -63,6 +63,20 @@ export const userDataTables: ErasureList = {
     },
     erase: { user_id: deleteRows('user_id', 'device_id', 'conn_id', 'generation') },
   },
+  thread_subscriptions: {
+    columns: {
+      user_id: 'user_id',
+      room_nid: 'room_nid',
+      thread_id: 'event_id',
+      subscribed: 'none',
+      automatic: 'none',
+      unsubscribed_at: 'none',
+      position: 'none',
+    },
+    purge: deleteRows('room_nid', 'user_id', 'thread_id'),
+    erase: { user_id: deleteRows('user_id', 'room_nid', 'thread_id') },
+    redact: { thread_id: keep('the thread is still there, and what was set of it says nothing of its root') },
+  },
   push_rules: {
     columns: { user_id: 'user_id', changes: 'content', position: 'none' },
     erase: { user_id: deleteRows('user_id', 'user_id') },

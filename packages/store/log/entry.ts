@@ -14,8 +14,10 @@ export type LogEntry =
   | DeviceListEntry
   | PushRulesEntry
   | PushersEntry
+  | ThreadSubscriptionEntry
   | ProfileEntry
   | RoomWholeEntry
+  | StickyEntry
   | PurgeEntry
   | ErasureEntry
 
@@ -93,6 +95,8 @@ export const EventFlag = {
   handedOver: 512,
   /** Its sender had it sent later: its delay id is in a table, for a while. */
   delayed: 1024,
+  /** Says that it is to be delivered reliably for a while; until when is in a table (MSC4354). */
+  sticky: 2048,
 } as const
 
 export interface ReceiptEntry {
@@ -147,6 +151,13 @@ export interface PushersEntry {
   readonly userId: UserId
 }
 
+/** A user subscribed to a thread, or unsubscribed from one. */
+export interface ThreadSubscriptionEntry {
+  readonly kind: 'thread_subscription'
+  position: number
+  readonly userId: UserId
+}
+
 export interface ProfileEntry {
   readonly kind: 'profile'
   position: number
@@ -166,6 +177,17 @@ export interface RoomWholeEntry {
   readonly memberChanges: readonly MemberChange[]
   /** Servers that were in the room without our knowing: what they have missed is on its way to them. */
   readonly missedServers: readonly ServerName[]
+}
+
+/**
+ * A sticky event came otherwise than by the log (back-filled), and is to be delivered to whoever is in the room all the
+ * same.
+ */
+export interface StickyEntry {
+  readonly kind: 'sticky'
+  position: number
+  readonly roomId: RoomId
+  readonly roomNid: number
 }
 
 /** A room was purged: whoever keeps anything of it lets go of it. Its rows go afterwards, in portions. */

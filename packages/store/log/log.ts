@@ -42,8 +42,10 @@ const KINDS: readonly EntryKind[] = [
   'device_list',
   'push_rules',
   'pushers',
+  'thread_subscription',
   'profile',
   'room_whole',
+  'sticky',
   'purge',
   'erasure',
 ]

@@ -61,6 +61,7 @@ export function keyOf(entry: LogEntry): string {
     case 'event':
     case 'receipt':
     case 'room_whole':
+    case 'sticky':
     case 'purge':
       return entry.roomId
     default:

@@ -16,6 +16,7 @@ const DELAYED_EVENTS: TableShape = {
     { name: 'finalised_ts', type: 'int' },
     { name: 'event_nid', type: 'int' },
     { name: 'error', type: 'text' },
+    { name: 'sticky_ms', type: 'int' },
   ],
 }
 
@@ -37,10 +38,12 @@ export interface DelayedEventRow extends Row {
   event_id: string | null
   event_nid: number
   error: string
+  /** For how long the event is to be sticky; null: it is not. */
+  sticky_ms: number | null
 }
 
 const SELECT = `SELECT d.delay_id, d.user_id, d.room_nid, r.room_id, d.type, d.state_key, d.content, d.origin_ts, d.delay_ms,
-   d.since_ts, d.send_ts, d.finalised_ts, d.event_nid, d.error, e.event_id
+   d.since_ts, d.send_ts, d.finalised_ts, d.event_nid, d.error, d.sticky_ms, e.event_id
    FROM delayed_events d JOIN rooms r ON r.nid = d.room_nid LEFT JOIN events e ON e.nid = d.event_nid AND d.event_nid <> 0`
 
 /** What is new in a row; the rest follows. */
@@ -55,14 +58,30 @@ export type NewDelayedEvent = Pick<
   | 'origin_ts'
   | 'delay_ms'
   | 'since_ts'
+  | 'sticky_ms'
 >
 
 export function insertDelayedEvent(row: NewDelayedEvent): Step {
   const { delay_id: id, user_id: user, room_nid: room, type, state_key: stateKey, content } = row
-  const { origin_ts: originTs, delay_ms: delay, since_ts: since } = row
+  const { origin_ts: originTs, delay_ms: delay, since_ts: since, sticky_ms: sticky } = row
   return {
     into: DELAYED_EVENTS,
-    values: [id, user, room, type, stateKey, content, originTs, delay, since, since + delay, 0, 0, ''],
+    values: [
+      id,
+      user,
+      room,
+      type,
+      stateKey,
+      content,
+      originTs,
+      delay,
+      since,
+      since + delay,
+      0,
+      0,
+      '',
+      sticky,
+    ],
   }
 }
 

@@ -151,8 +151,9 @@ export async function listServersWithUnsent(db: Database, after: string, limit: 
   const rows = await db.queryLarge<{ server_name: string }>(
     `SELECT server_name FROM outbound_rooms WHERE server_name > ?
      UNION SELECT server_name FROM outbound_transactions WHERE server_name > ?
-     UNION SELECT server_name FROM outbound_to_device WHERE server_name > ? ORDER BY 1 LIMIT ?`,
-    [after, after, after, limit],
+     UNION SELECT server_name FROM outbound_to_device WHERE server_name > ?
+     UNION SELECT server_name FROM outbound_sticky WHERE server_name > ? ORDER BY 1 LIMIT ?`,
+    [after, after, after, after, limit],
   )
   return rows.map((row) => row.server_name)
 }
@@ -198,7 +199,7 @@ export function forgetServerSets(maxSet: number): Statement {
 
 /** Of a purged room. */
 export function deleteOutboundOfRoom(roomNid: number): Statement[] {
-  return ['outbound_events', 'outbound_rooms'].map((table) => ({
+  return ['outbound_events', 'outbound_rooms', 'outbound_sticky'].map((table) => ({
     sql: `DELETE FROM ${table} WHERE room_nid = ?`,
     params: [roomNid],
   }))

@@ -82,6 +82,7 @@ export function anyDraft(rules: RoomVersionRules): fc.Arbitrary<EventDraft> {
       stateKey: anyText,
       roomId: anyHash.map((hash) => (rules.roomIdIsCreateHash ? `!${hash}` : '!room:example.org') as RoomId),
       redacts: id,
+      stickyMs: fc.nat({ max: 3_600_000 }),
       originServerTs: fc.nat({ max: 4_102_444_800_000 }),
       depth: fc.nat(),
       prevEventIds: fc.array(id, { maxLength: 3 }),

@@ -4,6 +4,7 @@ import { createKeyedQueue } from '@causeway/store/cache/keyed-queue.ts'
 import type { RoomPeers } from '../../rooms/peers/room-peers.ts'
 import { createCompletion, type Completion } from './complete-rooms.ts'
 import { inviteRemoteUser, sendInvite, type RemoteInvite } from './invite-remote-user.ts'
+import { createJoinsUnderWay } from './joins-under-way.ts'
 import { joinRemoteRoom, type RemoteJoin } from './join-remote-room.ts'
 import type { JoiningDeps } from './joining-deps.ts'
 import { knockRemoteRoom, type RemoteKnock } from './knock-remote-room.ts'
@@ -18,6 +19,8 @@ export interface Joining extends AsyncDisposable {
   /** One at a time for a room: `work` finds what the one before it did. */
   serial<T>(roomId: RoomId, work: () => Promise<T>): Promise<T>
   join(request: RemoteJoin, signal?: AbortSignal): Promise<EventId>
+  /** Resolves when no join of a room is under way, or after so many milliseconds; undefined: none is. */
+  joined(roomId: RoomId, withinMs: number): Promise<void> | undefined
   leave(request: RemoteLeave, signal?: AbortSignal): Promise<EventId>
   knock(request: RemoteKnock, signal?: AbortSignal): Promise<EventId>
   invite(request: RemoteInvite, signal?: AbortSignal): Promise<EventId>
@@ -28,15 +31,17 @@ export interface Joining extends AsyncDisposable {
 export function createJoining(deps: JoiningDeps): Joining {
   const queue: KeyedQueue<RoomId> = createKeyedQueue()
   const completion = createCompletion(deps)
+  const underWay = createJoinsUnderWay(deps.clock)
   return {
     peers: deps.federation.peers,
     completion,
     serial: (roomId, work) => queue.serial(roomId, work),
     join: async (request, signal) => {
-      const eventId = await joinRemoteRoom(deps, request, signal)
+      const eventId = await underWay.during(request.roomId, () => joinRemoteRoom(deps, request, signal))
       completion.wake(request.roomId)
       return eventId
     },
+    joined: (roomId, withinMs) => underWay.ended(roomId, withinMs),
     leave: (request, signal) => leaveRemoteRoom(deps, request, signal),
     knock: (request, signal) => knockRemoteRoom(deps, request, signal),
     invite: (request, signal) => inviteRemoteUser(deps, request, signal),

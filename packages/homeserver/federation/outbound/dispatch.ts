@@ -4,7 +4,14 @@ import type { Bus } from '@causeway/store/bus/local.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import type { Database, Step } from '@causeway/store/db/database.ts'
 import { runCursor, type Cursor, type CursorEffects } from '@causeway/store/log/cursor.ts'
-import { EventFlag, type LogEntry, type ReceiptEntry, type StoredEvent } from '@causeway/store/log/entry.ts'
+import {
+  EventFlag,
+  type EventEntry,
+  type LogEntry,
+  type ReceiptEntry,
+  type StoredEvent,
+} from '@causeway/store/log/entry.ts'
+import { memberChangesOf } from '@causeway/store/log/member-changes.ts'
 import type { Log } from '@causeway/store/log/log.ts'
 import {
   deleteOutboundOfRoom,
@@ -20,6 +27,7 @@ import { listServersOfRooms } from '@causeway/store/tables/room-servers.ts'
 import type { Logger } from '../../ops/log.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import { isShown } from '../../rooms/read-events.ts'
+import { oweAtJoin } from './owed-sticky.ts'
 import { readOutboundEntries } from './read-entries.ts'
 import type { RoomTargets, ServerSet } from './room-targets.ts'
 import type { UnsentRooms } from '../../outgoing/unsent-rooms.ts'
@@ -152,8 +160,10 @@ class LogDispatcher implements Dispatcher {
   }
 
   async #dispatch(batch: Batch, entry: LogEntry): Promise<void> {
-    if (entry.kind === 'event') await this.#dispatchEvent(batch, entry.event)
-    else if (entry.kind === 'device_list' && entry.signedUserId === undefined) {
+    if (entry.kind === 'event') {
+      await this.#oweSticky(batch, entry)
+      await this.#dispatchEvent(batch, entry.event)
+    } else if (entry.kind === 'device_list' && entry.signedUserId === undefined) {
       await this.#dispatchDevices(batch, entry.userId, entry.position)
     } else if (entry.kind === 'receipt') batch.receipts.push(entry)
     // What they missed was written down together with the entry.
@@ -181,6 +191,20 @@ class LogDispatcher implements Dispatcher {
       if (server !== origin) this.#mark(batch, server, event.roomNid, event.nid, server === parted)
     }
     if (also !== undefined) this.#mark(batch, also, event.roomNid, event.nid, true)
+  }
+
+  /** Whoever comes into the room gets what is sticky of what was sent before. */
+  async #oweSticky(batch: Batch, entry: EventEntry): Promise<void> {
+    const { serverName, rooms } = this.#deps
+    if (!rooms.sticky.mayBeAny()) return
+    for (const { userId, membership, event } of memberChangesOf(entry)) {
+      const server = serverNameOf(userId)
+      if (membership !== 'join' || server === serverName) continue
+      const step = await oweAtJoin(rooms, server, event)
+      if (step === undefined) continue
+      batch.steps.push(step)
+      batch.woken.add(server)
+    }
   }
 
   /** The server of somebody whose invitation or stay ended, where it is none of the room's (any more). */

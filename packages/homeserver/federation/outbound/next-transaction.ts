@@ -2,6 +2,7 @@ import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import type { Database, Step } from '@causeway/store/db/database.ts'
 import { DEVICES, listUnsentRooms, type UnsentRoomRow } from '@causeway/store/tables/outbound.ts'
+import { listOwedSticky } from '@causeway/store/tables/outbound-sticky.ts'
 import {
   findOutboundTransaction,
   listOutboundToDevice,
@@ -12,6 +13,7 @@ import type { HomeserverConfig } from '../../config.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import { collectDeviceUpdates, type DeviceUpdates } from './device-updates.ts'
 import type { Dispatcher } from './dispatch.ts'
+import { collectOwedSticky } from './owed-sticky.ts'
 import { collectRoomEvents, MAX_PDUS, takeRoomEvents, type RoomEvents } from './room-events.ts'
 import type { RoomTargets } from './room-targets.ts'
 import type { ServerSets } from './server-sets.ts'
@@ -107,13 +109,16 @@ async function collect(deps: NextDeps, server: ServerName, wasAway: boolean): Pr
     listUnsentRooms(db, server, MAX_ROOMS),
     listOutboundToDevice(db, server, MAX_TO_DEVICE),
   ])
-  if (rows.length === 0 && messages.length === 0) return undefined
+  const isOwed = deps.rooms.sticky.mayBeAny() && (await listOwedSticky(db, server, 1)).length > 0
+  if (rows.length === 0 && messages.length === 0 && !isOwed) return undefined
   const { fitting, length } = takeFitting(messages, MAX_EDU_CHARS)
   const devices = await deviceUpdatesOf(deps, server, rows, MAX_EDU_CHARS - length)
   const rooms = await roomEventsOf(deps, server, rows, wasAway)
   const taken = share(rooms)
   const edus = [...fitting.map((message) => message.edu), ...(devices?.edus ?? [])]
-  const pdus = rooms.flatMap((room, index) => room.nids.slice(0, taken[index] ?? 0)).sort((a, b) => a - b)
+  const ofRooms = rooms.flatMap((room, index) => room.nids.slice(0, taken[index] ?? 0))
+  const owed = await collectOwedSticky(deps, server, MAX_PDUS - ofRooms.length)
+  const pdus = [...new Set([...ofRooms, ...owed.nids])].sort((a, b) => a - b)
   return {
     row: {
       txn_id: deps.random.token(20),
@@ -124,10 +129,13 @@ async function collect(deps: NextDeps, server: ServerName, wasAway: boolean): Pr
     },
     steps: (isBusy) => [
       ...rooms.flatMap((room, index) => takeRoomEvents(server, room, taken[index], isBusy)),
+      ...owed.steps,
       ...(devices === undefined ? [] : [devices.step(isBusy)]),
     ],
     isEmpty: pdus.length === 0 && edus.length === 0,
     isLast:
+      owed.isLast &&
+      !rooms.some(({ leavesOut }) => leavesOut) &&
       rows.length < MAX_ROOMS &&
       messages.length < MAX_TO_DEVICE &&
       fitting.length === messages.length &&

@@ -1,4 +1,4 @@
-import type { ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { EventId, ServerName } from '@causeway/matrix/ids/ids.ts'
 import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import type { Database, Step } from '@causeway/store/db/database.ts'
 import {
@@ -10,6 +10,7 @@ import {
   type OutboundEventRow,
   type UnsentRoomRow,
 } from '@causeway/store/tables/outbound.ts'
+import { oweSticky } from '@causeway/store/tables/outbound-sticky.ts'
 import { isServerInRoom } from '@causeway/store/tables/room-servers.ts'
 import { findRoomRow } from '@causeway/store/tables/rooms.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
@@ -33,6 +34,8 @@ export interface RoomEvents {
   readonly isLast: boolean
   /** They go together, or not yet. */
   readonly isWhole: boolean
+  /** Sticky events may be among what is left out: they are owed. */
+  readonly leavesOut: boolean
 }
 
 export interface RoomEventsDeps {
@@ -62,7 +65,15 @@ export async function collectRoomEvents(
   if (events.length > FAR_BEHIND && (wasAway || (await isHopeless(db, row)))) {
     // Read before the extremities, which hence are not older.
     const nextNid = (await findLastOutboundEvent(db, row.room_nid)) + 1
-    return { row, nids: await newestEvents(deps, server, row), nextNid, isLast: true, isWhole: true }
+    const leavesOut = deps.rooms.sticky.mayBeAny()
+    return {
+      row,
+      nids: await newestEvents(deps, server, row),
+      nextNid,
+      isLast: true,
+      isWhole: true,
+      leavesOut,
+    }
   }
   const batch = events.slice(0, MAX_PDUS)
   const nids = await addressedTo(deps, server, batch)
@@ -70,7 +81,8 @@ export async function collectRoomEvents(
   // It may be older than what is kept.
   if (parted !== 0 && parted < (batch[0]?.nid ?? Infinity)) nids.unshift(parted)
   const nextNid = Math.max(row.from_nid, (batch.at(-1)?.nid ?? 0) + 1)
-  return { row, nids, nextNid, isLast: events.length <= MAX_PDUS, isWhole: false }
+  const isLast = events.length <= MAX_PDUS
+  return { row, nids, nextNid, isLast, isWhole: false, leavesOut: false }
 }
 
 /**
@@ -80,13 +92,14 @@ export async function collectRoomEvents(
  */
 export function takeRoomEvents(
   server: ServerName,
-  { row, nids, nextNid, isLast }: RoomEvents,
+  { row, nids, nextNid, isLast, leavesOut }: RoomEvents,
   taken: number | undefined,
   isBusy: boolean,
 ): Step[] {
   if (taken === undefined) return []
   if (taken < nids.length) return [advanceUnsent(server, row, nids[taken]!)]
-  return [isLast && !isBusy ? deleteUnsent(server, row) : advanceUnsent(server, row, nextNid)]
+  const step = isLast && !isBusy ? deleteUnsent(server, row) : advanceUnsent(server, row, nextNid)
+  return leavesOut ? [step, oweSticky(server, row.room_nid, row.from_nid, nextNid)] : [step]
 }
 
 function isHopeless(db: Database, row: UnsentRoomRow): Promise<boolean> {
@@ -104,19 +117,25 @@ async function addressedTo(
 }
 
 /** The room's forward extremities where the server is still in it, and the event by which somebody of it was put out. */
-async function newestEvents(
-  { db, rooms, targets }: RoomEventsDeps,
-  server: ServerName,
-  row: UnsentRoomRow,
-): Promise<number[]> {
+async function newestEvents(deps: RoomEventsDeps, server: ServerName, row: UnsentRoomRow): Promise<number[]> {
   const nids = row.parted_nid === 0 ? [] : [row.parted_nid]
-  if (!(await isServerInRoom(db, row.room_nid, server))) return nids
-  const { roomId } = await getRoomByNid(rooms, row.room_nid)
-  const stored = await findRoomRow(db, roomId)
-  if (stored === undefined) return nids
-  const { eventIds, root } = readStoredExtremities(stored)
-  if (!(await targets.allows(row.room_nid, root, server))) return nids
-  const events = await findEvents(rooms, eventIds)
+  const eventIds = await extremitiesFor(deps, server, row.room_nid)
+  if (eventIds === undefined) return nids
+  const events = await findEvents(deps.rooms, eventIds)
   const foreign = [...events.values()].filter(({ sender }) => serverNameOf(sender) !== server)
   return [...new Set([...nids, ...foreign.map(({ nid }) => nid)])].sort((a, b) => a - b).slice(0, MAX_PDUS)
+}
+
+/** The forward extremities of a room, for a server that takes part in it now; undefined for any other. */
+export async function extremitiesFor(
+  { db, rooms, targets }: RoomEventsDeps,
+  server: ServerName,
+  roomNid: number,
+): Promise<readonly EventId[] | undefined> {
+  if (!(await isServerInRoom(db, roomNid, server))) return undefined
+  const { roomId } = await getRoomByNid(rooms, roomNid)
+  const stored = await findRoomRow(db, roomId)
+  if (stored === undefined) return undefined
+  const { eventIds, root } = readStoredExtremities(stored)
+  return (await targets.allows(roomNid, root, server)) ? eventIds : undefined
 }

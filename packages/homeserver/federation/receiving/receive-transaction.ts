@@ -10,6 +10,8 @@ import { receivePdus, type PduResults } from '../../rooms/receive/receive-pdus.t
 const MAX_PDUS = 50
 /** Rooms of one transaction that are worked on at once. */
 const PARALLEL_ROOMS = 10
+/** A sender waits a minute for its answer. */
+const JOIN_PATIENCE_MS = 20_000
 
 /**
  * Takes a transaction in: the events of each room by themselves, so that one room never holds up another. The same
@@ -51,7 +53,7 @@ async function receiveByRoom(
     const part = rooms.slice(at, at + PARALLEL_ROOMS)
     const settled = await Promise.allSettled(
       part.map(async ([roomId, ofRoom]) =>
-        roomId === undefined ? NOTHING : receivePdus(hs.receiving, origin, roomId, ofRoom),
+        roomId === undefined ? NOTHING : receiveOfRoom(hs, origin, roomId, ofRoom),
       ),
     )
     for (const [eventId, { error }] of settled.flatMap((result) => [...resultsOf(result)])) {
@@ -59,6 +61,17 @@ async function receiveByRoom(
     }
   }
   return answer
+}
+
+/** What comes while we are coming into its room is taken in once we are there. */
+async function receiveOfRoom(
+  hs: Homeserver,
+  origin: ServerName,
+  roomId: RoomId,
+  pdus: readonly unknown[],
+): Promise<PduResults> {
+  await hs.joining.joined(roomId, JOIN_PATIENCE_MS)
+  return receivePdus(hs.receiving, origin, roomId, pdus)
 }
 
 function roomOf(pdu: unknown): RoomId | undefined {

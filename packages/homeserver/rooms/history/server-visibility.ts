@@ -20,6 +20,7 @@ const PORTION = 100
  * server's users were to the room then, the more permissive side of a change counting. Held without state: only
  * state is told. Costs a look-up per run of events at equal state; where history is for members only, also the
  * server's members there.
+ * What is sticky any server in the room may see (MSC4354).
  * https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility
  */
 export async function findHiddenFromServer(
@@ -30,12 +31,13 @@ export async function findHiddenFromServer(
 ): Promise<ReadonlySet<number>> {
   const sight = createSight(engine, room, server)
   const hidden = new Set<number>()
+  const sticky = await engine.sticky.untilOf(rows)
   for (const row of rows) {
     if ((row.flags & EventFlag.outlier) !== 0) {
       if (row.state_nid === 0) hidden.add(row.nid)
       continue
     }
-    if (await sight.at(row.state_root)) continue
+    if (sticky.has(row.nid) || (await sight.at(row.state_root))) continue
     const changed = row.state_before !== row.state_root && isDecisive(row, server)
     if (!changed || !(await sight.at(row.state_before))) hidden.add(row.nid)
   }

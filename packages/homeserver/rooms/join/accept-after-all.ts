@@ -67,7 +67,7 @@ async function redactInWrite(engine: RoomEngine, write: RoomWrite, redaction: Ne
   if (!(await mayTakeEffect(engine, write, redaction.roomEvent, event.roomEvent.pdu))) return true
   const pdu = redactPdu(rules, event.roomEvent.pdu)
   const roomEvent = { ...event.roomEvent, pdu }
-  const flags = (event.stored.flags | EventFlag.redacted) & ~EventFlag.notifies
+  const flags = (event.stored.flags | EventFlag.redacted) & ~(EventFlag.notifies | EventFlag.sticky)
   const stored = toStoredEvent(write.head, roomEvent, { ...event.stored, flags })
   const json = new TextEncoder().encode(canonicalJson(pdu, rules.strictCanonicalJson))
   write.events[at] = { ...event, roomEvent, stored, json }

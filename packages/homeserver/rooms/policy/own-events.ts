@@ -97,5 +97,6 @@ export function takePrepared(write: RoomWrite, draft: EventDraft): PreparedEvent
 function sameDraft(a: EventDraft, b: EventDraft): boolean {
   if (a.type !== b.type || a.sender !== b.sender || a.stateKey !== b.stateKey || a.redacts !== b.redacts)
     return false
+  if (a.stickyMs !== b.stickyMs) return false
   return canonicalJson(a.content, false) === canonicalJson(b.content, false)
 }

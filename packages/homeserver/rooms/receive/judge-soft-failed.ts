@@ -14,7 +14,7 @@ import type { VerifiedPdu } from './verify-pdus.ts'
 const MAX_ANEW = 50
 
 /** What the rules ask of a room's state when they allow an event. */
-const AUTH_TYPES: ReadonlySet<string> = new Set([
+export const AUTH_TYPES: ReadonlySet<string> = new Set([
   'm.room.member',
   'm.room.power_levels',
   'm.room.join_rules',

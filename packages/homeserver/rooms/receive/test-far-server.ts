@@ -27,6 +27,7 @@ export interface FarDraft {
   readonly stateKey?: string
   readonly content?: JsonObject
   readonly redacts?: EventId
+  readonly stickyMs?: number
   /** Default: what the branch ends in. */
   readonly prev?: readonly EventId[]
   readonly auth?: readonly EventId[]
@@ -76,6 +77,7 @@ export class FarBranch {
         roomId,
         ...(stateKey === undefined ? {} : { stateKey }),
         ...(draft.redacts === undefined ? {} : { redacts: draft.redacts }),
+        ...(draft.stickyMs === undefined ? {} : { stickyMs: draft.stickyMs }),
         ...(rules.eventId === 'embedded' ? { eventId: this.#server.newId() } : {}),
         ...(rules.referencePairs
           ? { referenceHashes: this.#server.hashesOf(rules, [...prev, ...auth]) }

@@ -3,6 +3,7 @@ import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { findRoomVersion } from '@causeway/matrix/room-versions/rules.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
+import type { Bus } from '@causeway/store/bus/local.ts'
 import type { TestDriver } from '@causeway/store/log/databases-suite.ts'
 import { publicKeyOf } from '../../crypto/signing-key.ts'
 import { createRoom } from '../create-room.ts'
@@ -34,6 +35,7 @@ export interface Scene extends AsyncDisposable {
   readonly lost: Set<EventId>
   readonly inbox: Inbox
   readonly deps: ReceiveDeps
+  readonly bus: Bus
   receive(...events: readonly RoomEvent[]): Promise<PduResults>
   say(body: string): Promise<EventId>
   bodies(): Promise<unknown[]>
@@ -57,7 +59,7 @@ export async function openRoom(
 
 export async function openScene(driver: TestDriver, version = '12', bobPower = 50): Promise<Scene> {
   const database = await driver.create()
-  const { engine, db } = await openTestEngine(database.config)
+  const { engine, db, bus } = await openTestEngine(database.config)
   const publicKey = publicKeyOf({ keyId: 'ed25519:t' as never, seed: new Uint8Array(32).fill(7) })
   const server = new FarServer(far, { name: 'test', keyId: 'ed25519:t', publicKey })
   const room = await openRoom(engine, server, version, bobPower)
@@ -73,6 +75,7 @@ export async function openScene(driver: TestDriver, version = '12', bobPower = 5
     server,
     inbox,
     deps,
+    bus,
     bob: server.user('bob'),
     lost,
     receive: (...events) =>

@@ -38,6 +38,11 @@ export interface ToDeviceRequest {
   readonly limit: number
 }
 
+export interface StickyRequest {
+  readonly since: string | undefined
+  readonly limit: number
+}
+
 /** What is asked for beside the rooms; what is undefined is not asked for. */
 export interface ExtensionRequests {
   readonly toDevice: ToDeviceRequest | undefined
@@ -45,6 +50,9 @@ export interface ExtensionRequests {
   readonly accountData: RoomScope | undefined
   readonly receipts: RoomScope | undefined
   readonly typing: RoomScope | undefined
+  /** At most so many changes. */
+  readonly threadSubscriptions: number | undefined
+  readonly stickyEvents: StickyRequest | undefined
 }
 
 /** https://github.com/matrix-org/matrix-spec-proposals/pull/4186 */

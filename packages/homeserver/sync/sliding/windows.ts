@@ -14,6 +14,8 @@ export interface ListWindow {
 export interface ListResult {
   /** Rooms that pass the filter. */
   readonly count: number
+  /** All of them. */
+  readonly order: readonly UserRoom[]
   readonly windows: readonly ListWindow[]
 }
 
@@ -49,6 +51,7 @@ export async function readWindows(ctx: SlidingContext): Promise<Windows> {
     for (const { rooms } of windows) for (const room of rooms) want(room, list.config, name)
     lists.set(name, {
       count: order.length,
+      order,
       windows: windows.map(({ range, rooms }) => ({ range, roomIds: rooms.map(({ roomId }) => roomId) })),
     })
   }

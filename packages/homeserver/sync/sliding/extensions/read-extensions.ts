@@ -6,6 +6,8 @@ import { readE2ee } from './e2ee.ts'
 import type { ExtensionResult } from './extension.ts'
 import { readReceipts } from './receipts.ts'
 import { roomsInScope, sortByTold, type AnsweredRooms } from './scope.ts'
+import { readStickyEvents } from './sticky-events.ts'
+import { readThreadSubscriptions } from './thread-subscriptions.ts'
 import { readToDevice } from './to-device.ts'
 import { readTyping } from './typing.ts'
 
@@ -23,6 +25,7 @@ export async function readExtensions(
   answered: AnsweredRooms,
 ): Promise<ExtensionResults> {
   const { toDevice, e2ee, accountData, receipts, typing } = ctx.request.extensions
+  const { threadSubscriptions, stickyEvents } = ctx.request.extensions
   const told = new Map<number, number>()
   const note = (rooms: readonly UserRoom[], bit: number): readonly UserRoom[] => {
     for (const { roomNid } of rooms) told.set(roomNid, (told.get(roomNid) ?? 0) | bit)
@@ -42,6 +45,14 @@ export async function readExtensions(
     results.set('receipts', await readReceipts(ctx, answered, scoped))
   }
   if (typing !== undefined) results.set('typing', readTyping(ctx, answered, roomsInScope(answered, typing)))
+  if (threadSubscriptions !== undefined) {
+    const name = 'io.element.msc4308.thread_subscriptions'
+    results.set(name, await readThreadSubscriptions(ctx, threadSubscriptions))
+  }
+  if (stickyEvents !== undefined) {
+    const name = 'org.matrix.msc4354.sticky_events'
+    results.set(name, await readStickyEvents(ctx, answered, stickyEvents))
+  }
   const parts = [...results].map(([name, { text }]) => `"${name}":${text}`)
   return {
     text: `{${parts.join(',')}}`,
