@@ -1,6 +1,6 @@
 import { DELETE, each, keep, rewrite, withEvents, type ErasureList } from './rules.ts'
 
-/** Uploads. What only a purged room showed is left to the collector of media. */
+/** Uploads. What only a purged room showed is noted in the writes that purge it, and goes like media of redacted events. */
 export const mediaTables: ErasureList = {
   media: {
     columns: {
