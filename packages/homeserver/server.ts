@@ -20,6 +20,7 @@ import {
 } from './ops/housekeeping.ts'
 import { forgetUnsentMessages } from './federation/outbound/forget-messages.ts'
 import { forgetDelayedEvents } from './delayed/forget.ts'
+import { applyRetentionRegularly } from './jobs/apply-retention.ts'
 import { indexOldMedia } from './jobs/index-media.ts'
 import { forgetUnreferencedMedia } from './media/forget-unreferenced.ts'
 import { forgetUnusedMedia, limitRemoteMedia } from './media/remote/forget-remote-media.ts'
@@ -76,6 +77,7 @@ export async function startHomeserver(
       forgetUnreferencedMedia(hs),
       forgetPreviews(hs),
       forgetDelayedEvents(hs),
+      applyRetentionRegularly(hs),
     ],
     deps,
   )

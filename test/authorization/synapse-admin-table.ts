@@ -64,6 +64,10 @@ export const synapseAdminTable: OperationTable = {
   synapseDeleteRoomNow: admin({ ask: () => ({ body: {} }), spends: 'account' }),
   synapseDeleteStatus: admin({ ask: () => ({ path: { deleteId: 'none' } }), owner: '404 M_NOT_FOUND' }),
   synapseDeleteStatusOfRoom: admin({ owner: '404 M_NOT_FOUND' }),
+  // Nothing was said before 1970.
+  synapsePurgeHistory: admin({ ask: () => ({ body: { purge_up_to_ts: 1 } }), owner: '404 M_NOT_FOUND' }),
+  synapsePurgeHistoryBefore: admin({ ask: () => ({ body: {} }), spends: 'whole' }),
+  synapsePurgeHistoryStatus: admin({ ask: () => ({ path: { purgeId: 'none' } }), owner: '404 M_NOT_FOUND' }),
   synapseListTokens: admin(),
   synapseCreateToken: admin({ ask: () => ({ body: { token: 'for-friends' } }) }),
   synapseGetToken: admin(forFriends),

@@ -30,6 +30,7 @@ import {
   synapsePurgeMediaCache,
 } from './media.ts'
 import { synapsePutUser } from './modify-user.ts'
+import { synapsePurgeHistory, synapsePurgeHistoryBefore, synapsePurgeHistoryStatus } from './purge-history.ts'
 import { synapseRedactStatus, synapseRedactUser } from './redact-user.ts'
 import {
   synapseCreateToken,
@@ -117,6 +118,9 @@ const roomRoutes: readonly AnyEndpoint[] = [
   synapseDeleteRoomNow,
   synapseDeleteStatus,
   synapseDeleteStatusOfRoom,
+  synapsePurgeHistory,
+  synapsePurgeHistoryBefore,
+  synapsePurgeHistoryStatus,
 ]
 
 const serverRoutes: readonly AnyEndpoint[] = [

@@ -45,6 +45,7 @@ const KINDS: readonly EntryKind[] = [
   'profile',
   'room_whole',
   'purge',
+  'cut',
   'erasure',
 ]
 

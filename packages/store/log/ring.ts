@@ -62,6 +62,7 @@ export function keyOf(entry: LogEntry): string {
     case 'receipt':
     case 'room_whole':
     case 'purge':
+    case 'cut':
       return entry.roomId
     default:
       return entry.userId
