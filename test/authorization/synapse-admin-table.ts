@@ -84,5 +84,13 @@ export const synapseAdminTable: OperationTable = {
   synapseDeleteOldMedia: admin({ ask: () => ({ query: 'before_ts=40000000000' }) }),
   synapsePurgeMediaCache: admin({ ask: () => ({ query: 'before_ts=40000000000' }) }),
   synapseMediaStatistics: admin(),
+  synapseGetMedia: admin(),
+  synapseQuarantineMedia: admin({ spends: 'whole' }),
+  synapseUnquarantineMedia: admin(),
+  synapseQuarantineRoomMedia: admin({ spends: 'whole' }),
+  synapseQuarantineUserMedia: admin({ spends: 'whole' }),
+  synapseListRoomMedia: admin(),
+  synapseProtectMedia: admin({ spends: 'whole' }),
+  synapseUnprotectMedia: admin(),
   synapseScheduledTasks: admin(),
 }

@@ -130,3 +130,16 @@ export function listReferringEvents(db: Database, roomNid: number, among: number
     [roomNid, among],
   )
 }
+
+/** Events of a room, from behind a number on, that may name media of any server. Looks through all of the room. */
+export function listEventsNamingMedia(
+  db: Database,
+  roomNid: number,
+  after: number,
+  limit: number,
+): Promise<ScannedEvent[]> {
+  return db.queryLarge<ScannedEvent>(
+    "SELECT nid, json FROM events WHERE room_nid = ? AND nid > ? AND UTF8(json) LIKE '%mxc://%' ORDER BY nid LIMIT ?",
+    [roomNid, after, limit],
+  )
+}
