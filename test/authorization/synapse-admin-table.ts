@@ -85,12 +85,16 @@ export const synapseAdminTable: OperationTable = {
   synapsePurgeMediaCache: admin({ ask: () => ({ query: 'before_ts=40000000000' }) }),
   synapseMediaStatistics: admin(),
   synapseGetMedia: admin(),
-  synapseQuarantineMedia: admin({ spends: 'whole' }),
+  // Of nothing: all the owners of these tests have the same picture, and it would be out of use for all of them.
+  synapseQuarantineMedia: admin({ ask: () => ({ path: { mediaId: 'none' } }), owner: '404 M_NOT_FOUND' }),
   synapseUnquarantineMedia: admin(),
-  synapseQuarantineRoomMedia: admin({ spends: 'whole' }),
-  synapseQuarantineUserMedia: admin({ spends: 'whole' }),
+  synapseQuarantineRoomMedia: admin({
+    ask: () => ({ path: { roomId: '!none:test.example' } }),
+    owner: '404 M_NOT_FOUND',
+  }),
+  synapseQuarantineUserMedia: admin({ ask: () => ({ path: { userId: '@nobody:test.example' } }) }),
   synapseListRoomMedia: admin(),
-  synapseProtectMedia: admin({ spends: 'whole' }),
+  synapseProtectMedia: admin(),
   synapseUnprotectMedia: admin(),
   synapseScheduledTasks: admin(),
 }

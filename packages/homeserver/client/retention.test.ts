@@ -118,8 +118,8 @@ for (const driver of await findServerDrivers()) {
         })
         const { results } = (answer['search_categories'] as { room_events: JsonObject }).room_events
         return (results as { result: { content: JsonObject } }[])
-          .map(({ result }) => result.content['body'])
-          .toSorted()
+          .map(({ result }) => result.content['body'] as string)
+          .toSorted((a, b) => (a < b ? -1 : 1))
       }
       const check = async (): Promise<void> => {
         assert.deepEqual(await scene.bodies('bob', roomId), ['zanzibar young'])

@@ -144,9 +144,19 @@ async function leave(engine: RoomEngine, roomId: RoomId, userId: UserId): Promis
 /** Media that the next portion of events shows may be without any reference afterwards. Nobody writes to the room any more. */
 async function mediaNotes({ db, clock }: RoomEngine, roomNid: number): Promise<Step[]> {
   const events = await listReferringEvents(db, roomNid, PORTION)
-  return events.map(({ nid, json }) =>
-    noteUnreferenced(nid, String(parseJsonObject(json)['sender']), clock.now()),
-  )
+  return events.flatMap(({ nid, json }) => {
+    const sender = findSender(json)
+    return sender === undefined ? [] : [noteUnreferenced(nid, sender, clock.now())]
+  })
+}
+
+/** An event that cannot be read any more must not keep its room from being purged. */
+function findSender(json: Uint8Array): string | undefined {
+  try {
+    return parseJsonObject(json)['sender'] as string
+  } catch {
+    return undefined
+  }
 }
 
 async function deleteRows(
