@@ -9,6 +9,7 @@ import { emailOptions, findEmailConflicts } from './email-options.ts'
 import { findIdentityConflicts, identityOptions } from './identity-options.ts'
 import { findMediaConflicts, mediaOptions } from './media-options.ts'
 import { findPreviewConflicts, previewOptions } from './preview-options.ts'
+import { findRetentionConflicts, retentionOptions } from './retention-options.ts'
 import { findRtcConflicts, rtcOptions } from './rtc-options.ts'
 import { federationOptions, findFederationConflicts, oldSigningKeys } from './federation-options.ts'
 
@@ -299,6 +300,7 @@ export const homeserverConfigSchema = Type.Object({
   server_notices: serverNotices,
   turn,
   rtc: rtcOptions,
+  retention: retentionOptions,
   delayed_events: delayedOptions,
   appservices: Type.Array(Type.String({ 'x-path': 'config' }), {
     default: [],
@@ -395,7 +397,7 @@ export function checkHomeserverConfig(config: HomeserverConfig): ConfigConflict[
   }
   conflicts.push(...findRtcConflicts(config.rtc))
   conflicts.push(...findFederationConflicts(config.federation, config.old_signing_keys))
-  conflicts.push(...findMediaConflicts(config.media))
+  conflicts.push(...findMediaConflicts(config.media), ...findRetentionConflicts(config.retention))
   conflicts.push(...findPreviewConflicts(config.url_previews), ...findEmailConflicts(config.email))
   conflicts.push(...findIdentityConflicts(config.identity_servers, config.federation.enabled))
   const budget = config.memory.budget

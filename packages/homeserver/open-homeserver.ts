@@ -30,6 +30,7 @@ import { createMediaState } from './media/media-state.ts'
 import { openBlobs } from './media/open-blobs.ts'
 import type { Logger } from './ops/log.ts'
 import { createSystemResolver } from './outgoing/system-resolver.ts'
+import { retentionLimits } from './retention-options.ts'
 import { createPreviews } from './previews/previews.ts'
 import { createThirdParty } from './third-party/third-party.ts'
 import { createServerNotices } from './server-notices/server-notices.ts'
@@ -184,7 +185,9 @@ async function openFoundations(
   const onStateReset = watchResets(received, logger)
   const signer = createSigner(serverName, key)
   const policy = createPolicyPort(signer, client)
-  const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget, policy, onStateReset })
+  const retention = retentionLimits(config.retention)
+  const room = { policy, retention, onStateReset }
+  const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget, ...room })
   // First of all listeners: whoever is woken after it finds the memberships up to date.
   followLog(rooms, bus)
   const serverNotices = createServerNotices(config, serverName)

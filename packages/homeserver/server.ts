@@ -21,6 +21,7 @@ import {
 import { forgetUnsentMessages } from './federation/outbound/forget-messages.ts'
 import { forgetDelayedEvents } from './delayed/forget.ts'
 import { forgetStickyEvents } from './rooms/forget-sticky.ts'
+import { applyRetentionRegularly } from './jobs/apply-retention.ts'
 import { indexOldMedia } from './jobs/index-media.ts'
 import { forgetUnreferencedMedia } from './media/forget-unreferenced.ts'
 import { forgetUnusedMedia, limitRemoteMedia } from './media/remote/forget-remote-media.ts'
@@ -78,6 +79,7 @@ export async function startHomeserver(
       forgetPreviews(hs),
       forgetDelayedEvents(hs),
       forgetStickyEvents(hs),
+      applyRetentionRegularly(hs),
     ],
     deps,
   )

@@ -79,6 +79,7 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
     server_notices: {},
     turn: {},
     delayed_events: { max_delay: 86_400_000 },
+    retention: { purge_every: 86_400_000 },
     rtc: {},
     old_signing_keys: {},
     memory: { budget: 64 * 1024 * 1024 },

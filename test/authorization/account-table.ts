@@ -92,6 +92,8 @@ export const accountTable: OperationTable = {
     stranger: 'own',
   },
   getRtcTransports: { door: 'user', stranger: 'own' },
+  // Messages live for ever there.
+  getRetentionConfiguration: { door: 'user', owner: '404 M_UNRECOGNIZED', stranger: '404 M_UNRECOGNIZED' },
   getTurnServer: { door: 'user', stranger: 'own' },
   getWhoIs: { door: 'user', stranger: '403 M_FORBIDDEN' },
   getAdminSuspendUser: { door: 'admin', stranger: '403 M_FORBIDDEN' },

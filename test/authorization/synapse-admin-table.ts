@@ -64,6 +64,10 @@ export const synapseAdminTable: OperationTable = {
   synapseDeleteRoomNow: admin({ ask: () => ({ body: {} }), spends: 'account' }),
   synapseDeleteStatus: admin({ ask: () => ({ path: { deleteId: 'none' } }), owner: '404 M_NOT_FOUND' }),
   synapseDeleteStatusOfRoom: admin({ owner: '404 M_NOT_FOUND' }),
+  // Nothing was said before 1970.
+  synapsePurgeHistory: admin({ ask: () => ({ body: { purge_up_to_ts: 1 } }), owner: '404 M_NOT_FOUND' }),
+  synapsePurgeHistoryBefore: admin({ ask: () => ({ body: {} }), spends: 'whole' }),
+  synapsePurgeHistoryStatus: admin({ ask: () => ({ path: { purgeId: 'none' } }), owner: '404 M_NOT_FOUND' }),
   synapseListTokens: admin(),
   synapseCreateToken: admin({ ask: () => ({ body: { token: 'for-friends' } }) }),
   synapseGetToken: admin(forFriends),
@@ -80,5 +84,17 @@ export const synapseAdminTable: OperationTable = {
   synapseDeleteOldMedia: admin({ ask: () => ({ query: 'before_ts=40000000000' }) }),
   synapsePurgeMediaCache: admin({ ask: () => ({ query: 'before_ts=40000000000' }) }),
   synapseMediaStatistics: admin(),
+  synapseGetMedia: admin(),
+  // Of nothing: all the owners of these tests have the same picture, and it would be out of use for all of them.
+  synapseQuarantineMedia: admin({ ask: () => ({ path: { mediaId: 'none' } }), owner: '404 M_NOT_FOUND' }),
+  synapseUnquarantineMedia: admin(),
+  synapseQuarantineRoomMedia: admin({
+    ask: () => ({ path: { roomId: '!none:test.example' } }),
+    owner: '404 M_NOT_FOUND',
+  }),
+  synapseQuarantineUserMedia: admin({ ask: () => ({ path: { userId: '@nobody:test.example' } }) }),
+  synapseListRoomMedia: admin(),
+  synapseProtectMedia: admin(),
+  synapseUnprotectMedia: admin(),
   synapseScheduledTasks: admin(),
 }

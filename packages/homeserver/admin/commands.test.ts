@@ -131,11 +131,13 @@ for (const driver of await findServerDrivers()) {
       await uploadFor(server, bob, 'worse', upload)
       assert.deepEqual(await give('media-quarantine', { media: [mxc, 'gone'] }), {
         quarantined: 1,
+        protected: [],
         not_found: ['gone'],
       })
       const [one, ...others] = await giveList('media-quarantined')
       assert.deepEqual(others, [])
       assert.match(one!['hash'] as string, /^[0-9a-f]{64}$/)
+      assert.equal(one!['by'], 'admin token')
       assert.deepEqual(await give('media-quarantine', { of: 'bob' }), { quarantined: 2 })
       assert.equal((await giveList('media-quarantined')).length, 2)
       const left = { released: 2, not_found: ['gone'] }

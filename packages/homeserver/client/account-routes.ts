@@ -32,6 +32,7 @@ import {
   getAccount3PIDs,
   unbind3pidFromAccount,
 } from './threepids.ts'
+import { getRetentionConfiguration } from './retention-configuration.ts'
 import { getRtcTransports } from './rtc-transports.ts'
 import { getTurnServer } from './turn-server.ts'
 import { getWellKnown } from './well-known-client.ts'
@@ -77,6 +78,7 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   getMutualRooms,
   getTurnServer,
   getRtcTransports,
+  getRetentionConfiguration,
   getWhoIs,
   getAdminSuspendUser,
   setAdminSuspendUser,

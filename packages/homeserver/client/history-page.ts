@@ -92,7 +92,7 @@ async function seenBy(
   { room, isWhole = false }: RoomAccess,
   events: readonly StoredEvent[],
 ): Promise<VisibleEvent[]> {
-  return isWhole ? showAll(events) : filterVisible(hs.rooms, room, userId, events)
+  return isWhole ? showAll(hs.rooms, room, events) : filterVisible(hs.rooms, room, userId, events)
 }
 
 async function openCursor(hs: PageReader, access: RoomAccess, request: PageRequest): Promise<Cursor> {

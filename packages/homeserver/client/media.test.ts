@@ -327,7 +327,7 @@ for (const driver of await findServerDrivers()) {
       await thumbnail(server, first, 'width=96&height=96')
       const link = (await publicMediaUrl(server.hs, first, 3_600_000))!.slice('https://matrix.test'.length)
       const place = { serverName: 'test.example', mediaId: splitMxc(first).mediaId }
-      assert.equal(await quarantineMedia(server.hs, place), true)
+      assert.equal(await quarantineMedia(server.hs, place, 'somebody'), 'quarantined')
       for (const answer of [
         await download(server, first),
         await download(server, second),
@@ -350,7 +350,7 @@ for (const driver of await findServerDrivers()) {
     it('keeps nothing of an upload that is quarantined, also when its media was deleted', async () => {
       await using server = await openMedia(driver)
       const mxc = await upload(server, 'evil')
-      assert.equal(await quarantineMediaOf(server.hs, '@alice:test.example'), 1)
+      assert.equal(await quarantineMediaOf(server.hs, '@alice:test.example', 'somebody'), 1)
       await deleteMedia(server.hs, splitMxc(mxc).mediaId)
       const { mxc: pending } = await createPending(server.hs, '@bob:test.example' as UserId)
       const { serverName, mediaId } = splitMxc(pending)

@@ -1,8 +1,10 @@
 import type { Homeserver } from '../homeserver.ts'
+import { applyRetentionKind } from './apply-retention.ts'
 import { collectStateKind } from './collect-state.ts'
 import { eraseUserKind } from './erase-user.ts'
 import { indexMediaKind } from './index-media.ts'
 import { moveMediaKind } from './move-media.ts'
+import { purgeHistoryKind } from './purge-history.ts'
 import { purgeRoomKind } from './purge-room.ts'
 import { redactRoomsKind } from './redact-rooms.ts'
 import { redactUserKind } from './redact-user.ts'
@@ -24,5 +26,7 @@ export function createHomeserverJobs(
     shutDownRoomKind(whole),
     indexMediaKind(rooms),
     moveMediaKind(whole),
+    purgeHistoryKind(rooms),
+    applyRetentionKind(rooms),
   ])
 }

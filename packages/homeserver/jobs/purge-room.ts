@@ -1,9 +1,11 @@
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { MatrixError, forbidden, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import type { Database } from '@causeway/store/db/database.ts'
+import { parseJsonObject } from '@causeway/matrix/json/parse.ts'
+import type { Database, Step } from '@causeway/store/db/database.ts'
 import { PURGE_STAGES, purgePortion, type PurgedRoom } from '@causeway/store/erasure/statements.ts'
 import type { JobRecord } from '@causeway/store/tables/jobs.ts'
+import { listReferringEvents, noteUnreferenced } from '@causeway/store/tables/media-references.ts'
 import { deletePurgedRoom, requirePurged } from '@causeway/store/tables/purged-rooms.ts'
 import { listLocalMembers } from '@causeway/store/tables/rooms.ts'
 import { closeRoom } from '../rooms/close-room.ts'
@@ -40,7 +42,7 @@ const toJson = (progress: PurgeProgress): JsonObject => ({ ...progress })
 
 /**
  * Begins to delete everything that this server has of a room. While people of this server are in it that is
- * refused, unless with `force`: then they leave first. Uploads are left to the collector of media.
+ * refused, unless with `force`: then they leave first. Uploads that nothing else shows go as after a redaction.
  * Throws `M_NOT_FOUND`, and `M_FORBIDDEN` while people are in the room.
  */
 export async function purgeRoom(
@@ -139,6 +141,24 @@ async function leave(engine: RoomEngine, roomId: RoomId, userId: UserId): Promis
   }
 }
 
+/** Media that the next portion of events shows may be without any reference afterwards. Nobody writes to the room any more. */
+async function mediaNotes({ db, clock }: RoomEngine, roomNid: number): Promise<Step[]> {
+  const events = await listReferringEvents(db, roomNid, PORTION)
+  return events.flatMap(({ nid, json }) => {
+    const sender = findSender(json)
+    return sender === undefined ? [] : [noteUnreferenced(nid, sender, clock.now())]
+  })
+}
+
+/** An event that cannot be read any more must not keep its room from being purged. */
+function findSender(json: Uint8Array): string | undefined {
+  try {
+    return parseJsonObject(json)['sender'] as string
+  } catch {
+    return undefined
+  }
+}
+
 async function deleteRows(
   engine: RoomEngine,
   work: JobWork,
@@ -155,7 +175,8 @@ async function deleteRows(
     // By now the id may be that of another room.
     if (stage.rule.by === 'room_id' && (await findRoom(engine, room.roomId as RoomId)) !== undefined) continue
     for (;;) {
-      const steps = [requirePurged(room.roomNid), ...purgePortion(stage, room, PORTION)]
+      const media = stage.table === 'events' ? await mediaNotes(engine, room.roomNid) : []
+      const steps = [requirePurged(room.roomNid), ...media, ...purgePortion(stage, room, PORTION)]
       // The rows of this portion are counted with the next one: their number is known only by then.
       const result = await work.save(toJson({ ...closed, table: stage.table, rows }), steps)
       const gone = result.rows.get(steps.length - 1)?.length ?? 0

@@ -2,15 +2,17 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import sharp from 'sharp'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import type { Mxc } from '@causeway/matrix/ids/ids.ts'
+import type { Mxc, RoomId } from '@causeway/matrix/ids/ids.ts'
 import { splitMxc } from '@causeway/matrix/ids/mxc.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
 import { openTestPeople, type TestPeople } from '../client/test-people.ts'
 import { indexOldMedia } from '../jobs/index-media.ts'
+import { purgeRoom } from '../jobs/purge-room.ts'
 import { findServerDrivers, type ServerDriver } from '../test-server.ts'
 import { forgetUnreferencedMedia } from './forget-unreferenced.ts'
 
-const DAY_MS = 24 * 3_600_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 interface Scene extends AsyncDisposable {
   readonly server: TestPeople
@@ -160,6 +162,45 @@ for (const driver of await findServerDrivers()) {
       await scene.redact('alice', await scene.show('alice', mxc))
       await scene.days(8)
       assert.ok(await scene.isThere(mxc))
+    })
+
+    it('stays as long as somebody has it sent later, and goes when they have that cancelled', async () => {
+      await using scene = await open(driver)
+      const { server, roomId } = scene
+      Object.assign(server.hs.config.media, { redacted_kept: HOUR_MS })
+      const mxc = await scene.upload('bob', 'for later')
+      await scene.redact('bob', await scene.show('bob', mxc))
+      const room = `/rooms/${encodeURIComponent(roomId)}`
+      const later = `${room}/send/m.room.message/later?org.matrix.msc4140.delay=${20 * HOUR_MS}`
+      const { delay_id: id } = await scene.put('bob', later, { msgtype: 'm.image', body: 'x', url: mxc })
+      await scene.days(2 / 24)
+      assert.ok(await scene.isThere(mxc))
+      const delayed = '/_matrix/client/unstable/org.matrix.msc4140/delayed_events'
+      await server.call('bob', 'POST', `${delayed}/${id as string}/cancel`, {})
+      await scene.days(2 / 24)
+      assert.ok(!(await scene.isThere(mxc)))
+    })
+
+    it('goes with the room that alone showed it', async () => {
+      await using scene = await open(driver)
+      const { server, roomId } = scene
+      const [gone, elsewhere, pointed] = [
+        await scene.upload('bob', 'only here'),
+        await scene.upload('bob', 'in two rooms'),
+        await scene.upload('bob', 'in an encrypted room, for all this server knows'),
+      ]
+      for (const mxc of [gone, elsewhere]) await scene.show('bob', mxc)
+      await scene.show('alice', pointed)
+      const other = await server.call('bob', 'POST', '/_matrix/client/v3/createRoom', {})
+      const content = { msgtype: 'm.image', body: 'a picture', url: elsewhere }
+      await server.say('bob', other['room_id'] as string, content)
+      await purgeRoom(server.hs, roomId as RoomId, { force: true })
+      await server.hs.jobs.idle()
+      await scene.days(6)
+      assert.ok(await scene.isThere(gone))
+      await scene.days(2)
+      const left = await Promise.all([gone, elsewhere, pointed].map((mxc) => scene.isThere(mxc)))
+      assert.deepEqual(left, [false, true, true])
     })
 
     it('is left alone until events from before are looked through, which a job does', async () => {

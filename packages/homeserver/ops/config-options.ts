@@ -37,6 +37,11 @@ export function duration(standard: string, description: string): TUnsafe<number>
   return Type.Unsafe<number>(Type.Integer({ default: standard, description, minimum: 0, 'x-unit': 'ms' }))
 }
 
+/** The same where there is none by default. */
+export function optionalDuration(description: string): TOptional<TUnsafe<number>> {
+  return Type.Optional(Type.Unsafe<number>(Type.Integer({ description, minimum: 1, 'x-unit': 'ms' })))
+}
+
 /** A file or folder; a relative one is taken from the data folder. */
 export function dataPath(standard: string, description: string): TString {
   return Type.String({ default: standard, description, minLength: 1, 'x-path': 'data' })

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import { formatMxc } from '@causeway/matrix/ids/mxc.ts'
 import type { BlobInfo } from '@causeway/store/blobs/blob-store.ts'
-import type { MediaRow } from '@causeway/store/tables/media.ts'
+import type { NewMediaRow } from '@causeway/store/tables/media.ts'
 import { findMediaRow, insertMedia } from '@causeway/store/tables/media.ts'
 import { setPreviewImage } from '@causeway/store/tables/url-previews.ts'
 import { deleteUnusedBlob } from '../media/delete-media.ts'
@@ -65,7 +65,7 @@ async function readFacts({ blobs }: UploadDeps, { hash }: BlobInfo): Promise<Ima
   return facts
 }
 
-function rowOf(hs: UploadDeps, mediaId: string, { hash, size }: BlobInfo, facts: ImageFacts): MediaRow {
+function rowOf(hs: UploadDeps, mediaId: string, { hash, size }: BlobInfo, facts: ImageFacts): NewMediaRow {
   return {
     media_id: mediaId,
     uploader: '',

@@ -1,5 +1,6 @@
 import { MatrixError, badJson } from '@causeway/matrix/errors/matrix-error.ts'
 import { exceedsBytes, MAX_ID_BYTES } from '@causeway/matrix/json/limits.ts'
+import { faultOfRetention, RETENTION_TYPE } from './retention/lifetime.ts'
 import type { EventDraft } from './room-write.ts'
 
 /** Types whose content authorisation and resolution read: a malformed one would be stuck in the room's state. */
@@ -25,6 +26,8 @@ export function checkDraft(draft: EventDraft): void {
   if (exceedsBytes(draft.stateKey, MAX_ID_BYTES)) {
     throw new MatrixError('M_TOO_LARGE', `A state key has at most ${MAX_ID_BYTES} bytes`)
   }
+  const fault = draft.type === RETENTION_TYPE ? faultOfRetention(draft.content) : undefined
+  if (fault !== undefined) throw badJson(fault)
   for (const field of TEXT_FIELDS.get(draft.type) ?? []) {
     const value = draft.content[field]
     if (value !== undefined && typeof value !== 'string')

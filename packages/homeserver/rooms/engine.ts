@@ -21,6 +21,7 @@ import { INVITE_PERMISSIONS, type InviteRules } from './invite-permissions.ts'
 import { weighAuthGraph, type RoomAuthGraph } from './state/auth-graph.ts'
 import { createLocalEchoes, type LocalEchoes } from './local-echoes.ts'
 import { createMembershipIndex, type MembershipIndex } from './membership-index.ts'
+import type { RetentionLimits } from './retention/lifetime.ts'
 import { createRoomFigures, type RoomFigures } from './room-figures.ts'
 import { createRelatedEvents, type RelatedEvents } from './related-events.ts'
 import { createStickyEvents, type StickyEvents } from './sticky-events.ts'
@@ -39,6 +40,8 @@ export interface RoomDeps {
   readonly policy?: PolicyPort
   /** An event is being soft-failed since its room's policy server could not be asked: it has to be asked again. */
   onUnasked?: (roomId: RoomId, server: ServerName) => void
+  /** How long messages live; absent: for ever. */
+  readonly retention?: RetentionLimits | undefined
   /** A room's state was resolved to what none of the branches had, and that is durable: for the operator to look at. */
   readonly onStateReset?: (reset: StateReset) => void
 }

@@ -5,6 +5,7 @@ import type { RoomEngine } from './engine.ts'
 import { saysSticky } from './sticky-events.ts'
 import type { RoomInfo } from './stored-event.ts'
 import { findEventsByNid, MERGE_TYPE } from './read-events.ts'
+import { withoutExpired } from './retention/expiry.ts'
 
 /** What of a room's state decides whether a user may see an event. */
 interface View {
@@ -66,12 +67,16 @@ export interface VisibleEvent {
 }
 
 /** What of an event its visibility is decided by. */
-export type Sightable = Pick<StoredEvent, 'nid' | 'type' | 'stateKey' | 'stateRoot' | 'stateBefore' | 'flags'>
+export type Sightable = Pick<
+  StoredEvent,
+  'nid' | 'type' | 'stateKey' | 'stateRoot' | 'stateBefore' | 'flags'
+> &
+  Partial<Pick<StoredEvent, 'originServerTs'>>
 
 /**
- * The events of one room that a user may see, in their order: the one place where that is decided. Costs two
- * state look-ups per state that the events have, not per event, and those side by side. Whoever is in the room sees what
- * is sticky, whenever they came.
+ * The events of one room that a user may see, in their order: the one place where that is decided. What has outlived its
+ * time nobody sees; what is sticky whoever is in the room, whenever they came. Costs two state look-ups per state that the
+ * events have, not per event, and those side by side.
  */
 export async function filterVisible<E extends Sightable>(
   engine: RoomEngine,
@@ -87,7 +92,8 @@ export async function filterVisible<E extends Sightable>(
     if (view === undefined) views.set(root, (view = viewAt(engine, room, root, userId)))
     return view
   }
-  const shown = events.filter(({ type }) => type !== MERGE_TYPE)
+  const living = await withoutExpired(engine, room, events)
+  const shown = living.filter(({ type }) => type !== MERGE_TYPE)
   // The first leaves in memory what all of them ask for.
   if (shown.length > 0) await viewOf(shown[0]!.stateRoot)
   await Promise.all(shown.map(({ stateRoot }) => viewOf(stateRoot)))
@@ -125,9 +131,14 @@ function isDecisive(event: Sightable, userId: UserId): boolean {
   )
 }
 
-/** All of them, for whoever sees everything: administrators who look into a room that they are not in. */
-export function showAll<E extends Sightable>(events: readonly E[]): { event: E; membership: string }[] {
-  return events.filter(({ type }) => type !== MERGE_TYPE).map((event) => ({ event, membership: 'leave' }))
+/** All that is left of them, for whoever sees everything: administrators who look into a room that they are not in. */
+export async function showAll<E extends Sightable>(
+  engine: RoomEngine,
+  room: RoomInfo,
+  events: readonly E[],
+): Promise<{ event: E; membership: string }[]> {
+  const living = await withoutExpired(engine, room, events)
+  return living.filter(({ type }) => type !== MERGE_TYPE).map((event) => ({ event, membership: 'leave' }))
 }
 
 /** Whether a user may see one event. */

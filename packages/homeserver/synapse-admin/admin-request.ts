@@ -23,7 +23,7 @@ export function defineAdminRequest<
   Q extends TSchema = TSchema,
   B extends TSchema = TSchema,
 >(request: Omit<AdminEndpoint<P, Q, B>, 'auth' | 'rateLimit'>): AdminEndpoint<P, Q, B> {
-  const { run, method, operation, path } = request
+  const { run, method, operation, path, also } = request
   const logged: Run<P, Q, B> = (hs, asked) => {
     const actor = asked.session.userId
     hs.logger.info('admin request', { operation, actor, params: asked.params })
@@ -32,6 +32,7 @@ export function defineAdminRequest<
   return {
     ...request,
     path: `/_synapse/admin${path}`,
+    ...(also === undefined ? {} : { also: also.map((other) => `/_synapse/admin${other}`) }),
     auth: 'admin',
     rateLimit: 'admin',
     run: method === 'GET' ? run : logged,

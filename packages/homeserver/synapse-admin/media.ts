@@ -3,9 +3,15 @@ import { Type, type Static } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { invalidParam, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { parseJson } from '@causeway/matrix/json/parse.ts'
-import { listOldUploads, listUploadUsage, USAGE_ORDER_NAMES } from '@causeway/store/tables/media.ts'
+import {
+  findUpload,
+  listOldUploads,
+  listUploadUsage,
+  USAGE_ORDER_NAMES,
+} from '@causeway/store/tables/media.ts'
 import { findProfiles } from '@causeway/store/tables/profiles.ts'
-import { listUnusedRemoteMedia } from '@causeway/store/tables/remote-media.ts'
+import { findQuarantinedBlob } from '@causeway/store/tables/quarantined-blobs.ts'
+import { findRemoteMediaRow, listUnusedRemoteMedia } from '@causeway/store/tables/remote-media.ts'
 import { listRoomFigures } from '@causeway/store/tables/room-list.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { deleteMedia } from '../media/delete-media.ts'
@@ -13,6 +19,7 @@ import { deleteRemoteMedia } from '../media/remote/forget-remote-media.ts'
 import { defineAdminRequest } from './admin-request.ts'
 import { describeAll } from './describe-room.ts'
 import { dirQuery, nextFrom, oneOf, pageQuery, readPageWanted } from './pages.ts'
+import { viewMedia, viewQuarantiner } from './user-media.ts'
 
 /** Uploads that are looked at at once. */
 const PORTION = 200
@@ -34,6 +41,45 @@ export const synapseDeleteMedia = defineAdminRequest({
     if (serverName !== hs.serverName) throw invalidParam('Can only delete local media')
     if (!(await deleteMedia(hs, mediaId))) throw notFound('Unknown media')
     return { deleted_media: [mediaId], total: 1 }
+  },
+})
+
+/** What is known of an upload, or of a file fetched from another server. */
+export const synapseGetMedia = defineAdminRequest({
+  operation: 'synapseGetMedia',
+  method: 'GET',
+  path: '/v1/media/:serverName/:mediaId',
+  params: Type.Object({
+    serverName: Type.String({ maxLength: 255 }),
+    mediaId: Type.String({ maxLength: 255 }),
+  }),
+  run: async (hs, { params: { serverName, mediaId } }) => {
+    if (serverName === hs.serverName) {
+      const upload = await findUpload(hs.db, mediaId)
+      if (upload === undefined) throw notFound('Unknown media')
+      return { media_info: { ...viewMedia(upload), media_origin: null, filesystem_id: null } }
+    }
+    const row = await findRemoteMediaRow(hs.db, serverName, mediaId)
+    if (row === undefined || row.hash === '') throw notFound('Unknown media')
+    const quarantine = await findQuarantinedBlob(hs.db, row.hash)
+    return {
+      media_info: {
+        media_origin: serverName,
+        user_id: null,
+        media_id: mediaId,
+        media_type: row.content_type,
+        media_length: row.size,
+        upload_name: row.filename === '' ? null : row.filename,
+        created_ts: row.fetched_ts,
+        filesystem_id: null,
+        url_cache: null,
+        last_access_ts: row.used_ts,
+        quarantined_by: viewQuarantiner(quarantine?.quarantined_by ?? null),
+        authenticated: row.is_open === 0,
+        safe_from_quarantine: null,
+        sha256: row.hash,
+      },
+    }
   },
 })
 

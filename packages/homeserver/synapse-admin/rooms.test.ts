@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { command as purgeCommand } from '../admin/commands/room-purge-history.ts'
 import { findServerDrivers, type TestLogin } from '../test-server.ts'
 import { openAdminWorld, type AdminWorld } from './test-admin.ts'
 
@@ -314,6 +315,64 @@ for (const driver of await findServerDrivers()) {
       )
       assert.equal((chunk as JsonObject[]).filter(({ type }) => type === 'm.room.message').length, 1)
       assert.equal(await world.refusal('GET', at(roomId)), '404 M_NOT_FOUND')
+    })
+
+    it('purges what was said before an event or a time, in the background, over a restart', async () => {
+      const roomId = await newRoom(alice, { preset: 'public_chat' })
+      await join(bob, roomId)
+      const ids: string[] = []
+      for (let n = 0; n < 5; n++) ids.push(await say(n === 2 ? bob : alice, roomId, `message ${n}`))
+      const path = `/v1/purge_history/${segment(roomId)}`
+      const bodies = async (): Promise<unknown[]> => {
+        const { chunk } = await world.client(
+          alice,
+          'GET',
+          `/rooms/${segment(roomId)}/messages?dir=b&limit=50`,
+        )
+        const messages = (chunk as JsonObject[]).filter(({ type }) => type === 'm.room.message')
+        return messages.map(({ content }) => (content as JsonObject)['body'])
+      }
+      const status = (id: unknown) => world.ask('GET', `/v1/purge_history_status/${id as string}`)
+      // What people of this server said stays, unless it is asked for.
+      const { purge_id: kept } = await world.ask('POST', `${path}/${segment(ids[3]!)}`, {})
+      await world.server.hs.jobs.idle()
+      assert.deepEqual(await status(kept), { status: 'complete' })
+      assert.equal((await bodies()).length, 5)
+      const { purge_id: id } = await world.ask('POST', path, {
+        purge_up_to_event_id: ids[3]!,
+        delete_local_events: true,
+      })
+      await world.restart()
+      world.server.hs.jobs.wake()
+      await world.server.hs.jobs.idle()
+      assert.deepEqual(await status(id), { status: 'complete' })
+      assert.deepEqual(await bodies(), ['message 4', 'message 3'])
+      const body = { purge_up_to_ts: world.server.hs.clock.now() + 1_000, delete_local_events: true }
+      await world.ask('POST', path, body)
+      await world.server.hs.jobs.idle()
+      assert.deepEqual(await bodies(), ['message 4'])
+      await say(bob, roomId, 'goes on')
+      assert.deepEqual(await bodies(), ['goes on', 'message 4'])
+      assert.equal(await world.refusal('POST', path, {}), '400 M_BAD_JSON')
+      assert.equal(await world.refusal('POST', path, { purge_up_to_ts: 1 }), '404 M_NOT_FOUND')
+      assert.equal(await world.refusal('POST', `${path}/%24none`, {}), '404 M_NOT_FOUND')
+      const elsewhere = await newRoom(alice, {})
+      assert.equal(
+        await world.refusal('POST', `/v1/purge_history/${segment(elsewhere)}/${segment(ids[4]!)}`, {}),
+        '400 M_INVALID_PARAM',
+      )
+      assert.equal(await world.refusal('GET', '/v1/purge_history_status/none'), '404 M_NOT_FOUND')
+      // Of the command line.
+      const run = (input: JsonObject) =>
+        purgeCommand.run(world.server.hs, { room: roomId, ...input }, { name: 'socket' })
+      await assert.rejects(run({}), /in one way/)
+      await assert.rejects(run({ before: 'yesterday' }), /is no time/)
+      await assert.rejects(run({ olderThanDays: 3 }), /no event to be purged/)
+      await run({ beforeEvent: ids[4]!, own: true })
+      await world.server.hs.jobs.idle()
+      await run({ before: '2100-01-01', own: true })
+      await world.server.hs.jobs.idle()
+      assert.deepEqual(await bodies(), ['goes on'])
     })
   })
 }

@@ -26,10 +26,21 @@ import { synapseLogInAsUser } from './login-as-user.ts'
 import {
   synapseDeleteMedia,
   synapseDeleteOldMedia,
+  synapseGetMedia,
   synapseMediaStatistics,
   synapsePurgeMediaCache,
 } from './media.ts'
 import { synapsePutUser } from './modify-user.ts'
+import { synapsePurgeHistory, synapsePurgeHistoryBefore, synapsePurgeHistoryStatus } from './purge-history.ts'
+import {
+  synapseListRoomMedia,
+  synapseProtectMedia,
+  synapseQuarantineMedia,
+  synapseQuarantineRoomMedia,
+  synapseQuarantineUserMedia,
+  synapseUnprotectMedia,
+  synapseUnquarantineMedia,
+} from './quarantine.ts'
 import { synapseRedactStatus, synapseRedactUser } from './redact-user.ts'
 import {
   synapseCreateToken,
@@ -117,6 +128,9 @@ const roomRoutes: readonly AnyEndpoint[] = [
   synapseDeleteRoomNow,
   synapseDeleteStatus,
   synapseDeleteStatusOfRoom,
+  synapsePurgeHistory,
+  synapsePurgeHistoryBefore,
+  synapsePurgeHistoryStatus,
 ]
 
 const serverRoutes: readonly AnyEndpoint[] = [
@@ -136,6 +150,14 @@ const serverRoutes: readonly AnyEndpoint[] = [
   synapseDeleteOldMedia,
   synapsePurgeMediaCache,
   synapseMediaStatistics,
+  synapseGetMedia,
+  synapseQuarantineMedia,
+  synapseUnquarantineMedia,
+  synapseQuarantineRoomMedia,
+  synapseQuarantineUserMedia,
+  synapseListRoomMedia,
+  synapseProtectMedia,
+  synapseUnprotectMedia,
   synapseScheduledTasks,
 ]
 

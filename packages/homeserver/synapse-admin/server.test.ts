@@ -3,7 +3,11 @@ import { hash } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
+import { blankUser } from '@causeway/store/erasure/statements.ts'
 import { setRemoteMedia } from '@causeway/store/tables/remote-media.ts'
+import { command as protectCommand } from '../admin/commands/media-protect.ts'
+import { command as quarantineCommand } from '../admin/commands/media-quarantine.ts'
+import { releaseMedia } from '../media/quarantine.ts'
 import { findServerDrivers, testConfig, type TestLogin } from '../test-server.ts'
 import { openAdminWorld, type AdminWorld } from './test-admin.ts'
 
@@ -243,6 +247,97 @@ for (const driver of await findServerDrivers()) {
         assert.deepEqual(new Set(rest as string[]), new Set([face, sign]))
         assert.equal(await world.refusal('POST', `${old}1000`), '400 M_INVALID_PARAM')
         assert.equal(await world.refusal('POST', '/v1/media/delete'), '400 M_MISSING_PARAM')
+      })
+
+      it('takes content out of use, and says who did; what is protected is spared', async () => {
+        const { hs } = world.server
+        const made = await world.client(alice, 'POST', '/createRoom', { preset: 'public_chat' })
+        const room = segment(made['room_id'] as string)
+        const [shown, framed, apart] = [
+          await upload(bob, 'shown-in-the-room'),
+          await upload(bob, 'shown-in-the-room-in-a-frame'),
+          await upload(bob, 'shown-nowhere'),
+        ]
+        const far = 'mxc://far.example/fetched'
+        const remote = { server_name: 'far.example', media_id: 'fetched', size: 1, content_type: 'image/png' }
+        const [bytes, now] = [hash('sha256', 'fetched', 'hex'), hs.clock.now()]
+        const times = { filename: '', fetched_ts: now, used_ts: now, is_open: 0 }
+        await hs.db.commit({ entries: [], steps: [setRemoteMedia({ ...remote, ...times, hash: bytes })] })
+        let said = 0
+        const send = (content: JsonObject) =>
+          world.client(alice, 'PUT', `/rooms/${room}/send/m.room.message/${said++}`, content)
+        const frame = `<b><img src="${mxc(framed)}"></b> and <img src="${mxc(framed)}">`
+        await send({ msgtype: 'm.image', body: 'x', url: mxc(shown), info: { thumbnail_url: far } })
+        await send({ msgtype: 'm.text', body: 'x', format: 'org.matrix.custom.html', formatted_body: frame })
+        await send({ msgtype: 'm.image', body: 'x', url: 'mxc://far.example/never-fetched' })
+        const listed = await world.ask('GET', `/v1/room/${room}/media`)
+        assert.deepEqual(listed, {
+          local: [mxc(shown), mxc(framed)],
+          remote: [far, 'mxc://far.example/never-fetched'],
+        })
+        const uses = async (): Promise<Record<string, unknown>> => {
+          const { media } = await world.ask('GET', `/v1/users/${segment(bob.userId)}/media`)
+          const names = { [shown]: 'shown', [framed]: 'framed', [apart]: 'apart' }
+          const own = (media as JsonObject[]).filter((one) => (one['media_id'] as string) in names)
+          return Object.fromEntries(
+            own.map((one) => [
+              names[one['media_id'] as string]!,
+              one['safe_from_quarantine'] === true ? 'protected' : one['quarantined_by'],
+            ]),
+          )
+        }
+        const isThere = async (id: string): Promise<boolean> => {
+          const url = `/_matrix/client/v1/media/download/test.example/${id}`
+          return (await world.server.request('GET', url, { token: bob.token })).status === 200
+        }
+        const { userId } = world.root
+        assert.deepEqual(await world.ask('POST', `/v1/media/protect/${framed}`), {})
+        assert.deepEqual(await world.ask('POST', `/v1/room/${room}/media/quarantine`), { num_quarantined: 2 })
+        assert.deepEqual(await uses(), { shown: userId, framed: 'protected', apart: null })
+        assert.deepEqual(await Promise.all([shown, framed, apart].map((id) => isThere(id))), [
+          false,
+          true,
+          true,
+        ])
+        const info = async (place: string): Promise<JsonObject> =>
+          (await world.ask('GET', `/v1/media/${place}`))['media_info'] as JsonObject
+        assert.deepEqual(
+          [
+            (await info('far.example/fetched'))['quarantined_by'],
+            (await info(`test.example/${apart}`))['quarantined_by'],
+          ],
+          [userId, null],
+        )
+        assert.equal(await world.refusal('GET', '/v1/media/far.example/never-fetched'), '404 M_NOT_FOUND')
+
+        const one = (what: string, id: string): string => `/v1/media/${what}/test.example/${id}`
+        assert.equal(await world.refusal('POST', one('quarantine', framed)), '400 M_INVALID_PARAM')
+        assert.equal(await world.refusal('POST', one('quarantine', 'none')), '404 M_NOT_FOUND')
+        assert.deepEqual(await world.ask('POST', one('unquarantine', shown)), {})
+        assert.deepEqual(await world.ask('POST', `/v1/media/unprotect/${framed}`), {})
+        assert.deepEqual(await uses(), { shown: null, framed: null, apart: null })
+        assert.deepEqual(await world.ask('POST', one('quarantine', apart)), {})
+        assert.equal((await uses())['apart'], userId)
+        const user = `/v1/user/${segment(bob.userId)}/media/quarantine`
+        assert.ok(((await world.ask('POST', user))['num_quarantined'] as number) >= 3)
+        assert.deepEqual(await uses(), { shown: userId, framed: userId, apart: userId })
+        assert.deepEqual(await world.ask('POST', `/v1/quarantine_media/${room}`), { num_quarantined: 3 })
+        for (const path of [
+          `/v1/media/protect/none`,
+          `/v1/room/${segment('!no:test.example')}/media/quarantine`,
+        ])
+          assert.equal(await world.refusal('POST', path), '404 M_NOT_FOUND')
+
+        // By the command line, which has no name; and who did it goes with their account.
+        await releaseMedia(hs, { serverName: 'test.example', mediaId: shown })
+        await quarantineCommand.run(hs, { media: [shown] }, { name: 'socket' })
+        assert.equal((await uses())['shown'], 'command line')
+        await hs.db.commit({ entries: [], steps: blankUser(userId) })
+        assert.deepEqual(await uses(), { shown: 'command line', framed: 'unknown', apart: 'unknown' })
+        assert.deepEqual(await protectCommand.run(hs, { media: [mxc(apart), far] }, { name: 'socket' }), {
+          protected: 1,
+          not_found: [far],
+        })
       })
 
       it('forgets media of other servers that nobody has asked for since', async () => {

@@ -117,7 +117,7 @@ export const synapseRoomContext = defineAdminRequest({
     const event = await findEvent(hs.rooms, params.eventId)
     if (event === undefined || event.roomNid !== room.roomNid || !isShown(event))
       throw notFound('Event not found.')
-    const [visible] = showAll([event])
+    const [visible] = await showAll(hs.rooms, room, [event])
     if (visible === undefined) throw notFound('Event not found.')
     return answerContext(hs, session, { access: wholeAccess(hs.rooms, room), visible }, query)
   },

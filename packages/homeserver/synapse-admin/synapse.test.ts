@@ -24,7 +24,7 @@ type Ask = (method: string, path: string, token?: string, body?: JsonObject) => 
 interface Side {
   readonly ask: (method: string, path: string, body?: JsonObject) => Promise<Answer>
   /** What stands for `{alice}`, `{room}` and so on in a path. */
-  readonly names: Readonly<Record<string, string>>
+  readonly names: Record<string, string>
 }
 
 const segment = encodeURIComponent
@@ -67,7 +67,9 @@ async function open(ask: Ask): Promise<Side> {
   await as(root, 'POST', `${inRoom}/report/${segment(event as string)}`, { reason: 'rude' })
   const user = `${v3}/user/${segment(alice['user_id'] as string)}`
   await as(alice, 'PUT', `${user}/account_data/org.example.one`, { a: 1 })
-  await as(alice, 'POST', '/_matrix/media/v3/upload', { some: 'bytes' })
+  const { content_uri: mxc } = await as(alice, 'POST', '/_matrix/media/v3/upload', { some: 'bytes' })
+  const picture = { msgtype: 'm.image', body: 'a picture', url: mxc! }
+  await as(alice, 'PUT', `${inRoom}/send/m.room.message/2`, picture)
   return {
     ask: (method, path, body) => ask(method, `/_synapse/admin${path}`, root['access_token'] as string, body),
     names: {
@@ -76,6 +78,7 @@ async function open(ask: Ask): Promise<Side> {
       device: segment(alice['device_id'] as string),
       room: segment(room as string),
       event: segment(event as string),
+      media: (mxc as string).split('/').at(-1)!,
     },
   }
 }
@@ -134,6 +137,20 @@ const REQUESTS: readonly (readonly [method: string, path: string, body?: JsonObj
   ['GET', '/v1/federation/destinations'],
   ['GET', '/v1/federation/destinations/nowhere.example'],
   ['GET', '/v1/statistics/users/media'],
+  ['GET', '/v1/media/localhost/{media}'],
+  ['GET', '/v1/media/localhost/nothing'],
+  ['GET', '/v1/room/{room}/media'],
+  ['POST', '/v1/media/protect/{media}'],
+  ['POST', '/v1/room/{room}/media/quarantine'],
+  ['POST', '/v1/media/unprotect/{media}'],
+  ['POST', '/v1/media/unprotect/nothing'],
+  ['POST', '/v1/media/quarantine/localhost/{media}'],
+  ['GET', '/v1/users/{alice}/media'],
+  ['GET', '/v1/media/localhost/{media}'],
+  ['POST', '/v1/media/unquarantine/localhost/{media}'],
+  ['POST', '/v1/media/unquarantine/localhost/{media}'],
+  ['POST', '/v1/quarantine_media/{room}'],
+  ['POST', '/v1/user/{alice}/media/quarantine'],
   ['POST', '/v1/media/delete?before_ts=40000000000'],
   ['POST', '/v1/media/delete?before_ts=1'],
   ['POST', '/v1/purge_media_cache?before_ts=40000000000'],
@@ -141,6 +158,12 @@ const REQUESTS: readonly (readonly [method: string, path: string, body?: JsonObj
   ['GET', '/v1/scheduled_tasks?status=failed'],
   ['POST', '/v1/user/{alice}/redact', { rooms: [] }],
   ['GET', '/v1/user/redact_status/nothing'],
+  ['POST', '/v1/purge_history/{room}', {}],
+  ['POST', '/v1/purge_history/{room}/%24nothing', {}],
+  ['POST', '/v1/purge_history/%21nowhere%3Alocalhost/{event}', {}],
+  ['POST', '/v1/purge_history/{room}/{event}', { delete_local_events: true }],
+  ['GET', '/v1/purge_history_status/{purge}'],
+  ['GET', '/v1/purge_history_status/nothing'],
   ['GET', '/v2/rooms/delete_status/nothing'],
   ['DELETE', '/v1/rooms/{room}', { purge: true }],
   ['DELETE', '/v2/rooms/%21nowhere2%3Alocalhost', { block: true }],
@@ -181,7 +204,7 @@ function missing(theirs: JsonValue, ours: JsonValue | undefined, path: string): 
  * Synapse lets a number through where it means a boolean.
  */
 const NOT_OURS =
-  /(user_agent|\.age|prev_content|replaces_state) is missing$|(state|chunk|event|events_before|events_after)(\[0\])?\.user_id is missing$|authenticated is boolean/
+  /(user_agent|\.age|prev_content|replaces_state) is missing$|(state|chunk|event|events_before|events_after)(\[0\])?\.user_id is missing$|(authenticated|safe_from_quarantine) is boolean/
 
 describe('Synapse’s interface beside Synapse’s own', { skip }, () => {
   const synapse = found as Synapse
@@ -219,12 +242,14 @@ describe('Synapse’s interface beside Synapse’s own', { skip }, () => {
   it('answers with the same status, and has all that Synapse has, in the same shape', async () => {
     const differences: string[] = []
     for (const [method, path, body] of REQUESTS) {
-      const send = ({ ask, names }: Side): Promise<Answer> =>
-        ask(
-          method,
-          path.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name]!),
-          body,
-        )
+      const send = async ({ ask, names }: Side): Promise<Answer> => {
+        const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name]!)
+        const answer = await ask(method, filled, body)
+        // Asked about later.
+        const purge = answer.body['purge_id']
+        if (typeof purge === 'string') names['purge'] = purge
+        return answer
+      }
       const [a, b] = [await send(theirs), await send(ours)]
       const name = `${method} ${path}`
       if (a.status !== b.status)

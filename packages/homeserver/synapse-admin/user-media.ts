@@ -26,7 +26,12 @@ function readUploadQuery(query: Static<typeof Query>): UploadQuery {
   return { ...readPageWanted(query), orderBy, backwards: isUsual || dir === 'b' }
 }
 
-function viewMedia(row: UploadRow): JsonObject {
+/** Who took content out of use; of some that is not known any more. @param by null for what is in use */
+export function viewQuarantiner(by: string | null): string | null {
+  return by === '' ? 'unknown' : by
+}
+
+export function viewMedia(row: UploadRow): JsonObject {
   return {
     media_id: row.media_id,
     user_id: row.uploader,
@@ -40,9 +45,8 @@ function viewMedia(row: UploadRow): JsonObject {
     created_ts: row.created_ts,
     // When uploads are looked at is not written down.
     last_access_ts: null,
-    // Who did it is not kept.
-    quarantined_by: row.is_quarantined === 1 ? 'an administrator' : null,
-    safe_from_quarantine: false,
+    quarantined_by: viewQuarantiner(row.quarantined_by),
+    safe_from_quarantine: row.is_protected === 1,
   }
 }
 

@@ -1,5 +1,6 @@
 import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
 import { isShown, MERGE_TYPE } from '../rooms/read-events.ts'
+import { withoutExpired } from '../rooms/retention/expiry.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { filterVisible, type VisibleEvent } from '../rooms/visibility.ts'
 import type { SyncContext } from './context.ts'
@@ -111,7 +112,10 @@ async function choose(
   const filter = ctx.filter.timeline
   const heard = await withoutIgnored(ctx, found)
   const passing = filter.passesAll ? heard : heard.filter((event) => filter.passes(event))
-  if (allVisible) return passing.map((event) => ({ event, membership: 'join' }))
+  if (allVisible) {
+    const living = await withoutExpired(ctx.hs.rooms, room, passing)
+    return living.map((event) => ({ event, membership: 'join' }))
+  }
   return filterVisible(ctx.hs.rooms, room, ctx.session.userId, passing)
 }
 

@@ -29,7 +29,7 @@ export function entriesOfRoom(
 
 /**
  * Puts new entries on a tally. False when they change what was counted before in a way that only counting anew
- * can tell: a receipt in the middle, a redaction. Of a plain message under the default rules this costs no
+ * can tell: a receipt in the middle, a redaction, history that was cut off. Of a plain message under the default rules this costs no
  * look-up and no evaluation.
  */
 export async function advance(
@@ -47,6 +47,7 @@ export async function advance(
       if (entry.userId === userId && !tally.readUpTo(entry.threadId ?? '', entry.eventNid)) return false
       continue
     }
+    if (entry.kind === 'cut' && tally.size() > 0) return false
     if (entry.kind !== 'event' || !isShown(entry.event)) continue
     const { event } = entry
     if (event.type === 'm.room.redaction' && tally.size() > 0) return false

@@ -16,6 +16,7 @@ export const appserviceTables: ErasureList = {
     columns: { appservice_nid: 'none', seq: 'none', items: 'event_nid' },
     purge: keep('numbers of events: those that are gone when their turn comes are left out'),
     redact: { items: keep('numbers: the event is read in its redacted form when its turn comes') },
+    cut: keep('numbers: those that are gone when their turn comes are left out'),
   },
   appservice_transactions: {
     columns: { appservice_nid: 'none', txn: 'none', body: 'content' },

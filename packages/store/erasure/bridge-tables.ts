@@ -86,6 +86,7 @@ export const bridgeTables: ErasureList = {
     purge: deleteFew('room_id', 'nid'),
     erase: each(['payload', 'parts'], keep('emptied as soon as it has arrived')),
     redact: { event_id: keep('an id'), ...each(['payload', 'parts'], BY_HUB) },
+    cut: keep('on its way to the network already'),
   },
   bridge_inbox: {
     columns: {

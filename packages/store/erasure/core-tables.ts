@@ -1,6 +1,8 @@
-import { DELETE, deleteRows, each, keep, rewrite, withEvents, type ErasureList } from './rules.ts'
+import { DELETE, deleteBy, deleteRows, each, keep, rewrite, withEvents, type ErasureList } from './rules.ts'
 
 const OWN_GRAPH = keep('the graph stays: who was where follows from events whose redacted form says so, too')
+
+const STATE = keep('state is not cut off')
 
 const OF_RECORD = keep('that it was done, and when; forgotten after a month')
 
@@ -16,6 +18,7 @@ export const coreTables: ErasureList = {
       why: 'renamed first, so that nothing more is written; its number is free when all else is gone',
     },
     redact: { head: keep('the newest events are named, redacted or not') },
+    cut: keep('what the next event follows is not cut off'),
   },
   events: {
     columns: {
@@ -36,6 +39,7 @@ export const coreTables: ErasureList = {
       ...each(['nid', 'event_id'], keep('the redacted form has the same id')),
       json: rewrite('the redacted form, whose id and signatures still verify'),
     },
+    cut: deleteBy('nid'),
   },
   event_rejections: {
     columns: { event_nid: 'event_nid', room_nid: 'room_nid', reason: 'none' },
@@ -61,6 +65,7 @@ export const coreTables: ErasureList = {
     columns: { room_nid: 'room_nid', state_nid: 'none', event_nid: 'event_nid', auth: 'none' },
     purge: deleteRows('room_nid', 'state_nid'),
     redact: { event_nid: keep('a redacted event is state as before') },
+    cut: STATE,
   },
   state_keys: {
     columns: { room_nid: 'room_nid', key_nid: 'none', type: 'none', state_key: 'user_id' },
@@ -79,6 +84,7 @@ export const coreTables: ErasureList = {
     purge: deleteRows('room_nid', 'membership', 'is_local', 'user_id'),
     erase: { user_id: OWN_GRAPH },
     redact: { event_nid: keep('redaction keeps the membership') },
+    cut: STATE,
   },
   relations: {
     columns: {
@@ -106,6 +112,7 @@ export const coreTables: ErasureList = {
     columns: { key: 'none', created_ts: 'none', event_nid: 'event_nid', response: 'none' },
     purge: keep('numbers of events whose ids answer repeated requests; forgotten after two days'),
     redact: { event_nid: keep('the redacted event has the same number and id') },
+    cut: keep('numbers of events whose ids answer repeated requests; forgotten after two days'),
   },
   room_aliases: {
     columns: { alias: 'none', room_id: 'room_id', creator: 'user_id' },

@@ -1,4 +1,4 @@
-import { deleteRows, each, keep, type ErasureList } from './rules.ts'
+import { deleteBy, deleteRows, each, keep, type ErasureList } from './rules.ts'
 
 /** Rooms that are shared with other servers. */
 export const federationRoomTables: ErasureList = {
@@ -6,6 +6,11 @@ export const federationRoomTables: ErasureList = {
     columns: { room_nid: 'room_nid', event_id: 'event_id', child_nid: 'event_nid', child_depth: 'none' },
     purge: deleteRows('room_nid', 'event_id'),
     redact: each(['event_id', 'child_nid'], keep('where a gap is does not change by a redaction')),
+    cut: keep('gaps in what is cut off are closed by their depth'),
+  },
+  history_cuts: {
+    columns: { room_nid: 'room_nid', depth: 'none' },
+    purge: deleteRows('room_nid', 'room_nid'),
   },
   state_resets: {
     columns: { room_nid: 'room_nid', root: 'none', at_ts: 'none', reset_keys: 'content' },
@@ -23,6 +28,7 @@ export const federationRoomTables: ErasureList = {
     },
     purge: deleteRows('room_nid', 'server_name'),
     redact: each(['from_nid', 'until_nid'], keep('redaction keeps the membership')),
+    cut: keep('events of members, which are state'),
   },
   inbound_pdus: {
     columns: {
@@ -41,11 +47,13 @@ export const federationRoomTables: ErasureList = {
       ['event_id', 'json'],
       keep('not an event yet; a redaction on record applies when it is one'),
     ),
+    cut: keep('not an event yet'),
   },
   policy_waits: {
     columns: { room_nid: 'room_nid', event_id: 'event_id', since_ts: 'none' },
     purge: deleteRows('room_nid', 'event_id'),
     redact: each(['event_id'], keep('names the event and holds nothing that it says')),
+    cut: deleteBy('event_id'),
   },
   stripped_states: {
     columns: { room_nid: 'room_nid', user_id: 'user_id', state: 'content' },
@@ -67,5 +75,6 @@ export const federationRoomTables: ErasureList = {
     },
     purge: deleteRows('room_nid', 'room_nid'),
     redact: each(['event_id', 'event_nid'], keep('the join event by which the rest is asked for')),
+    cut: keep('the history of such rooms is not cut'),
   },
 }

@@ -1,4 +1,4 @@
-import type { ColumnKind, ErasureList, TableErasure } from './rules.ts'
+import { cutColumnsOf, type ColumnKind, type ErasureList, type TableErasure } from './rules.ts'
 
 /** Columns by table, as a database has them. */
 export type Schema = ReadonlyMap<string, readonly string[]>
@@ -43,16 +43,20 @@ function gapsOfColumns(table: string, { columns }: TableErasure, actual: readonl
   ]
 }
 
-function gapsOfRules(table: string, { columns, purge, erase = {}, redact = {} }: TableErasure): string[] {
+function gapsOfRules(table: string, entry: TableErasure): string[] {
+  const { columns, purge, erase = {}, redact = {}, cut } = entry
   const kinds = Object.entries(columns)
   const gaps: string[] = []
   if (kinds.some(([, kind]) => isRoom(kind) || isEvent(kind)) && purge === undefined)
     gaps.push(`${table} names rooms or events, and has no rule for purging a room`)
+  if (kinds.some(([, kind]) => isEvent(kind)) && cut === undefined && cutColumnsOf(entry).length === 0)
+    gaps.push(`${table} names events, and has no rule for cutting a room's history`)
   const named = [
     ...(purge?.do === 'delete' ? [purge.by, ...purge.key] : purge?.do === 'delete_with' ? [purge.by] : []),
     ...Object.values(erase).flatMap((rule) => (rule.do === 'delete' ? [rule.by, ...rule.key] : [])),
     ...Object.keys(erase),
     ...Object.keys(redact),
+    ...cutColumnsOf(entry),
   ]
   for (const name of named) if (columns[name] === undefined) gaps.push(`A rule of ${table} names ${name}`)
   const goesWithUser = Object.values(erase).some((rule) => rule.do === 'delete')

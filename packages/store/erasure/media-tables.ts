@@ -1,6 +1,6 @@
-import { DELETE, each, keep, rewrite, withEvents, type ErasureList } from './rules.ts'
+import { BLANK, DELETE, each, keep, rewrite, withEvents, type ErasureList } from './rules.ts'
 
-/** Uploads. What only a purged room showed is left to the collector of media. */
+/** Uploads. What only a purged room showed is noted in the writes that purge it, and goes like media of redacted events. */
 export const mediaTables: ErasureList = {
   media: {
     columns: {
@@ -13,6 +13,7 @@ export const mediaTables: ErasureList = {
       filename: 'content',
       expires_ts: 'none',
       is_open: 'none',
+      is_protected: 'none',
     },
     erase: {
       uploader: rewrite('each upload is deleted together with its bytes, unless another one has the same'),
@@ -28,7 +29,10 @@ export const mediaTables: ErasureList = {
     redact: { event_nid: DELETE },
   },
   media_unreferenced: { columns: { media_id: 'none', since_ts: 'none' } },
-  quarantined_blobs: { columns: { hash: 'none', since_ts: 'none' } },
+  quarantined_blobs: {
+    columns: { hash: 'none', since_ts: 'none', quarantined_by: 'user_id' },
+    erase: { quarantined_by: BLANK },
+  },
   url_previews: {
     columns: { url: 'content', language: 'none', expires_ts: 'none', body: 'content', media_id: 'none' },
     erase: each(

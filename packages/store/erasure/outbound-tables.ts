@@ -2,6 +2,8 @@ import { deleteRows, keep, type ErasureList } from './rules.ts'
 
 const IN_FLIGHT = keep('what is fixed is sent again as it stands until it is answered, and then goes')
 
+const GONE = keep('numbers of events: those that are gone when their turn comes are left out')
+
 /** What other servers are still to be sent. */
 export const outboundTables: ErasureList = {
   outbound_sets: { columns: { nid: 'none', servers: 'none' } },
@@ -9,6 +11,7 @@ export const outboundTables: ErasureList = {
     columns: { room_nid: 'room_nid', nid: 'event_nid', set_nid: 'none', also: 'none' },
     purge: deleteRows('room_nid', 'nid'),
     redact: { nid: keep('a number: the event is read in its redacted form when its turn comes') },
+    cut: GONE,
   },
   outbound_rooms: {
     columns: {
@@ -23,6 +26,7 @@ export const outboundTables: ErasureList = {
       from_nid: keep('a number: events from here on are unsent, redacted or not'),
       parted_nid: keep('a number: the event is read in its redacted form when its turn comes'),
     },
+    cut: GONE,
   },
   outbound_sticky: {
     columns: { server_name: 'none', room_nid: 'room_nid', from_position: 'none', end_position: 'none' },
@@ -43,6 +47,7 @@ export const outboundTables: ErasureList = {
       pdus: keep('numbers: the event is read in its redacted form when it is sent'),
       edus: IN_FLIGHT,
     },
+    cut: GONE,
   },
   outbound_to_device: {
     columns: { server_name: 'none', seq: 'none', edu: 'content' },

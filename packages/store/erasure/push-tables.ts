@@ -28,5 +28,6 @@ export const pushTables: ErasureList = {
     columns: { pusher_nid: 'none', room_nid: 'room_nid', from_nid: 'event_nid', revision: 'none' },
     purge: deleteRows('room_nid', 'pusher_nid'),
     redact: { from_nid: keep('from where on the room is looked through; what was redacted is not sent') },
+    cut: keep('from where on the room is looked through'),
   },
 }

@@ -5,7 +5,14 @@ import { findGaps } from './find-gaps.ts'
 import { ERASURE } from './registry.ts'
 import { DELETE, deleteRows, keep, rewrite, withEvents } from './rules.ts'
 import { readSchema } from './schema-suite.ts'
-import { ERASE_STAGES, PURGE_STAGES, erasePortion, purgePortion, redactSteps } from './statements.ts'
+import {
+  cutSteps,
+  ERASE_STAGES,
+  PURGE_STAGES,
+  erasePortion,
+  purgePortion,
+  redactSteps,
+} from './statements.ts'
 
 for (const driver of await findTestDrivers()) {
   describe(`the erasure list on ${driver.name}`, { skip: driver.skip }, () => {
@@ -31,6 +38,7 @@ it('every statement finds its rows in the order of an index, but in tables that 
       .filter(({ stage }) => stage.rule.small !== true)
       .flatMap(({ steps }) => steps.map(({ sql }) => sql)),
     ...redactSteps({ roomNid: 1, nid: 1 }).map(({ sql }) => sql),
+    ...cutSteps(1, [{ nid: 1, eventId: '$1' }]).map(({ sql }) => sql),
   ]
   for (const sql of plans) {
     const literal = sql.replaceAll('?', '1').replace(' RETURNING 1 AS one', '')
@@ -71,6 +79,13 @@ describe('the check of the list', () => {
     assert.match(
       findGaps({ t: { columns, purge, erase } }, schema).join(),
       /event_nid has no rule for redacting/,
+    )
+    assert.match(
+      findGaps(
+        { t: { columns, purge: deleteRows('room_nid'), erase, redact: { event_nid: keep('x') } } },
+        schema,
+      ).join(),
+      /no rule for cutting/,
     )
     const kept = { columns, purge, erase: { user_id: keep('x') }, redact: { event_nid: keep('x') } }
     assert.match(

@@ -21,6 +21,7 @@ export const reportTables: ErasureList = {
       user_id: keep('what others report of somebody is theirs; the operators close it'),
     },
     redact: each(['event_id', 'reason'], keep('that it was redacted is for the operators to see')),
+    cut: keep('that it was reported is for the operators to see'),
   },
   blocked_rooms: {
     columns: { room_id: 'room_id', blocked_by: 'user_id', blocked_ts: 'none' },

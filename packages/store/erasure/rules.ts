@@ -45,9 +45,16 @@ export interface Rewrite {
 
 export type PurgeRule = DeleteRows | DeleteWith | DeleteLast | Keep
 export type UserRule = DeleteRows | Blank | Rewrite | Keep
+/** Rows that a column names events by go with the events. */
+export interface DeleteBy {
+  readonly do: 'delete'
+  readonly by: string
+}
+
+export type CutRule = DeleteBy | Keep
 export type EventRule = { readonly do: 'delete' } | Rewrite | Keep
 
-/** What becomes of a table's rows when a room is purged, a user erased, an event redacted or erased. */
+/** What becomes of a table's rows when a room is purged or its history cut, a user erased, an event redacted or erased. */
 export interface TableErasure {
   /** Every column. */
   readonly columns: Readonly<Record<string, ColumnKind>>
@@ -57,6 +64,11 @@ export interface TableErasure {
   readonly erase?: Readonly<Record<string, UserRule>>
   /** By column: each that names events; and, beside those, each of content, unless rows go by such a column. */
   readonly redact?: Readonly<Record<string, EventRule>>
+  /**
+   * What becomes of rows that name messages which are removed with a room's history. Where a column names events; but where
+   * rows go with the events of a purged room, or with an event that is redacted, they go here too.
+   */
+  readonly cut?: CutRule
 }
 
 /** One part of the list: tables by name. */
@@ -64,6 +76,7 @@ export type ErasureList = Readonly<Record<string, TableErasure>>
 
 export const keep = (why: string): Keep => ({ do: 'keep', why })
 export const rewrite = (how: string): Rewrite => ({ do: 'rewrite', how })
+export const deleteBy = (by: string): DeleteBy => ({ do: 'delete', by })
 export const BLANK: Blank = { do: 'blank' }
 export const DELETE: { readonly do: 'delete' } = { do: 'delete' }
 
@@ -78,4 +91,12 @@ export const withMemberships = (by: string): DeleteWith => ({ do: 'delete_with',
 /** The same rule for several columns. */
 export function each<R>(columns: readonly string[], rule: R): Record<string, R> {
   return Object.fromEntries(columns.map((column) => [column, rule]))
+}
+
+/** Columns by which rows go with messages that are removed. */
+export function cutColumnsOf({ purge, redact = {}, cut }: TableErasure): string[] {
+  if (cut !== undefined) return cut.do === 'delete' ? [cut.by] : []
+  const redacted = Object.entries(redact).flatMap(([column, rule]) => (rule.do === 'delete' ? [column] : []))
+  const hanging = purge?.do === 'delete_with' && purge.what === 'events' ? [purge.by] : []
+  return [...new Set([...hanging, ...redacted])]
 }

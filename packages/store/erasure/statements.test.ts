@@ -3,11 +3,12 @@ import { describe, it } from 'node:test'
 import type { Database, Statement } from '../db/database.ts'
 import { findTestDrivers, openTestLog } from '../log/databases-suite.ts'
 import { fillTables, findLeftovers, type Subject } from './fill-suite.ts'
-import type { TableErasure } from './rules.ts'
+import { cutColumnsOf, type TableErasure } from './rules.ts'
 import {
   ERASE_STAGES,
   PURGE_STAGES,
   blankUser,
+  cutSteps,
   erasePortion,
   purgePortion,
   redactSteps,
@@ -66,6 +67,30 @@ for (const driver of await findTestDrivers()) {
       assert.deepEqual(await findLeftovers(db, other, ALL), before)
     })
 
+    it('cutting messages off takes them away with all that follows from them alone', async () => {
+      await using target = await driver.create()
+      await using opened = await openTestLog(target.config)
+      const { db } = opened
+      await fillTables(db, gone)
+      await fillTables(db, other)
+      const before = await findLeftovers(db, other, ALL)
+      const cut = { ...gone, eventNids: [11, 12, 13] }
+      const left = { ...gone, eventNids: [14, 15] }
+      const kept = await findLeftovers(db, left, ['event_nid', 'event_id'])
+      await commit(
+        db,
+        cutSteps(
+          gone.roomNid,
+          cut.eventNids.map((nid) => ({ nid, eventId: `$${nid}` })),
+        ),
+      )
+      const goes = (_table: string, column: string, entry: TableErasure): boolean =>
+        cutColumnsOf(entry).includes(column)
+      assert.deepEqual(await findLeftovers(db, cut, ['event_nid', 'event_id'], goes), {})
+      assert.deepEqual(await findLeftovers(db, left, ['event_nid', 'event_id']), kept)
+      assert.deepEqual(await findLeftovers(db, other, ALL), before)
+    })
+
     it('redacting an event takes with it what follows from it alone', async () => {
       await using target = await driver.create()
       await using opened = await openTestLog(target.config)
@@ -81,6 +106,7 @@ for (const driver of await findTestDrivers()) {
         'mentions.event_nid': 4,
         'media_references.event_nid': 4,
         'search_documents.event_nid': 4,
+        'sticky_events.event_nid': 4,
         'delayed_events.event_nid': 4,
       })
     })

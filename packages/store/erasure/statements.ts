@@ -1,6 +1,6 @@
 import type { Statement, SqlValue } from '../db/database.ts'
 import { ERASURE } from './registry.ts'
-import type { DeleteRows, DeleteWith, TableErasure } from './rules.ts'
+import { cutColumnsOf, type DeleteRows, type DeleteWith, type TableErasure } from './rules.ts'
 
 /** The room whose rows go. */
 export interface PurgedRoom {
@@ -117,4 +117,40 @@ export function redactSteps(event: { readonly roomNid: number; readonly nid: num
         }
       : { sql: `DELETE FROM ${table} WHERE ${column} = ?`, params: [event.nid] },
   )
+}
+
+/** A message that is removed. */
+export interface CutEvent {
+  readonly nid: number
+  readonly eventId: string
+}
+
+/** Events of one statement: the number is fixed, so that there is one to prepare. */
+const AT_ONCE = 50
+const MARKS = Array.from({ length: AT_ONCE }, () => '?').join(', ')
+
+/** What hangs on events before the events themselves. */
+const CUT = tables
+  .flatMap(([table, entry]) => cutColumnsOf(entry).map((column) => ({ table, column, entry })))
+  .toSorted((a, b) => Number(a.table === 'events') - Number(b.table === 'events'))
+  .map(({ table, column, entry: { columns } }) => ({
+    byId: columns[column] === 'event_id',
+    hasRoom: columns['room_nid'] !== undefined,
+    sql: `DELETE FROM ${table} WHERE ${columns['room_nid'] === undefined ? '' : 'room_nid = ? AND '}${column} IN (${MARKS})`,
+  }))
+
+/** Removes messages of a room, and what follows from them alone. Not for state, on which the rest of a room is built. */
+export function cutSteps(roomNid: number, events: readonly CutEvent[]): Statement[] {
+  const steps: Statement[] = []
+  for (let at = 0; at < events.length; at += AT_ONCE) {
+    const some = Array.from(
+      { length: AT_ONCE },
+      (_, index) => events[Math.min(at + index, events.length - 1)]!,
+    )
+    for (const { sql, byId, hasRoom } of CUT) {
+      const named = some.map(({ nid, eventId }) => (byId ? eventId : nid))
+      steps.push({ sql, params: hasRoom ? [roomNid, ...named] : named })
+    }
+  }
+  return steps
 }

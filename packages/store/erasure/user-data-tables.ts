@@ -29,12 +29,14 @@ export const userDataTables: ErasureList = {
     purge: deleteRows('room_nid', 'user_id', 'receipt_type', 'thread_id'),
     erase: { user_id: deleteRows('user_id', 'room_nid', 'receipt_type', 'thread_id') },
     redact: each(['thread_id', 'event_id', 'event_nid'], HOW_FAR),
+    cut: HOW_FAR,
   },
   sent_positions: {
     columns: { user_id: 'user_id', room_nid: 'room_nid', thread_id: 'event_id', event_nid: 'event_nid' },
     purge: withMemberships('user_id'),
     erase: { user_id: deleteRows('user_id', 'room_nid', 'thread_id') },
     redact: each(['thread_id', 'event_nid'], HOW_FAR),
+    cut: HOW_FAR,
   },
   mentions: {
     columns: {
@@ -73,6 +75,7 @@ export const userDataTables: ErasureList = {
       unsubscribed_at: 'none',
       position: 'none',
     },
+    cut: keep('which threads somebody follows, without what is said in them'),
     purge: deleteRows('room_nid', 'user_id', 'thread_id'),
     erase: { user_id: deleteRows('user_id', 'room_nid', 'thread_id') },
     redact: { thread_id: keep('the thread is still there, and what was set of it says nothing of its root') },

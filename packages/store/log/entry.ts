@@ -19,6 +19,7 @@ export type LogEntry =
   | RoomWholeEntry
   | StickyEntry
   | PurgeEntry
+  | CutEntry
   | ErasureEntry
 
 export interface EventEntry {
@@ -193,6 +194,14 @@ export interface StickyEntry {
 /** A room was purged: whoever keeps anything of it lets go of it. Its rows go afterwards, in portions. */
 export interface PurgeEntry {
   readonly kind: 'purge'
+  position: number
+  readonly roomId: RoomId
+  readonly roomNid: number
+}
+
+/** Messages of a room's past were removed: whoever has counted or derived anything by them does so anew. */
+export interface CutEntry {
+  readonly kind: 'cut'
   position: number
   readonly roomId: RoomId
   readonly roomNid: number

@@ -47,6 +47,7 @@ const KINDS: readonly EntryKind[] = [
   'room_whole',
   'sticky',
   'purge',
+  'cut',
   'erasure',
 ]
 

@@ -63,6 +63,7 @@ export function keyOf(entry: LogEntry): string {
     case 'room_whole':
     case 'sticky':
     case 'purge':
+    case 'cut':
       return entry.roomId
     default:
       return entry.userId

@@ -53,20 +53,51 @@ export function forgetUnreferenced(mediaId: string): Step {
   return { sql: 'DELETE FROM media_unreferenced WHERE media_id = ?', params: [mediaId] }
 }
 
-/** Deletes a row of media unless an event or a profile refers to it at that moment. @param mxc its address */
-export function deleteUnreferencedRow(mediaId: string, mxc: string): Step {
-  return {
-    sql: `DELETE FROM media WHERE media_id = ?
-          AND NOT EXISTS (SELECT 1 FROM media_references WHERE media_id = ?)
-          AND NOT EXISTS (SELECT 1 FROM profiles WHERE value LIKE ? ESCAPE '!')`,
-    params: [mediaId, mediaId, containing(mxc)],
-  }
+/** Events that are still to be sent, and what they are going to show. */
+const IN_PENDING = "SELECT 1 FROM delayed_events WHERE finalised_ts = 0 AND content LIKE ? ESCAPE '!'"
+
+/**
+ * Deletes media that nothing refers to at that moment: no event, no profile, nothing that is still to be sent. It is noted
+ * no more, unless it is kept for what is still to be sent: then it is looked at again, as if it had been noted now.
+ * @param mxc its address
+ */
+export function deleteUnreferencedMedia(mediaId: string, mxc: string, now: number): Step[] {
+  const pattern = containing(mxc)
+  return [
+    {
+      sql: `DELETE FROM media WHERE media_id = ?
+            AND NOT EXISTS (SELECT 1 FROM media_references WHERE media_id = ?)
+            AND NOT EXISTS (SELECT 1 FROM profiles WHERE value LIKE ? ESCAPE '!')
+            AND NOT EXISTS (${IN_PENDING})`,
+      params: [mediaId, mediaId, pattern, pattern],
+    },
+    {
+      sql: `DELETE FROM media_unreferenced WHERE media_id = ? AND NOT EXISTS (${IN_PENDING})`,
+      params: [mediaId, pattern],
+    },
+    { sql: 'UPDATE media_unreferenced SET since_ts = ? WHERE media_id = ?', params: [now, mediaId] },
+  ]
 }
 
-/** Whether anybody's account data names an address: stickers and the like. Reads all of it. */
-export async function isInAccountData(db: Database, mxc: string): Promise<boolean> {
-  const sql = "SELECT 1 AS one FROM account_data WHERE content LIKE ? ESCAPE '!' LIMIT 1"
-  return (await db.queryLarge(sql, [containing(mxc)])).length > 0
+/** Account data that may name an address beginning with a text, a page in the order of the table: stickers and the like. */
+export function listAccountDataNaming(
+  db: Database,
+  prefix: string,
+  after: AccountDataPlace,
+  limit: number,
+): Promise<(AccountDataPlace & { content: string })[]> {
+  return db.queryLarge(
+    `SELECT user_id, room_nid, type, content FROM account_data
+     WHERE (user_id, room_nid, type) > (?, CAST(? AS BIGINT), ?) AND content LIKE ? ESCAPE '!'
+     ORDER BY user_id, room_nid, type LIMIT ?`,
+    [after.user_id, after.room_nid, after.type, containing(prefix), limit],
+  )
+}
+
+export interface AccountDataPlace extends Row {
+  user_id: string
+  room_nid: number
+  type: string
 }
 
 /** Whether the references of all events are known; before that nothing can be said to be without any. */
@@ -89,4 +120,26 @@ export function listEventsAfter(db: Database, after: number, limit: number): Pro
     after,
     limit,
   ])
+}
+
+/** Those of the first events of a room that refer to media, of as many as are looked at: in the order of their numbers. */
+export function listReferringEvents(db: Database, roomNid: number, among: number): Promise<ScannedEvent[]> {
+  return db.queryLarge<ScannedEvent>(
+    `SELECT e.nid, e.json FROM (SELECT nid FROM events WHERE room_nid = ? ORDER BY nid LIMIT ?) p
+     JOIN events e ON e.nid = p.nid WHERE EXISTS (SELECT 1 FROM media_references r WHERE r.event_nid = p.nid)`,
+    [roomNid, among],
+  )
+}
+
+/** Events of a room, from behind a number on, that may name media of any server. Looks through all of the room. */
+export function listEventsNamingMedia(
+  db: Database,
+  roomNid: number,
+  after: number,
+  limit: number,
+): Promise<ScannedEvent[]> {
+  return db.queryLarge<ScannedEvent>(
+    "SELECT nid, json FROM events WHERE room_nid = ? AND nid > ? AND UTF8(json) LIKE '%mxc://%' ORDER BY nid LIMIT ?",
+    [roomNid, after, limit],
+  )
 }

@@ -29,8 +29,8 @@ const THUMBNAILS: TableShape = {
   onConflict: { key: ['source_hash', 'variant'], action: 'replace' },
 }
 
-/** One row of `media`, columns as in the schema. */
-export interface MediaRow extends Row {
+/** What is said of a new row of `media`, columns as in the schema. */
+export interface NewMediaRow extends Row {
   media_id: string
   uploader: string
   created_ts: number
@@ -42,7 +42,12 @@ export interface MediaRow extends Row {
   is_open: number
 }
 
-const COLUMNS = MEDIA.columns.map(({ name }) => name).join(', ')
+/** One row of `media`. */
+export interface MediaRow extends NewMediaRow {
+  is_protected: number
+}
+
+const COLUMNS = [...MEDIA.columns.map(({ name }) => name), 'is_protected'].join(', ')
 
 /** A piece of media by its id, with or without content yet. */
 export async function findMediaRow(db: Database, mediaId: string): Promise<MediaRow | undefined> {
@@ -79,7 +84,17 @@ export interface UploadQuery extends PageOf {
   readonly backwards: boolean
 }
 
-export type UploadRow = MediaRow & { is_quarantined: number }
+/** `quarantined_by` is null for what is in use. */
+export type UploadRow = MediaRow & { quarantined_by: string | null }
+
+const WITH_QUARANTINE = `${COLUMNS},
+  (SELECT q.quarantined_by FROM quarantined_blobs q WHERE q.hash = media.hash) AS quarantined_by`
+
+/** An upload that has its content. */
+export async function findUpload(db: Database, mediaId: string): Promise<UploadRow | undefined> {
+  const sql = `SELECT ${WITH_QUARANTINE} FROM media WHERE media_id = ? AND hash <> ''`
+  return (await db.query<UploadRow>(sql, [mediaId]))[0]
+}
 
 /** Uploads of one user that have their content. */
 export function listUploads(
@@ -90,8 +105,7 @@ export function listUploads(
   return readPage<UploadRow>(
     db,
     {
-      columns: `${COLUMNS}, CASE WHEN EXISTS (SELECT 1 FROM quarantined_blobs q WHERE q.hash = media.hash)
-        THEN 1 ELSE 0 END AS is_quarantined`,
+      columns: WITH_QUARANTINE,
       tables: "media WHERE uploader = ? AND hash <> ''",
       order: `${UPLOAD_ORDERS[orderBy]} ${backwards ? 'DESC' : 'ASC'}, media_id`,
       params: [uploader],
@@ -189,7 +203,7 @@ export async function sumUploads(db: Database, uploader: string, sinceTs: number
   return rows[0]?.total ?? 0
 }
 
-export function insertMedia(row: MediaRow): Step {
+export function insertMedia(row: NewMediaRow): Step {
   return { into: MEDIA, values: MEDIA.columns.map(({ name }) => row[name]!) }
 }
 
@@ -210,6 +224,15 @@ export function fillMedia(
     sql: `UPDATE media SET hash = ?, size = ?, content_type = ?, filename = ?, created_ts = ?, expires_ts = 0
           WHERE media_id = ? AND hash = ''`,
     params: [content.hash, content.size, content.content_type, content.filename, content.created_ts, mediaId],
+    expectRows: 1,
+  }
+}
+
+/** Its content is not taken out of use from now on, or may be again. Refused (`precondition`) where there is no such media. */
+export function setMediaProtected(mediaId: string, isProtected: boolean): Step {
+  return {
+    sql: 'UPDATE media SET is_protected = ? WHERE media_id = ?',
+    params: [isProtected ? 1 : 0, mediaId],
     expectRows: 1,
   }
 }

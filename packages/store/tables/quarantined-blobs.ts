@@ -1,26 +1,37 @@
-import type { Database, Row, Step, TableShape } from '../db/database.ts'
-
-const QUARANTINED_BLOBS: TableShape = {
-  name: 'quarantined_blobs',
-  columns: [
-    { name: 'hash', type: 'text' },
-    { name: 'since_ts', type: 'int' },
-  ],
-  onConflict: { key: ['hash'], action: 'ignore' },
-}
+import type { Database, Row, Step } from '../db/database.ts'
 
 export interface QuarantinedBlobRow extends Row {
   hash: string
   since_ts: number
+  /** A user, or whoever did it on the command line; empty: not known any more. */
+  quarantined_by: string
 }
+
+const COLUMNS = 'hash, since_ts, quarantined_by'
 
 export async function isQuarantined(db: Database, hash: string): Promise<boolean> {
-  return (await db.query('SELECT 1 AS one FROM quarantined_blobs WHERE hash = ?', [hash])).length > 0
+  return (await findQuarantinedBlob(db, hash)) !== undefined
 }
 
-/** Does nothing where it is already. */
-export function insertQuarantinedBlob(hash: string, sinceTs: number): Step {
-  return { into: QUARANTINED_BLOBS, values: [hash, sinceTs] }
+export async function findQuarantinedBlob(
+  db: Database,
+  hash: string,
+): Promise<QuarantinedBlobRow | undefined> {
+  const sql = `SELECT ${COLUMNS} FROM quarantined_blobs WHERE hash = ?`
+  return (await db.query<QuarantinedBlobRow>(sql, [hash]))[0]
+}
+
+/** Does nothing where it is already, and where an upload with this content is protected. */
+export function insertQuarantinedBlob({
+  hash,
+  since_ts: since,
+  quarantined_by: by,
+}: QuarantinedBlobRow): Step {
+  return {
+    sql: `INSERT INTO quarantined_blobs (${COLUMNS}) SELECT ?, CAST(? AS BIGINT), ?
+          WHERE NOT EXISTS (SELECT 1 FROM media WHERE hash = ? AND is_protected = 1) ON CONFLICT DO NOTHING`,
+    params: [hash, since, by, hash],
+  }
 }
 
 export function deleteQuarantinedBlob(hash: string): Step {
@@ -30,7 +41,7 @@ export function deleteQuarantinedBlob(hash: string): Step {
 /** The newest first. */
 export function listQuarantinedBlobs(db: Database, limit: number): Promise<QuarantinedBlobRow[]> {
   return db.query<QuarantinedBlobRow>(
-    'SELECT hash, since_ts FROM quarantined_blobs ORDER BY since_ts DESC, hash LIMIT ?',
+    `SELECT ${COLUMNS} FROM quarantined_blobs ORDER BY since_ts DESC, hash LIMIT ?`,
     [limit],
   )
 }

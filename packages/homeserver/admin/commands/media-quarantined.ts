@@ -13,8 +13,9 @@ export const command = defineAdminCommand({
     ),
   }),
   run: async ({ db }, { limit = 100 }) =>
-    (await listQuarantinedBlobs(db, limit)).map(({ hash, since_ts: sinceTs }) => ({
+    (await listQuarantinedBlobs(db, limit)).map(({ hash, since_ts: sinceTs, quarantined_by: by }) => ({
       hash,
       since: new Date(sinceTs).toISOString(),
+      by: by === '' ? null : by,
     })),
 })

@@ -110,8 +110,8 @@ for (const driver of await findServerDrivers()) {
       const { hs } = scene.here
       const mediaId = await scene.upload(PNG, 'image/png', '')
       assert.equal((await scene.get(path(mediaId))).status, 200)
-      assert.equal(await quarantineMedia(hs, { serverName: FAR, mediaId }), true)
-      assert.equal(await quarantineMedia(hs, { serverName: FAR, mediaId: 'unknown' }), false)
+      assert.equal(await quarantineMedia(hs, { serverName: FAR, mediaId }, 'somebody'), 'quarantined')
+      assert.equal(await quarantineMedia(hs, { serverName: FAR, mediaId: 'unknown' }, 'somebody'), 'unknown')
       assert.equal((await scene.get(path(mediaId))).status, 404)
       assert.equal(await deleteRemoteMedia(hs, FAR, mediaId), true)
       const again = await scene.upload(PNG, 'image/png', 'another name')

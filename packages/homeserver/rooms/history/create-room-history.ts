@@ -129,12 +129,14 @@ async function askServer(
     const batch = await orAborted(stop.signal, fetchBatch(engine, peers, room, server, gap, stop.signal))
     await storeOutliers(engine, room.roomId, [...batch.outliers.values()])
     // Redactions and their targets, and events that were held without state, are found by their rows.
-    const taken = await writeToRoom(
+    const { taken, closing } = await writeToRoom(
       engine,
       room.roomId,
       async (write) => ({ value: await takeUpBatch(engine, write, batch) }),
       { alone: true },
     )
+    // Without an event nothing was written.
+    if (taken.length === 0 && closing.length > 0) await engine.db.commit({ entries: [], steps: closing })
     tellMemory(engine, taken)
     return taken.length > 0
   } finally {

@@ -10,13 +10,15 @@ import type { RoomWrite } from '../room-write.ts'
 
 /**
  * Events of a batch as they are to be stored: those that are redacted, by what is on record or by another of the batch,
- * in their redacted form. @param redactions on record, by the id that they name
+ * in their redacted form. @param redactions on record, by the id that they name @param expired messages that have outlived
+ * their time
  */
 export async function redactOnTakeUp(
   engine: RoomEngine,
   write: RoomWrite,
   pdus: readonly VerifiedPdu[],
   redactions: ReadonlyMap<string, number>,
+  expired: ReadonlySet<EventId>,
 ): Promise<VerifiedPdu[]> {
   const { rules } = write.head
   const inBatch = new Map<EventId, RoomEvent>()
@@ -31,7 +33,7 @@ export async function redactOnTakeUp(
     const redaction = inBatch.get(pdu.event.eventId)
     const isRedacted =
       redaction !== undefined && (await mayTakeEffect(engine, write, redaction, pdu.event.pdu))
-    stored.push(isRedacted ? redacted(write, known) : known)
+    stored.push(isRedacted || expired.has(pdu.event.eventId) ? redacted(write, known) : known)
   }
   return stored
 }

@@ -7,6 +7,7 @@ import { listMemberKeysOfServer } from '@causeway/store/tables/state.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { readStateAt, readStateEntries } from '../current-state.ts'
 import type { RoomEngine } from '../engine.ts'
+import { expiryOf, isExpiredPdu, NEVER } from '../retention/expiry.ts'
 import { pduOfRow, type RoomInfo } from '../stored-event.ts'
 
 /** What a server may be to a room at an event: the most that one of its users was. */
@@ -18,7 +19,7 @@ const PORTION = 100
 /**
  * Numbers of the events that a server in the room must not see: history visibility at the event against what the
  * server's users were to the room then, the more permissive side of a change counting. Held without state: only
- * state is told. Costs a look-up per run of events at equal state; where history is for members only, also the
+ * state is told; what has outlived its time is not. Costs a look-up per run of events at equal state; where history is for members only, also the
  * server's members there.
  * What is sticky any server in the room may see (MSC4354).
  * https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility
@@ -31,8 +32,12 @@ export async function findHiddenFromServer(
 ): Promise<ReadonlySet<number>> {
   const sight = createSight(engine, room, server)
   const hidden = new Set<number>()
-  const sticky = await engine.sticky.untilOf(rows)
+  const [sticky, expiry] = await Promise.all([engine.sticky.untilOf(rows), expiryOf(engine, room)])
   for (const row of rows) {
+    if (expiry !== NEVER && row.state_nid === 0 && isExpiredPdu(pduOfRow(row), expiry)) {
+      hidden.add(row.nid)
+      continue
+    }
     if ((row.flags & EventFlag.outlier) !== 0) {
       if (row.state_nid === 0) hidden.add(row.nid)
       continue

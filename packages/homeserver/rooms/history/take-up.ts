@@ -1,5 +1,6 @@
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import type { RoomEvent } from '@causeway/matrix/events/pdu.ts'
+import type { Step } from '@causeway/store/db/database.ts'
 import type { Verdict } from '@causeway/matrix/event-auth/auth-state.ts'
 import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
 import {
@@ -20,6 +21,7 @@ import { resolveRoots } from '../state/resolve-roots.ts'
 import { rootOfEvents } from '../state/root-of-events.ts'
 import { redactedBy } from '../redaction.ts'
 import { toStoredEvent } from '../stored-event.ts'
+import { findBeyondCut } from './beyond-cut.ts'
 import type { FetchedBatch } from './fetch-batch.ts'
 import { placeBatch, type GraphDepth } from './place-batch.ts'
 import { redactOnTakeUp } from './redact-on-take-up.ts'
@@ -42,19 +44,29 @@ interface TakeUp {
   readonly roots: Map<EventId, number>
   /** The room's gaps that the batch fills. */
   readonly gaps: ReadonlyMap<string, BackwardExtremityRow>
+  /** Events from which on the room's history stays cut off: of them only state is taken. */
+  readonly beyond: ReadonlySet<EventId>
+}
+
+/** What became of a batch. */
+export interface TakenBatch {
+  /** What was taken, the newest first. */
+  readonly taken: readonly TakenUp[]
+  /** Closes gaps of which nothing is to come: part of the write, where that has events. */
+  readonly closing: readonly Step[]
 }
 
 /**
  * Puts a fetched batch into the graph: each event with its state and place, authorised by its own auth events and by
  * the state before it, the newest with the greatest number of the decreasing sequence; gaps move to where the batch
- * ends. Its auth and state events are held by then. Only inside the room's queue; uses no network. Resolves with what
- * was taken, the newest first.
+ * ends. Messages from where the room's history was cut off do not come back. Its auth and state events are held by then.
+ * Only inside the room's queue; uses no network.
  */
 export async function takeUpBatch(
   engine: RoomEngine,
   write: RoomWrite,
   { pdus, stateBefore }: FetchedBatch,
-): Promise<TakenUp[]> {
+): Promise<TakenBatch> {
   const ids = pdus.map(({ event }) => event.eventId)
   const named = [...new Set([...ids, ...pdus.flatMap(({ event }) => event.prevEventIds)])]
   const [held, gaps, redactions] = await Promise.all([
@@ -62,17 +74,22 @@ export async function takeUpBatch(
     findBackwardExtremities(engine.db, write.head.roomNid, ids),
     findRedactions(engine.db, ids),
   ])
-  const takeUp: TakeUp = { engine, write, stateBefore, held, gaps, roots: new Map() }
-  const fresh = pdus.filter(({ event }) => !isInGraph(takeUp, event.eventId))
-  if (fresh.length === 0) return []
+  const fresh = pdus.filter(({ event }) => !isPlaced(held.get(event.eventId)))
+  if (fresh.length === 0) return { taken: [], closing: [] }
   const places = await placeBatch(engine, write, gaps, fresh)
-  const stored = await redactOnTakeUp(engine, write, fresh, redactions)
+  const { events: beyond, expired } = await findBeyondCut(engine, write.head, fresh, places)
+  const takeUp: TakeUp = { engine, write, stateBefore, held, gaps, beyond, roots: new Map() }
+  const stored = await redactOnTakeUp(engine, write, fresh, redactions, expired)
   const made = new Map<EventId, Made>()
   try {
     for (const pdu of stored.toReversed()) {
+      if (await isLeftOut(takeUp, pdu, places)) continue
       made.set(pdu.event.eventId, await makeEvent(takeUp, pdu, places.get(pdu.event.eventId)!))
     }
-    return await addToWrite(takeUp, fresh, made)
+    const taken = await addToWrite(takeUp, fresh, made)
+    const closing = closeGaps(takeUp)
+    write.steps.push(...closing)
+    return { taken, closing }
   } catch (error) {
     forget(write, made)
     throw error
@@ -88,8 +105,28 @@ function forget({ head }: RoomWrite, made: ReadonlyMap<EventId, Made>): void {
 }
 
 function isInGraph({ held }: TakeUp, eventId: EventId): boolean {
-  const event = held.get(eventId)
+  return isPlaced(held.get(eventId))
+}
+
+function isPlaced(event: StoredEvent | undefined): boolean {
   return event !== undefined && (event.flags & EventFlag.outlier) === 0
+}
+
+/** Messages from where history was cut off do not come back; the state after one is that before it. */
+async function isLeftOut(
+  takeUp: TakeUp,
+  { event }: VerifiedPdu,
+  places: ReadonlyMap<EventId, GraphDepth>,
+): Promise<boolean> {
+  if (!takeUp.beyond.has(event.eventId) || event.pdu.state_key !== undefined) return false
+  takeUp.roots.set(event.eventId, await rootBefore(takeUp, event, places.get(event.eventId)!.inherited))
+  return true
+}
+
+/** The gaps of which all was left out. */
+function closeGaps({ write, gaps, beyond }: TakeUp): Step[] {
+  const cut = [...gaps.keys()].filter((eventId) => beyond.has(eventId as EventId))
+  return cut.map((eventId) => closeBackwardExtremity(write.head.roomNid, eventId))
 }
 
 /** The state before an event: what its parents leave; as it was told, or inherited from its child, where we lack them. */
@@ -165,6 +202,11 @@ async function rootAfter(
   return changeRoot(write, before, [[keyNid, stateNid]])
 }
 
+/** Whether what an event points at is not looked for any more. */
+function isCutOff({ beyond }: TakeUp, { eventId }: RoomEvent, parent: EventId): boolean {
+  return beyond.has(eventId) || beyond.has(parent)
+}
+
 /** The newest first, so that numbers fall as one goes back. */
 async function addToWrite(
   takeUp: TakeUp,
@@ -175,14 +217,16 @@ async function addToWrite(
   const { roomNid } = write.head
   const taken: TakenUp[] = []
   for (const { event: roomEvent } of fresh) {
-    const { event, verdict } = made.get(roomEvent.eventId)!
+    const one = made.get(roomEvent.eventId)
+    if (one === undefined) continue
+    const { event, verdict } = one
     const nid = { historical: write.events.length }
     write.events.push(event)
     taken.push({ stored: event.stored, formerNid: event.outlier?.nid })
     if (!verdict.ok) write.steps.push(noteRejection(roomNid, nid, verdict.reason))
     if (gaps.has(roomEvent.eventId)) write.steps.push(closeBackwardExtremity(roomNid, roomEvent.eventId))
     for (const parent of roomEvent.prevEventIds) {
-      if (made.has(parent) || isInGraph(takeUp, parent)) continue
+      if (made.has(parent) || isInGraph(takeUp, parent) || isCutOff(takeUp, roomEvent, parent)) continue
       write.steps.push(noteBackwardExtremity(roomNid, parent, { nid, depth: event.stored.depth }))
     }
     const target = verdict.ok ? redactedBy(write.head.rules, event.roomEvent) : undefined

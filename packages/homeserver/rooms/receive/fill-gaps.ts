@@ -1,6 +1,7 @@
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { deleteInboundPdu, type InboundPduRow } from '@causeway/store/tables/inbound-pdus.ts'
+import { findHistoryCut } from '@causeway/store/tables/history-cuts.ts'
 import { findHead } from '../load-head.ts'
 import { isOutage } from '../peers/is-outage.ts'
 import { findEvents } from '../read-events.ts'
@@ -176,7 +177,7 @@ async function fetchBefore(
     const earliest = await namesOfHeld(deps, inquiry, found, latest)
     const answer = await askBetween(deps, inquiry, { earliest, latest })
     const before = found.known.size
-    const needed = await neededFor(deps, found, answer)
+    const needed = await neededFor(deps, inquiry.room, found, answer)
     const isFull = answer.length >= FULL_ANSWER
     const mayHelp = isFull && found.known.size > before && namings < MAX_NAMINGS
     if (needed.length > 0 || !mayHelp) return { needed, isFull }
@@ -221,7 +222,8 @@ async function namesOfHeld(
  */
 async function neededFor(
   { engine }: ReceiveDeps,
-  { waiting, known }: Search,
+  { roomNid }: RoomInfo,
+  { waiting, known, fetched }: Search,
   answer: readonly VerifiedPdu[],
 ): Promise<VerifiedPdu[]> {
   const held = await findEvents(
@@ -232,12 +234,16 @@ async function neededFor(
     ((held.get(id)?.flags ?? EventFlag.outlier) & EventFlag.outlier) === 0
   const byId = new Map(answer.map((pdu) => [pdu.event.eventId, pdu]))
   const needed = new Set<VerifiedPdu>()
-  const stack = [...waiting.values()].flatMap(({ prevs }) => prevs)
+  // Where the room's history was cut off, what waiting events point at is as far back as it goes: a gap lies before it.
+  const cut = answer.length === 0 ? undefined : await findHistoryCut(engine.db, roomNid)
+  const isBeyond = ({ event }: VerifiedPdu): boolean => cut !== undefined && event.pdu.depth <= cut
+  const begin = [...waiting].filter(([id]) => !isBeyond(fetched.get(id)!))
+  const stack = begin.flatMap(([, { prevs }]) => prevs)
   for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
     const pdu = byId.get(id)
     if (pdu === undefined || isInGraph(id) || needed.has(pdu)) continue
     needed.add(pdu)
-    stack.push(...pdu.event.prevEventIds)
+    if (!isBeyond(pdu)) stack.push(...pdu.event.prevEventIds)
   }
   for (const id of byId.keys()) if (isInGraph(id)) known.add(id)
   return [...needed]
