@@ -98,16 +98,14 @@ async function fill(server: Causeway): Promise<string[]> {
       password: 'a password that is long',
       auth: { type: 'm.login.dummy' },
     }
-    tokens[index] = String(
-      (await call(server, { token: '' }, 'POST', '/v3/register', account))['access_token'],
-    )
+    tokens[index] = (await call(server, { token: '' }, 'POST', '/v3/register', account))[
+      'access_token'
+    ] as string
   })
   const create = async (): Promise<string> =>
-    String(
-      (await call(server, { token: tokens[0]! }, 'POST', '/v3/createRoom', { preset: 'public_chat' }))[
-        'room_id'
-      ],
-    )
+    (await call(server, { token: tokens[0]! }, 'POST', '/v3/createRoom', { preset: 'public_chat' }))[
+      'room_id'
+    ] as string
   const all = await create()
   const smaller = await Promise.all(Array.from({ length: 10 }, create))
   await forAll(tokens, async (token, index) => {
@@ -161,7 +159,7 @@ const syncs: Record<
   },
 }
 
-const tokenIn = (answer: JsonObject): string => String(answer['next_batch'] ?? answer['pos'])
+const tokenIn = (answer: JsonObject): string => (answer['next_batch'] ?? answer['pos']) as string
 
 async function measure(server: Causeway, tokens: readonly string[], kind: string): Promise<void> {
   await server.restart()
