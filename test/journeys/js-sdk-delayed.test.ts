@@ -16,6 +16,12 @@ function isInCall({ client }: SdkClient, roomId: string, userId: string): boolea
   return events.some((event) => event.getSender() === userId && Object.keys(event.getContent()).length > 0)
 }
 
+/** What is sticky in a room, as a client knows it. */
+function stickyOf({ client }: SdkClient, roomId: string): unknown[] {
+  const events = client.getRoom(roomId)?._unstable_getStickyEvents() ?? []
+  return [...events].map((event) => event.getContent()['body'] as unknown)
+}
+
 describe('matrix-js-sdk', () => {
   it('has messages sent later, looks at them, puts them off, sends and cancels them', async () => {
     await using server = await startCauseway({ extra: EXTRA })
@@ -50,6 +56,38 @@ describe('matrix-js-sdk', () => {
     const listed: unknown = await client._unstable_getDelayedEvents()
     assert.deepEqual(listed, { delayed_events: [] })
     assert.equal(findMessage(alice, roomId, 'never'), undefined)
+  })
+
+  it('sends what is sticky, now and later, and finds it in a room that it comes into afterwards', async () => {
+    await using server = await startCauseway()
+    const [aliceUser, bobUser] = [
+      await registerUser(server.url, 'alice'),
+      await registerUser(server.url, 'bob'),
+    ]
+    await using alice = await startSdkClient(server.url, aliceUser)
+    await using bob = await startSdkClient(server.url, bobUser)
+    const { MsgType, Preset } = await import('matrix-js-sdk')
+    const { client } = alice
+    const { room_id: roomId } = await client.createRoom({ preset: Preset.PublicChat })
+    await alice.until('the room', () => membershipOf(alice, roomId) === 'join')
+    // Messages go into a queue of the SDK, which forgets that they are to be sticky.
+    const type = 'org.example.here' as never
+    const words = (body: string) => ({ body }) as never
+    await client._unstable_sendStickyEvent(roomId, HOUR, null, type, words('now'))
+    const delay = { delay: 500 }
+    await client._unstable_sendStickyDelayedEvent(roomId, HOUR, delay, null, type, words('later'))
+    await alice.until('what is sent later', () => stickyOf(alice, roomId).includes('later'))
+    // More than a first sync brings.
+    for (let at = 0; at < 30; at++)
+      await client.sendMessage(roomId, { msgtype: MsgType.Text, body: `talk ${at}` })
+    await bob.client.joinRoom(roomId)
+    await bob.until('what is sticky', () => stickyOf(bob, roomId).length === 2)
+    assert.deepEqual(new Set(stickyOf(bob, roomId)), new Set(['later', 'now']))
+    const shown = bob.client.getRoom(roomId)!.getLiveTimeline().getEvents()
+    assert.equal(
+      shown.some((event) => event.getType() === 'org.example.here'),
+      false,
+    )
   })
 
   it('is in a call; when it is cut off the server lets it leave, and when it is back it joins again', async () => {

@@ -5,6 +5,7 @@ import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { listBackwardExtremities } from '@causeway/store/tables/backward-extremities.ts'
 import { findEventRows } from '@causeway/store/tables/events.ts'
+import { listSticky } from '@causeway/store/tables/sticky-events.ts'
 import { readStateAt } from '../rooms/current-state.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { createRoomHistory } from '../rooms/history/create-room-history.ts'
@@ -115,6 +116,39 @@ for (const driver of await findTestDrivers()) {
       assert.deepEqual(await gapsOf(ours, room), [])
       // Nothing is asked for again.
       assert.deepEqual(await readAll({ ...reading, history: nobody }, 100), expected)
+    })
+
+    it('has what is sticky of it told by the log, since whoever is in the room shall have it', async () => {
+      await using servers = await openTwoServers(driver)
+      const { resident, ours } = servers
+      const theirs = await createTestRoom(resident)
+      const { roomId } = theirs
+      const content = { msgtype: 'm.text', body: 'in the call' }
+      const stickyMs = 3_600_000
+      const eventId = await sendEvent(resident, {
+        roomId,
+        type: 'm.room.message',
+        sender: alice,
+        content,
+        stickyMs,
+      })
+      const room = await knowOnly(servers, theirs, await say(resident, roomId, 'the last'))
+      const before = ours.log.head()
+      const history = createRoomHistory(ours, { peers: peersOf(resident) })
+      assert.ok((await readAll({ engine: ours, history, room }, 100)).includes(eventId))
+      const event = (await findEvent(ours, eventId))!
+      assert.ok(event.nid < 0)
+      assert.equal((await ours.sticky.untilOf([event])).size, 1)
+      const entries = ours.log.ring.since(before)
+      assert.ok(entries !== 'fell-behind')
+      const [told] = entries.filter(({ kind }) => kind === 'sticky')
+      const now = ours.clock.now()
+      const range = { after: before, upTo: ours.log.head(), now, limit: 10 }
+      const rows = await listSticky(ours.db, [room.roomNid], range)
+      assert.deepEqual(
+        rows.map((row) => [row.event_nid, row.position]),
+        [[event.nid, told!.position]],
+      )
     })
 
     it('knows the state at each event that it was told, and lets events that it held find their place', async () => {

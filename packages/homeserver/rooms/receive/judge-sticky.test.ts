@@ -6,11 +6,14 @@ import { EventFlag } from '@causeway/store/log/entry.ts'
 import { findEvent } from '../read-events.ts'
 import { sendEvent } from '../send.ts'
 import type { FarBranch } from './test-far-server.ts'
-import { createStickyJudge } from './judge-sticky.ts'
+import { createStickyJudge, type StickyJudge } from './judge-sticky.ts'
 import { alice, assertTaken, openScene, type Scene } from './test-scene.ts'
 
 const stick = (branch: FarBranch, sender: Scene['bob'], body: string, stickyMs = 600_000): RoomEvent =>
   branch.send({ type: 'm.room.message', sender, content: { msgtype: 'm.text', body }, stickyMs })
+
+const openJudge = ({ deps, bus, inbox }: Scene): StickyJudge =>
+  createStickyJudge(deps, bus, (room, pdus) => inbox.placed(room, pdus))
 
 async function isSoftFailed({ engine }: Scene, { eventId }: RoomEvent): Promise<boolean> {
   return ((await findEvent(engine, eventId))!.flags & EventFlag.softFailed) !== 0
@@ -21,7 +24,7 @@ for (const driver of await findTestDrivers()) {
     it('are accepted as soon as the room allows them, whatever it decided meanwhile, and others are not', async () => {
       await using scene = await openScene(driver, '12', 50)
       const { engine, room, server, bob } = scene
-      await using judge = createStickyJudge(scene.deps, scene.bus, scene.inbox.placed)
+      await using judge = openJudge(scene)
       const carol = server.user('carol')
       const base = await server.branchAt(engine, room)
       assertTaken(await scene.receive(...[bob, carol].map((user) => base.member(user, user, 'join'))))
@@ -53,7 +56,7 @@ for (const driver of await findTestDrivers()) {
     it('are judged anew after what is decided here as well', async () => {
       await using scene = await openScene(driver, '12', 0)
       const { engine, room, server, bob } = scene
-      await using judge = createStickyJudge(scene.deps, scene.bus, scene.inbox.placed)
+      await using judge = openJudge(scene)
       const base = await server.branchAt(engine, room)
       assertTaken(await scene.receive(base.member(bob, bob, 'join')))
       const setLevel = (level: number): Promise<unknown> =>
