@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import type { EventId, Mxc, RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
+import type { EventId, Mxc, RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import { splitMxc } from '@causeway/matrix/ids/mxc.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
 import { findEventRows } from '@causeway/store/tables/events.ts'
 import { serverCameIn } from '@causeway/store/tables/room-servers.ts'
 import { applyRetention } from '../jobs/apply-retention.ts'
 import { forgetUnreferencedMedia } from '../media/forget-unreferenced.ts'
+import { appendEvent } from '../rooms/append-event.ts'
 import { serveEvent } from '../rooms/history/serve-events.ts'
 import { findRoom } from '../rooms/load-head.ts'
+import { writeToRoom } from '../rooms/write-to-room.ts'
 import { findServerDrivers, testConfig, type ServerDriver } from '../test-server.ts'
 import { openTestPeople, type TestPeople } from './test-people.ts'
 
@@ -293,10 +295,30 @@ for (const driver of await findServerDrivers()) {
           .toString()
           .includes('another clock'),
       )
+      // Far behind the first that stays as well, as soon as it has come.
+      const sender = '@alice:test.example' as UserId
+      await writeToRoom(hs.rooms, roomId as RoomId, async (write) => {
+        for (let n = 0; n < 250; n++) {
+          const content = { msgtype: 'm.text', body: `new ${n}` }
+          await appendEvent(hs.rooms, write, { type: 'm.room.message', sender, content })
+        }
+        return { value: undefined }
+      })
+      scene.days(-25)
+      const imported = await scene.say('alice', roomId, 'from an old archive')
+      scene.days(25)
+      await scene.say('alice', roomId, 'newest')
+      await scene.apply()
+      const [late] = await findEventRows(hs.db, [imported])
+      assert.ok(
+        !Buffer.from(late!.json as string)
+          .toString()
+          .includes('archive'),
+      )
       scene.days(7)
       await scene.apply()
       assert.deepEqual([await scene.isStored(before), await scene.isStored(odd)], [false, false])
-      assert.deepEqual(await scene.bodies('bob', roomId), ['new'])
+      assert.deepEqual((await scene.bodies('bob', roomId)).length, 252)
     })
 
     it('live for ever where the operator has not turned that on, whatever rooms say', async () => {

@@ -110,6 +110,8 @@ async function cutPortion(
   const entries = changes ? [{ kind: 'cut' as const, position: 0, roomId, roomNid }] : []
   const result = await engine.db.commit({ entries, steps })
   if (!result.ok) throw new Error(`A write that cuts history was refused at step ${result.step}`)
+  engine.figures.messages.removed += sorted.removed.length
+  engine.figures.messages.cleared += cleared.length
   for (const one of sorted.removed) forgetEvent(engine, room, one)
   await replaceInMemory(engine, room, cleared)
   return sorted

@@ -8,6 +8,7 @@ import { findEventRows } from '@causeway/store/tables/events.ts'
 import { findJob } from '@causeway/store/tables/jobs.ts'
 import { readPage } from '../client/history-page.ts'
 import { silentLogger } from '../ops/log.ts'
+import { appendEvent } from '../rooms/append-event.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { createRoomHistory } from '../rooms/history/create-room-history.ts'
 import type { RoomHistory } from '../rooms/history/room-history.ts'
@@ -27,6 +28,7 @@ import { END, findEvent } from '../rooms/read-events.ts'
 import { assertTaken, openScene } from '../rooms/receive/test-scene.ts'
 import { sendEvent } from '../rooms/send.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
+import { writeToRoom } from '../rooms/write-to-room.ts'
 import { compileEventFilter } from '../sync/filter.ts'
 import { PURGE_HISTORY, purgeHistory, purgeHistoryKind, type PurgeHistoryInput } from './purge-history.ts'
 import { createJobs, type Jobs } from './runner.ts'
@@ -57,10 +59,17 @@ async function readBack(engine: RoomEngine, room: RoomInfo, history = nobody): P
   return page.events.map(({ event }) => event.content['body'] ?? event.type)
 }
 
-async function sayMany(engine: RoomEngine, room: RoomInfo, from: number, to: number): Promise<EventId[]> {
-  const ids: EventId[] = []
-  for (let n = from; n < to; n++) ids.push(await say(engine, room.roomId, `m${n}`))
-  return ids
+/** In one write. */
+function sayMany(engine: RoomEngine, room: RoomInfo, from: number, to: number): Promise<EventId[]> {
+  return writeToRoom(engine, room.roomId, async (write) => {
+    const ids: EventId[] = []
+    for (let n = from; n < to; n++) {
+      const content = { msgtype: 'm.text', body: `m${n}` }
+      const { stored } = await appendEvent(engine, write, { type: 'm.room.message', sender: alice, content })
+      ids.push(stored.eventId)
+    }
+    return { value: ids }
+  })
 }
 
 const pdusOf = (text: string, key = 'pdus'): { content: { body?: string } }[] =>
@@ -207,17 +216,17 @@ for (const driver of await findTestDrivers()) {
       await using servers = await openTwoServers(driver)
       const { resident: engine } = servers
       const room = await createTestRoom(engine)
-      const ids = await sayMany(engine, room, 0, 450)
+      const ids = await sayMany(engine, room, 0, 250)
       const stopped = jobsOf(engine)
       const { id } = await purgeHistory({ rooms: engine, jobs: stopped }, room.roomId, {
-        upTo: { eventId: ids[440]! },
+        upTo: { eventId: ids[240]! },
         deletesOwn: true,
       })
       // After the portion under way, as when the server stops.
       await stopped[Symbol.asyncDispose]()
       const { finishedTs, progress } = (await findJob(engine.db, id))!
       const gone = Number(progress['removed'] ?? 0)
-      assert.deepEqual([finishedTs, gone < 440], [0, true])
+      assert.deepEqual([finishedTs, gone < 240], [0, true])
       await using jobs = jobsOf(engine)
       await assert.rejects(
         purgeHistory({ rooms: engine, jobs }, room.roomId, { upTo: { eventId: ids[1]! }, deletesOwn: true }),
@@ -226,7 +235,7 @@ for (const driver of await findTestDrivers()) {
       jobs.wake()
       await jobs.idle()
       const job = (await findJob(engine.db, id))!
-      assert.deepEqual([job.error, job.progress['removed'], job.finishedTs > 0], ['', 440, true])
+      assert.deepEqual([job.error, job.progress['removed'], job.finishedTs > 0], ['', 240, true])
       const rows = await findEventRows(engine.db, ids)
       assert.equal(rows.length, 10)
     })

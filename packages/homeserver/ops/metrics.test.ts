@@ -37,6 +37,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   const rooms = createRoomFigures()
   rooms.noteExtremities('!forked:a.example' as RoomId, 3)
   rooms.noteResolution('!forked:a.example' as RoomId, 1_500)
+  rooms.messages.removed += 8
   const requests = { ok: 5, refused: 1 }
   const federation = { tally: { requests, waiting: 2 }, destinations: { failing: () => 7 } }
   const push = {
@@ -98,6 +99,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_user_directory_behind 3$/m)
   assert.match(text, /^causeway_user_directory_rooms_waiting 2$/m)
   assert.match(text, /^causeway_delayed_events_total\{outcome="sent"\} 6$/m)
+  assert.match(text, /^causeway_messages_removed_total\{how="removed"\} 8$/m)
   assert.match(text, /^causeway_delayed_events_late_seconds 1\.5$/m)
   assert.match(text, /^causeway_policy_answers_total\{outcome="refused"\} 2$/m)
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m)

@@ -55,6 +55,11 @@ export const METRICS = {
     kind: 'gauge',
     help: 'Rooms whose members the user directory has still to look at: many after an update, few at other times',
   },
+  messagesRemoved: {
+    name: 'causeway_messages_removed_total',
+    kind: 'counter',
+    help: 'Messages that outlived their time or were purged with their room’s history: removed, or cleared (without content in their place, since others follow them)',
+  },
   delayedEvents: {
     name: 'causeway_delayed_events_total',
     kind: 'counter',

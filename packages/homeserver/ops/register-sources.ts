@@ -83,6 +83,7 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerOutbound(registry, sources)
   registerPush(registry, sources)
   registerDelayed(registry, sources)
+  registerMessages(registry, sources)
   registerRooms(registry, sources)
   registerDestinations(registry, sources)
   registerUserDirectory(registry, sources)
@@ -91,6 +92,13 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
 function registerUserDirectory(registry: Registry, { userDirectory }: MetricSources): void {
   registerMetric(registry, METRICS.directoryBehind, () => [{ value: userDirectory.behind() }])
   registerMetric(registry, METRICS.directoryRooms, async () => [{ value: await userDirectory.roomsToWalk() }])
+}
+
+function registerMessages(registry: Registry, { rooms: { figures } }: MetricSources): void {
+  const { messages } = figures
+  registerMetric(registry, METRICS.messagesRemoved, () =>
+    (['removed', 'cleared'] as const).map((how) => ({ labels: { how }, value: messages[how] })),
+  )
 }
 
 function registerDelayed(registry: Registry, { delayed: { figures } }: MetricSources): void {

@@ -9,6 +9,8 @@ export interface RoomFigures {
   readonly extremities: TopList
   /** Milliseconds by room. */
   readonly resolutionMs: TopList
+  /** Messages whose rows were removed with their room's history, and those that lost their content in their place. */
+  readonly messages: { removed: number; cleared: number }
 }
 
 /** Rooms whose figures are kept: those with the greatest. */
@@ -66,6 +68,7 @@ export function createRoomFigures(): RoomFigures {
   return {
     extremities,
     resolutionMs,
+    messages: { removed: 0, cleared: 0 },
     noteExtremities(roomId, count) {
       if (count > 1) extremities.set(roomId, count)
       else extremities.delete(roomId)

@@ -24,6 +24,9 @@ export function raiseHistoryCut(roomNid: number, depth: number): Statement[] {
   ]
 }
 
+const COLUMNS = `nid, event_id, room_nid, depth, state_root, state_before, flags, state_nid, room_root,
+  UTF8(json) AS json`
+
 /** Outlier: held beside the graph. */
 const OUTLIER = 1
 
@@ -37,11 +40,27 @@ export function listMessageRows(
   { after, before, limit }: { after: GraphPlace; before: GraphPlace; limit: number },
 ): Promise<EventRow[]> {
   return db.queryLarge<EventRow>(
-    `SELECT nid, event_id, room_nid, depth, state_root, state_before, flags, state_nid, room_root, UTF8(json) AS json
-     FROM events WHERE room_nid = ? AND (depth, nid) > (CAST(? AS BIGINT), ?) AND (depth, nid) < (CAST(? AS BIGINT), ?)
+    `SELECT ${COLUMNS} FROM events WHERE room_nid = ? AND (depth, nid) > (CAST(? AS BIGINT), ?) AND (depth, nid) < (CAST(? AS BIGINT), ?)
        AND state_nid < 1 AND (flags & ${OUTLIER}) < 1
      ORDER BY depth, nid LIMIT ?`,
     [roomNid, after.depth, after.nid, before.depth, before.nid, limit],
+  )
+}
+
+/** Not in its redacted form. */
+const OUTLIER_OR_REDACTED = 9
+
+/** The same by the order in which they came, those that have lost their content left out: behind one number and up to another. */
+export function listArrivedRows(
+  db: Database,
+  roomNid: number,
+  { after, upTo, limit }: { after: number; upTo: number; limit: number },
+): Promise<EventRow[]> {
+  return db.queryLarge<EventRow>(
+    `SELECT ${COLUMNS} FROM events WHERE room_nid = ? AND nid > ? AND nid <= ?
+       AND state_nid < 1 AND (flags & ${OUTLIER_OR_REDACTED}) < 1
+     ORDER BY nid LIMIT ?`,
+    [roomNid, after, upTo, limit],
   )
 }
 

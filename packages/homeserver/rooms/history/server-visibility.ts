@@ -19,9 +19,8 @@ const PORTION = 100
 /**
  * Numbers of the events that a server in the room must not see: history visibility at the event against what the
  * server's users were to the room then, the more permissive side of a change counting. Held without state: only
- * state is told; what has outlived its time is not. Costs a look-up per run of events at equal state; where history is for members only, also the
- * server's members there.
- * What is sticky any server in the room may see (MSC4354).
+ * state is told. What has outlived its time no server may see, what is sticky any server in the room (MSC4354). Costs a
+ * look-up per run of events at equal state; where history is for members only, also the server's members there.
  * https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility
  */
 export async function findHiddenFromServer(
