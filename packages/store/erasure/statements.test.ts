@@ -108,7 +108,6 @@ for (const driver of await findTestDrivers()) {
         'search_documents.event_nid': 4,
         'sticky_events.event_nid': 4,
         'delayed_events.event_nid': 4,
-        'sticky_events.event_nid': 4,
       })
     })
   })
