@@ -220,7 +220,10 @@ export async function openHomeserver(
   const pushRules = createPushRules(shared)
   const unread = createUnread({ ...shared, pushRules })
   const feed = createEphemeralFeed({ ...shared, volatile, registry })
-  const running = createAppservices(shared, registry, { onEntry: (entry) => feed.onEntry(entry) })
+  const keyCounts = createKeyCounts(shared)
+  const running = createAppservices({ ...shared, keyCounts }, registry, {
+    onEntry: (entry) => feed.onEntry(entry),
+  })
   const outbound = createOutbound({ ...shared, volatile })
   const watched = outbound.watch(feed.watch(notifier))
   const ownKeys = createOwnKeys(serverName, keyFile, config.old_signing_keys, clock)
@@ -255,7 +258,7 @@ export async function openHomeserver(
     pushRules,
     unread,
     push: await openPush({ ...shared, pushRules, unread }, network),
-    keyCounts: createKeyCounts(shared),
+    keyCounts,
     serverNotices,
     ...createLaterWork(shared, () => hs),
     filters: createStoredFilters(shared),
