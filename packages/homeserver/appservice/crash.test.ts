@@ -11,7 +11,7 @@ import { startTestAppservice, testRegistration, type TestAppservice } from './te
 
 const WORKER = new URL('./crash-worker.ts', import.meta.url).pathname
 /** Messages that each round adds. */
-const EACH = 20
+const EACH = 12
 
 const messagesOf = (irc: TestAppservice): JsonObject[] =>
   irc.events().filter(({ type }) => type === 'm.room.message')
