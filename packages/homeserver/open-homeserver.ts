@@ -193,7 +193,9 @@ async function openFoundations(
   const serverNotices = createServerNotices(config, serverName)
   const hidden = new Set([serverNotices.userId])
   const userDirectory = createUserDirectory({ rooms, bus, logger, serverName, hidden })
-  const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms, userDirectory }
+  const keyCounts = createKeyCounts({ db, budget })
+  const stored = { db, log, bus, budget, keyCounts }
+  const shared = { serverName, config, logger, ...stored, clock, random, rooms, userDirectory }
   return {
     shared,
     db,
@@ -220,10 +222,7 @@ export async function openHomeserver(
   const pushRules = createPushRules(shared)
   const unread = createUnread({ ...shared, pushRules })
   const feed = createEphemeralFeed({ ...shared, volatile, registry })
-  const keyCounts = createKeyCounts(shared)
-  const running = createAppservices({ ...shared, keyCounts }, registry, {
-    onEntry: (entry) => feed.onEntry(entry),
-  })
+  const running = createAppservices(shared, registry, { onEntry: (entry) => feed.onEntry(entry) })
   const outbound = createOutbound({ ...shared, volatile })
   const watched = outbound.watch(feed.watch(notifier))
   const ownKeys = createOwnKeys(serverName, keyFile, config.old_signing_keys, clock)
@@ -258,7 +257,6 @@ export async function openHomeserver(
     pushRules,
     unread,
     push: await openPush({ ...shared, pushRules, unread }, network),
-    keyCounts,
     serverNotices,
     ...createLaterWork(shared, () => hs),
     filters: createStoredFilters(shared),
