@@ -193,7 +193,9 @@ async function openFoundations(
   const serverNotices = createServerNotices(config, serverName)
   const hidden = new Set([serverNotices.userId])
   const userDirectory = createUserDirectory({ rooms, bus, logger, serverName, hidden })
-  const shared = { serverName, config, logger, db, log, bus, budget, clock, random, rooms, userDirectory }
+  const keyCounts = createKeyCounts({ db, budget })
+  const stored = { db, log, bus, budget, keyCounts }
+  const shared = { serverName, config, logger, ...stored, clock, random, rooms, userDirectory }
   return {
     shared,
     db,
@@ -255,7 +257,6 @@ export async function openHomeserver(
     pushRules,
     unread,
     push: await openPush({ ...shared, pushRules, unread }, network),
-    keyCounts: createKeyCounts(shared),
     serverNotices,
     ...createLaterWork(shared, () => hs),
     filters: createStoredFilters(shared),

@@ -132,6 +132,19 @@ for (const driver of await findServerDrivers()) {
       identifier: { type: 'm.id.user', user },
     })
 
+    it('registers a user whom the query names already, as libraries write it', async () => {
+      const userId = encodeURIComponent('@_hub_named:test.example')
+      const made = await post(`/register?user_id=${userId}`, hub.as_token, service('_hub_named'))
+      assert.deepEqual([made.status, made.json['user_id']], [200, '@_hub_named:test.example'])
+      const body = {
+        type: 'm.login.application_service',
+        identifier: { type: 'm.id.user', user: '_hub_named' },
+      }
+      const url = `${V3}/login?user_id=${userId}&access_token=${encodeURIComponent(hub.as_token)}`
+      const login = (await server.request('POST', url, { body })).json()
+      assert.equal(login['user_id'], '@_hub_named:test.example', JSON.stringify(login))
+    })
+
     it('makes rooms with aliases of its own namespaces only', async () => {
       const make = (token: string, name: string) => post('/createRoom', token, { room_alias_name: name })
       assert.equal((await make(hub.as_token, '_hub_room')).status, 200)

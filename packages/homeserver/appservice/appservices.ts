@@ -3,16 +3,19 @@ import type { Bus } from '@causeway/store/bus/local.ts'
 import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { Cache } from '@causeway/store/cache/lru.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
-import type { Database } from '@causeway/store/db/database.ts'
+import type { Database, Step } from '@causeway/store/db/database.ts'
 import type { LogEntry } from '@causeway/store/log/entry.ts'
 import type { Cursor } from '@causeway/store/log/cursor.ts'
 import type { Log } from '@causeway/store/log/log.ts'
+import { noteClaimedKey, type ClaimedKey } from '@causeway/store/tables/appservice-encryption.ts'
 import { findUser, insertUser, type UserRecord } from '@causeway/store/tables/users.ts'
+import type { KeyCounts } from '../devices/key-counts.ts'
 import type { Logger } from '../ops/log.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { startDispatch } from './dispatch.ts'
 import { createHttpSender, type SendHttp } from './http-send.ts'
 import { prepareKnown, type KnownAppservice } from './known.ts'
+import { findKeeper } from './owner.ts'
 import { createAppserviceClient, type AppserviceClient } from './outbound.ts'
 import { AppserviceQueue, type Deliver, type QueueState } from './queue.ts'
 import { createReceivers, type InProcessReceiver, type Receivers } from './receivers.ts'
@@ -29,6 +32,7 @@ export interface AppserviceDeps {
   readonly random: Random
   readonly logger: Logger
   readonly rooms: RoomEngine
+  readonly keyCounts: Pick<KeyCounts, 'of' | 'forget'>
 }
 
 export interface AppserviceOptions {
@@ -58,6 +62,14 @@ export interface Appservices extends AsyncDisposable {
   aliasesChanged(roomNid: number): void
   /** An account that appservices may act as changed: after the commit. */
   forgetUser(userId: string): void
+  /**
+   * What goes into the write that hands out keys of devices, before the steps that do so: appservices are told of theirs.
+   * `done` is called when it is durable.
+   */
+  noteClaims(
+    keys: readonly ClaimedKey[],
+    kind: 'oneTime' | 'fallback',
+  ): Promise<{ readonly steps: readonly Step[]; readonly done: () => void }>
   /** Makes the accounts of the senders and begins to send. Before anything is written to the log. */
   start(): Promise<void>
   /** Resolves when everything up to a log position was put into the queues. */
@@ -147,17 +159,32 @@ class RunningAppservices implements Appservices {
     this.users.delete(userId)
   }
 
+  async noteClaims(
+    keys: readonly ClaimedKey[],
+    kind: 'oneTime' | 'fallback',
+  ): Promise<{ readonly steps: readonly Step[]; readonly done: () => void }> {
+    const steps: Step[] = []
+    const told = new Set<AppserviceQueue>()
+    for (const key of keys) {
+      const deps = { ...this.#deps, registry: this.registry, users: this.users }
+      const keeper = await findKeeper(deps, key.userId)
+      const known = keeper === undefined ? undefined : this.#known.get(keeper.id)
+      if (known === undefined) continue
+      steps.push(noteClaimedKey(key, kind, known.nid))
+      told.add(this.#queues.get(known.appservice.id)!)
+    }
+    return { steps, done: () => told.forEach((queue) => queue.keysClaimed()) }
+  }
+
   async start(): Promise<void> {
     const { db } = this.#deps
     if (this.registry.list.length === 0) return
     for (const appservice of this.registry.list) await ensureSender(this.#deps, appservice)
-    for (const { id, wantsMsc3202 } of this.registry.list) {
-      if (!wantsMsc3202) continue
+    for (const { id, receivesEncryption, receivesEphemeral } of this.registry.list) {
+      if (!receivesEncryption || receivesEphemeral) continue
       this.#deps.logger.warn(
-        'an appservice wants org.matrix.msc3202, which is not sent: let it use /sync for encryption',
-        {
-          appservice: id,
-        },
+        'an appservice wants org.matrix.msc3202 and no receive_ephemeral: it is sent no messages to devices',
+        { appservice: id },
       )
     }
     const known = await prepareKnown(db, this.registry)
@@ -173,6 +200,7 @@ class RunningAppservices implements Appservices {
     }
     this.#cursor = await startDispatch({
       ...this.#deps,
+      users: this.users,
       registry: this.registry,
       interest: this.#interest,
       queues,

@@ -11,10 +11,17 @@ import { startTestAppservice, testRegistration, type TestAppservice } from './te
 
 const WORKER = new URL('./crash-worker.ts', import.meta.url).pathname
 /** Messages that each round adds. */
-const EACH = 20
+const EACH = 12
 
 const messagesOf = (irc: TestAppservice): JsonObject[] =>
   irc.events().filter(({ type }) => type === 'm.room.message')
+
+/** Numbers of the messages to a device. */
+const notesOf = (irc: TestAppservice): unknown[] =>
+  irc
+    .transactions()
+    .flatMap((body) => (body['de.sorunome.msc2409.to_device'] ?? []) as JsonObject[])
+    .map(({ content }) => (content as JsonObject)['number'])
 
 /** What each round is killed at: a transaction that arrived and is not answered, one just answered, an event sent. */
 type Moment = { readonly at: 'arrival' | 'answer' | 'send'; readonly count: number }
@@ -53,7 +60,9 @@ async function runUntil(
     for (const char of chunk) if (char === '\n') reach('send')
   })
   const closed = once(child, 'close')
-  const hasAll = irc.until(() => messagesOf(irc).length >= total).then(() => 'all')
+  const hasAll = irc
+    .until(() => messagesOf(irc).length >= total && notesOf(irc).length >= total)
+    .then(() => 'all')
   const first = await Promise.race([hasAll, closed.then(([, signal]) => signal as string | null)])
   if (first === 'all') {
     // What would come twice would come now.
@@ -69,7 +78,7 @@ async function runUntil(
 
 for (const { name, skip, create } of await findTestDrivers()) {
   test(
-    `${name}: kill -9 of the server loses no event, doubles none, and changes no transaction`,
+    `${name}: kill -9 of the server loses no event and no message to a device, doubles none, and changes no transaction`,
     { skip },
     async () => {
       await using database = await create()
@@ -77,7 +86,8 @@ for (const { name, skip, create } of await findTestDrivers()) {
       const folder = await mkdtemp(path.join(tmpdir(), 'appservice-crash-'))
       try {
         const file = path.join(folder, 'irc.yaml')
-        await writeFile(file, JSON.stringify(testRegistration('irc', irc.url)))
+        const wanted = { receive_ephemeral: true, 'org.matrix.msc3202': true }
+        await writeFile(file, JSON.stringify(testRegistration('irc', irc.url, wanted)))
         const { config } = database
         const where = config.kind === 'sqlite' ? { path: config.path } : { path: '', url: config.url }
         const args = [WORKER, folder, JSON.stringify({ pool_size: 2, ...where }), file]
@@ -93,6 +103,10 @@ for (const { name, skip, create } of await findTestDrivers()) {
         assert.deepEqual(
           messagesOf(irc).map(({ event_id: id }) => id),
           eventIds,
+        )
+        assert.deepEqual(
+          notesOf(irc),
+          Array.from({ length: TOTAL }, (_, number) => number),
         )
         const ids = irc.events().map(({ event_id: id }) => id)
         assert.equal(new Set(ids).size, ids.length, 'an event came in two transactions')

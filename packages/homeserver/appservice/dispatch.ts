@@ -1,30 +1,24 @@
 import type { Bus } from '@causeway/store/bus/local.ts'
 import type { Clock } from '@causeway/store/clock/clock.ts'
-import type { Database, Step } from '@causeway/store/db/database.ts'
-import { runCursor, type Cursor, type CursorEffects, type ReadEntries } from '@causeway/store/log/cursor.ts'
+import type { Step } from '@causeway/store/db/database.ts'
+import { runCursor, type Cursor, type CursorEffects } from '@causeway/store/log/cursor.ts'
 import type { LogEntry, StoredEvent } from '@causeway/store/log/entry.ts'
-import type { Log } from '@causeway/store/log/log.ts'
+import type { EntryKind, Log } from '@causeway/store/log/log.ts'
 import { deleteAppserviceMembersOf } from '@causeway/store/tables/appservices.ts'
-import { listLogEventRows } from '@causeway/store/tables/events.ts'
 import type { Logger } from '../ops/log.ts'
-import type { RoomEngine } from '../rooms/engine.ts'
-import { getRoomByNid } from '../rooms/load-head.ts'
 import { isShown } from '../rooms/read-events.ts'
-import { storedEventOfRow } from '../rooms/stored-event.ts'
+import { EncryptionInterest, type EncryptionDeps } from './encryption-interest.ts'
 import type { KnownAppservice } from './known.ts'
 import type { AppserviceQueue } from './queue.ts'
-import { isUserOf, type AppserviceRegistry } from './registry.ts'
-import type { RoomInterest } from './room-interest.ts'
+import type { PlacedItem, QueueItem } from './queue-item.ts'
+import { readAppserviceEntries } from './read-entries.ts'
+import { isUserOf } from './registry.ts'
 
-export interface DispatchDeps {
-  readonly db: Database
+export interface DispatchDeps extends EncryptionDeps {
   readonly log: Log
   readonly bus: Bus
   readonly clock: Clock
   readonly logger: Logger
-  readonly rooms: RoomEngine
-  readonly registry: AppserviceRegistry
-  readonly interest: RoomInterest
   /** Those that are sent anything. Known ones without a queue get nothing. */
   readonly queues: ReadonlyMap<KnownAppservice, AppserviceQueue>
   /** Told of receipts in rooms, after the events before them were put. */
@@ -33,21 +27,8 @@ export interface DispatchDeps {
 
 export const CURSOR_NAME = 'appservices'
 
-/** Events after a position, from the table. Receipts and the like are best effort: only from the log in memory. */
-function entryReader(rooms: RoomEngine): ReadEntries {
-  return async (after, upTo, limit) => {
-    const rows = await listLogEventRows(rooms.db, after, upTo, limit)
-    const entries: LogEntry[] = []
-    for (const row of rows) {
-      const event = storedEventOfRow(await getRoomByNid(rooms, row.room_nid), row)
-      entries.push({ kind: 'event', position: row.nid, roomId: event.roomId, event })
-    }
-    return { entries, through: rows.length < limit ? upTo : rows.at(-1)!.nid }
-  }
-}
-
 /**
- * Reads the log once, for all appservices: decides which events each of them wants and puts those into its
+ * Reads the log once, for all appservices: decides what each of them wants and puts that into its
  * queue, in one write with the position. Hidden events (rejected, soft-failed) concern nobody.
  */
 export async function startDispatch(deps: DispatchDeps): Promise<Cursor> {
@@ -55,7 +36,7 @@ export async function startDispatch(deps: DispatchDeps): Promise<Cursor> {
   const dispatcher = new Dispatcher(deps, started.promise)
   const cursor = await runCursor(deps, {
     name: CURSOR_NAME,
-    read: entryReader(deps.rooms),
+    read: readAppserviceEntries(deps.rooms, dispatcher.wantsEncryption),
     handle: (entries) => dispatcher.handle(entries),
     onError: (error) => deps.logger.error('events cannot be put into the queues of appservices', { error }),
   })
@@ -63,14 +44,27 @@ export async function startDispatch(deps: DispatchDeps): Promise<Cursor> {
   return cursor
 }
 
+/** What the appservices that asked for encryption are told of, beside events. */
+const ENCRYPTION_KINDS: ReadonlySet<EntryKind> = new Set(['to_device', 'device_list', 'room_whole'])
+const NOBODY: ReadonlySet<KnownAppservice> = new Set()
+
+function roomOf(entry: LogEntry): [number, string][] {
+  if (entry.kind === 'event') return [[entry.event.roomNid, entry.roomId]]
+  return entry.kind === 'room_whole' ? [[entry.roomNid, entry.roomId]] : []
+}
+
 class Dispatcher {
+  readonly wantsEncryption: boolean
   readonly #deps: DispatchDeps
   readonly #cursor: Promise<Cursor>
+  readonly #encryption: EncryptionInterest
   #handled = 0
 
   constructor(deps: DispatchDeps, cursor: Promise<Cursor>) {
     this.#deps = deps
     this.#cursor = cursor
+    this.#encryption = new EncryptionInterest(deps, deps.queues.keys())
+    this.wantsEncryption = this.#encryption.wanting.length > 0
   }
 
   async handle(entries: readonly LogEntry[]): Promise<CursorEffects | void> {
@@ -83,10 +77,8 @@ class Dispatcher {
       for (const queue of queues.values()) await queue.reload()
     }
     this.#handled = through
-    const events = entries.flatMap((entry) =>
-      entry.kind === 'event' && isShown(entry.event) ? [entry.event] : [],
-    )
-    const steps = events.length === 0 ? [] : await this.#dispatch(events, through)
+    const relevant = entries.filter((entry) => this.#mayConcern(entry))
+    const steps = relevant.length === 0 ? [] : await this.#dispatch(relevant, through)
     // Of a purged room there may be members who were noted after its own rows had gone.
     for (const entry of entries)
       if (entry.kind === 'purge') steps.push(deleteAppserviceMembersOf(entry.roomNid))
@@ -94,19 +86,33 @@ class Dispatcher {
     return steps.length === 0 ? undefined : { steps }
   }
 
-  async #dispatch(events: readonly StoredEvent[], through: number): Promise<Step[]> {
+  #mayConcern(entry: LogEntry): boolean {
+    if (entry.kind === 'event') return isShown(entry.event)
+    return this.wantsEncryption && ENCRYPTION_KINDS.has(entry.kind)
+  }
+
+  async #dispatch(entries: readonly LogEntry[], through: number): Promise<Step[]> {
     const { interest, queues } = this.#deps
-    await interest.begin(new Map(events.map(({ roomNid, roomId }) => [roomNid, roomId])))
-    const wanted = new Map<KnownAppservice, StoredEvent[]>()
-    for (const event of events) {
-      interest.apply(event)
-      if (event.type === 'm.room.canonical_alias') interest.aliasesChanged(event.roomNid)
-      for (const known of queues.keys()) {
-        if (!(await this.#wants(known, event))) continue
-        const list = wanted.get(known)
-        if (list === undefined) wanted.set(known, [event])
-        else list.push(event)
+    const rooms = entries.flatMap(roomOf)
+    await interest.begin(new Map(rooms))
+    await this.#encryption.begin(entries)
+    const wanted = new Map<KnownAppservice, PlacedItem[]>()
+    const want = (known: KnownAppservice, position: number, item: QueueItem): void => {
+      const list = wanted.get(known)
+      if (list === undefined) wanted.set(known, [{ position, item }])
+      else list.push({ position, item })
+    }
+    for (const entry of entries) {
+      const { position } = entry
+      const before = entry.kind === 'event' ? this.#encryption.membersBefore(entry.event) : NOBODY
+      if (entry.kind === 'event') {
+        const { event } = entry
+        interest.apply(event)
+        if (event.type === 'm.room.canonical_alias') interest.aliasesChanged(event.roomNid)
+        for (const known of queues.keys()) if (await this.#wants(known, event)) want(known, position, event)
       }
+      for (const known of this.#encryption.wanting)
+        for (const item of await this.#encryption.itemsOf(known, entry, before)) want(known, position, item)
     }
     const steps = interest.steps()
     for (const [known, list] of wanted) steps.push(...(await queues.get(known)!.put(list, through)))

@@ -6,6 +6,7 @@ import type { DatabaseConfig } from '@causeway/store/db/open.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
 import { appendPending } from '@causeway/store/tables/appservices.ts'
+import { createKeyCounts } from '../devices/create-key-counts.ts'
 import { newRoom, say } from '../jobs/jobs-suite.ts'
 import { silentLogger } from '../ops/log.ts'
 import { findEvents } from '../rooms/read-events.ts'
@@ -43,7 +44,15 @@ async function open(config: DatabaseConfig, before: (held: HeldDatabase) => void
     assert.ok((await real.commit({ entries: [], steps })).ok)
   }
   before(held)
-  const deps = { db: held.db, clock: systemClock, random: engine.random, logger: silentLogger, rooms: engine }
+  const keyCounts = createKeyCounts({ db: real, budget: engine.budget })
+  const deps = {
+    db: held.db,
+    clock: systemClock,
+    random: engine.random,
+    logger: silentLogger,
+    rooms: engine,
+    keyCounts,
+  }
   const queue = new AppserviceQueue({ ...deps, epoch: 'e' }, known!, (_txn, body) => {
     const { events } = JSON.parse(body) as { events: { content: { body: string } }[] }
     texts.push(...events.map(({ content }) => content.body))
@@ -107,7 +116,10 @@ for (const driver of await findTestDrivers()) {
       await idle.promise
       const events = await scene.said(130)
       const through = events.at(-1)!.nid
-      const steps = await scene.queue.put(events, through)
+      const steps = await scene.queue.put(
+        events.map((event) => ({ position: event.nid, item: event })),
+        through,
+      )
       const held = scene.hold(/FROM appservice_transactions/)
       scene.queue.putEphemeral({ key: 'x', json: '{"content":{}}' })
       await held.read

@@ -1,6 +1,5 @@
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import type { Database, Step } from '@causeway/store/db/database.ts'
-import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import {
   appendPending,
   closeAppserviceTransaction,
@@ -10,14 +9,30 @@ import {
   listPending,
   openAppserviceTransaction,
   takePending,
+  type PendingRow,
   type StoredTransaction,
 } from '@causeway/store/tables/appservices.ts'
+import {
+  listClaimedKeys,
+  takeClaimedKeys,
+  type ClaimedKeysRow,
+} from '@causeway/store/tables/appservice-encryption.ts'
+import type { KeyCounts } from '../devices/key-counts.ts'
 import type { Logger } from '../ops/log.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { findEventsByNid } from '../rooms/read-events.ts'
 import { createEphemeralBuffer, type EphemeralItem } from './ephemeral-buffer.ts'
 import type { KnownAppservice } from './known.ts'
-import { formatEphemeral, MAX_EVENTS, renderTransaction } from './transaction.ts'
+import {
+  formatItems,
+  isEarly,
+  parseItems,
+  type PendingItem,
+  type PlacedItem,
+  type QueueItem,
+} from './queue-item.ts'
+import { renderItems } from './render-items.ts'
+import { formatEphemeral, MAX_ITEMS } from './transaction.ts'
 
 export interface QueueDeps {
   readonly db: Database
@@ -25,6 +40,7 @@ export interface QueueDeps {
   readonly random: Random
   readonly logger: Logger
   readonly rooms: RoomEngine
+  readonly keyCounts: Pick<KeyCounts, 'of' | 'forget'>
   /** Part of every transaction id: a restored backup must not use an id again for other events. */
   readonly epoch: string
 }
@@ -58,6 +74,7 @@ const ROWS = 20
  */
 export class AppserviceQueue implements AsyncDisposable {
   readonly #deps: QueueDeps
+  readonly #known: KnownAppservice
   readonly #nid: number
   readonly #id: string
   readonly #deliver: Deliver
@@ -80,8 +97,10 @@ export class AppserviceQueue implements AsyncDisposable {
   #skipPause: () => void = () => undefined
   readonly #ended: Promise<void>
 
-  constructor(deps: QueueDeps, { nid, appservice }: KnownAppservice, deliver: Deliver) {
+  constructor(deps: QueueDeps, known: KnownAppservice, deliver: Deliver) {
+    const { nid, appservice } = known
     this.#deps = deps
+    this.#known = known
     this.#nid = nid
     this.#id = appservice.id
     this.#usesMsc2409 = appservice.usesMsc2409
@@ -120,30 +139,36 @@ export class AppserviceQueue implements AsyncDisposable {
     this.#outstanding = 0
     this.#lastTxn = await findLastTransaction(this.#deps.db, this.#nid)
     const seq = await findLastPending(this.#deps.db, this.#nid)
-    if (seq !== undefined) this.#tail = { seq, count: MAX_EVENTS }
+    if (seq !== undefined) this.#tail = { seq, count: MAX_ITEMS }
   }
 
   /**
-   * The steps that put events in, to be committed with the log position `through` of the dispatcher, which then
+   * The steps that put items in, to be committed with the log position `through` of the dispatcher, which then
    * calls `confirm`. One put at a time; after one that came to nothing, `reload`.
    */
-  async put(events: readonly StoredEvent[], through: number): Promise<Step[]> {
+  async put(items: readonly PlacedItem[], through: number): Promise<Step[]> {
     const steps: Step[] = []
     this.#outstanding = through
-    let rest = events
-    if (this.#isIdle) {
-      this.#isIdle = false
-      rest = events.slice(MAX_EVENTS)
-      const body = await renderTransaction(this.#deps.rooms, events.slice(0, MAX_EVENTS))
-      steps.push(...openAppserviceTransaction(this.#nid, ++this.#lastTxn, body))
+    let rest = items
+    const mayOpen = this.#isIdle && !items.some(({ item }) => isEarly(item))
+    this.#isIdle = false
+    if (mayOpen) {
+      rest = items.slice(MAX_ITEMS)
+      const first = items.slice(0, MAX_ITEMS).map(({ item }) => item)
+      const rendered = await renderItems(this.#deps, this.#known, first)
+      if (rendered !== undefined) {
+        const { body, to_device } = rendered
+        steps.push(...openAppserviceTransaction(this.#nid, { txn: ++this.#lastTxn, body, to_device }))
+      }
     }
     while (rest.length > 0) {
-      if (this.#tail === undefined || this.#tail.count >= MAX_EVENTS) {
-        this.#tail = { seq: rest[0]!.nid, count: 0 }
+      if (this.#tail === undefined || this.#tail.count >= MAX_ITEMS) {
+        this.#tail = { seq: rest[0]!.position, count: 0 }
       }
-      const taken = rest.slice(0, MAX_EVENTS - this.#tail.count)
+      const taken = rest.slice(0, MAX_ITEMS - this.#tail.count)
       this.#tail.count += taken.length
-      steps.push(appendPending(this.#nid, this.#tail.seq, taken.map(({ nid }) => nid).join(',')))
+      const text = formatItems(taken.map(({ item }) => item))
+      steps.push(appendPending(this.#nid, this.#tail.seq, text))
       rest = rest.slice(taken.length)
     }
     return steps
@@ -153,6 +178,13 @@ export class AppserviceQueue implements AsyncDisposable {
   confirm(through: number): void {
     if (through < this.#outstanding) return
     this.#outstanding = 0
+    this.#wake()
+  }
+
+  /** Keys of its devices were handed out, which is durable: it is told with what is sent next, or by itself. */
+  keysClaimed(): void {
+    // What is put from now on goes behind the transaction that tells of it.
+    this.#isIdle = false
     this.#wake()
   }
 
@@ -190,9 +222,11 @@ export class AppserviceQueue implements AsyncDisposable {
 
   /** Sends what is next; false when there is nothing. */
   async #advance(): Promise<boolean> {
+    // Whatever is put while this looks goes into the tables, behind what it finds there.
+    this.#isIdle = false
     const isSettled = this.#outstanding === 0
     const stored = await findAppserviceTransaction(this.#deps.db, this.#nid)
-    const next = stored ?? (await this.#fix())
+    const next = stored ?? (await this.#fix(isSettled))
     if (next !== undefined) {
       if (next === 'again') return true
       await this.#send(next)
@@ -207,44 +241,49 @@ export class AppserviceQueue implements AsyncDisposable {
     return false
   }
 
-  /** Makes the oldest pending items a transaction. `again`: they changed meanwhile, or nothing is left of them. */
-  async #fix(): Promise<StoredTransaction | 'again' | undefined> {
-    const { db, rooms } = this.#deps
-    const found = await listPending(db, this.#nid, ROWS)
-    if (found.length === 0) return undefined
-    const nids: number[] = []
-    const rows = found.filter((row, index) => {
-      const items = JSON.parse(`[${row.items}]`) as number[]
-      // Rows behind one that no longer fits stay as well: order.
-      if (index > 0 && (nids.length >= MAX_EVENTS || nids.length + items.length > MAX_EVENTS)) {
-        nids.length = Math.max(nids.length, MAX_EVENTS)
-        return false
-      }
-      nids.push(...items)
-      return true
-    })
-    const byNid = await findEventsByNid(
-      rooms,
-      nids.filter((nid) => nid !== undefined),
-    )
-    const events = nids.map((nid) => byNid.get(nid)).filter((event) => event !== undefined)
+  /**
+   * Makes the oldest pending items a transaction, with the keys that were handed out; where nothing is pending, those alone
+   * (unless a put that is not confirmed may be a transaction). `again`: they changed meanwhile, or nothing is left of them.
+   */
+  async #fix(isSettled: boolean): Promise<StoredTransaction | 'again' | undefined> {
+    const { db } = this.#deps
+    const [found, claimed] = await Promise.all([listPending(db, this.#nid, ROWS), this.#listClaimed()])
+    if (found.length === 0 && (claimed.length === 0 || !isSettled)) return undefined
+    const { rows, pending } = takeRows(found)
+    const items = await this.#readItems(pending)
+    const rendered = await renderItems(this.#deps, this.#known, items, claimed)
     const taken = rows.map((row) => takePending(this.#nid, row))
-    const body = events.length === 0 ? undefined : await renderTransaction(rooms, events)
-    const txn = this.#lastTxn + 1
-    const opened = body === undefined ? [] : openAppserviceTransaction(this.#nid, txn, body)
-    const result = await db.commit({ entries: [], steps: [...taken, ...opened] })
+    const next = rendered === undefined ? undefined : { txn: this.#lastTxn + 1, ...rendered }
+    const opened = next === undefined ? [] : openAppserviceTransaction(this.#nid, next)
+    const told = claimed.map(takeClaimedKeys)
+    const result = await db.commit({ entries: [], steps: [...taken, ...told, ...opened] })
     if (!result.ok) {
       // Perhaps the number was taken: `reload` may have read it before a transaction that came in between.
       this.#lastTxn = await findLastTransaction(db, this.#nid)
       return 'again'
     }
-    if (body === undefined) return 'again'
-    this.#lastTxn = txn
-    return { txn, body }
+    if (next === undefined) return 'again'
+    this.#lastTxn = next.txn
+    return next
+  }
+
+  async #listClaimed(): Promise<ClaimedKeysRow[]> {
+    return this.#known.appservice.receivesEncryption
+      ? listClaimedKeys(this.#deps.db, this.#nid, MAX_ITEMS)
+      : []
+  }
+
+  /** Events that are gone are left out. */
+  async #readItems(pending: readonly PendingItem[]): Promise<QueueItem[]> {
+    const nids = pending.filter((item) => typeof item === 'number')
+    const events = await findEventsByNid(this.#deps.rooms, nids)
+    return pending
+      .map((item) => (typeof item === 'number' ? events.get(item) : item))
+      .filter((item) => item !== undefined)
   }
 
   /** Sends a stored transaction until it is acknowledged, however long that takes. */
-  async #send({ txn, body }: StoredTransaction): Promise<void> {
+  async #send({ txn, body, to_device }: StoredTransaction): Promise<void> {
     const { signal } = this.#stop
     while (!(await this.#attempt(`${this.#deps.epoch}.${txn}`, body))) {
       const pause = Math.min(FIRST_PAUSE_MS * 2 ** (this.#state.failures - 1), LONGEST_PAUSE_MS)
@@ -253,14 +292,14 @@ export class AppserviceQueue implements AsyncDisposable {
     }
     const result = await this.#deps.db.commit({
       entries: [],
-      steps: [closeAppserviceTransaction(this.#nid, txn)],
+      steps: closeAppserviceTransaction(this.#nid, { txn, to_device }),
     })
     if (!result.ok)
       throw new Error(`transaction ${txn} of appservice ${this.#id} was closed by somebody else`)
   }
 
   async #sendEphemeral(): Promise<void> {
-    const items = this.#ephemeral.take(MAX_EVENTS)
+    const items = this.#ephemeral.take(MAX_ITEMS)
     const txnId = `${this.#boot}.v${++this.#volatileTxns}`
     await this.#attempt(txnId, formatEphemeral(items, this.#usesMsc2409))
   }
@@ -304,4 +343,18 @@ export class AppserviceQueue implements AsyncDisposable {
     await clock.sleep(ms, AbortSignal.any([this.#stop.signal, skip.signal])).catch(() => undefined)
     this.#skipPause = () => undefined
   }
+}
+
+/** The oldest rows that fit into a transaction, the first in any case, and what they hold. */
+function takeRows(found: readonly PendingRow[]): { rows: PendingRow[]; pending: PendingItem[] } {
+  const rows: PendingRow[] = []
+  const pending: PendingItem[] = []
+  for (const row of found) {
+    const items = parseItems(row.items)
+    // Rows behind one that does not fit stay as well: order.
+    if (rows.length > 0 && pending.length + items.length > MAX_ITEMS) break
+    rows.push(row)
+    pending.push(...items)
+  }
+  return { rows, pending }
 }

@@ -138,3 +138,21 @@ test('a token finds its own appservice and nothing else does', () => {
   assert.equal(findAppserviceByToken(registry, registration('b').hs_token), undefined)
   assert.equal(findAppserviceByToken(registry, ''), undefined)
 })
+
+test('ephemeral data is asked for under three names, and encryption under one', () => {
+  const parsed = (more: Partial<AppserviceRegistration>) => {
+    const one = parseRegistration(registration('a', more), serverName, { source: 'a.yaml' })
+    return [one.receivesEphemeral, one.usesMsc2409, one.receivesEncryption]
+  }
+  const old = { 'de.sorunome.msc2409.push_ephemeral': true }
+  assert.deepEqual(parsed({}), [false, false, false])
+  assert.deepEqual(parsed({ receive_ephemeral: true }), [true, false, false])
+  assert.deepEqual(parsed({ push_ephemeral: true }), [true, true, false])
+  assert.deepEqual(parsed(old), [true, true, false])
+  assert.deepEqual(parsed({ ...old, receive_ephemeral: true, 'org.matrix.msc3202': true }), [
+    true,
+    true,
+    true,
+  ])
+  assert.deepEqual(parsed({ ...old, receive_ephemeral: false }), [false, false, false])
+})

@@ -18,6 +18,7 @@ export const registrationSchema = Type.Object({
   rate_limited: Type.Optional(Type.Boolean()),
   protocols: Type.Optional(Type.Union([Type.Array(Type.String()), Type.Null()])),
   receive_ephemeral: Type.Optional(Type.Boolean()),
+  push_ephemeral: Type.Optional(Type.Boolean()),
   'de.sorunome.msc2409.push_ephemeral': Type.Optional(Type.Boolean()),
   'org.matrix.msc3202': Type.Optional(Type.Boolean()),
 })
@@ -61,10 +62,10 @@ export interface Appservice {
   readonly protocols: readonly string[]
   /** Typing, receipts and presence are pushed to it. */
   readonly receivesEphemeral: boolean
-  /** It asked under the name of before v1.13, and reads such data under that name. */
+  /** It asked under a name of before v1.13 (perhaps too), and may read such data under the name of then. */
   readonly usesMsc2409: boolean
-  /** It asked for what encryption needs in transactions (MSC3202), which this server does not send. */
-  readonly wantsMsc3202: boolean
+  /** It is told of changed devices and of keys that were handed out; where it gets ephemeral data, messages to devices too. */
+  readonly receivesEncryption: boolean
   /** Lives in this process: transactions go to a function instead of a URL. */
   readonly isInProcess: boolean
 }
@@ -133,8 +134,8 @@ export function parseRegistration(
   if (registration.as_token === registration.hs_token) {
     throw new RegistrationError(`${source}: as_token and hs_token must differ`)
   }
-  const usesMsc2409 = registration.receive_ephemeral === undefined
-  const asked = registration.receive_ephemeral ?? registration['de.sorunome.msc2409.push_ephemeral']
+  const asEarlier = registration['de.sorunome.msc2409.push_ephemeral'] ?? registration.push_ephemeral ?? false
+  const receivesEphemeral = registration.receive_ephemeral ?? asEarlier
   return {
     id: registration.id,
     url: checkUrl(registration.url, source),
@@ -148,9 +149,9 @@ export function parseRegistration(
     },
     rateLimited: registration.rate_limited === true,
     protocols: registration.protocols ?? [],
-    receivesEphemeral: asked ?? false,
-    usesMsc2409: usesMsc2409 && asked === true,
-    wantsMsc3202: registration['org.matrix.msc3202'] === true,
+    receivesEphemeral,
+    usesMsc2409: receivesEphemeral && asEarlier,
+    receivesEncryption: registration['org.matrix.msc3202'] === true,
     isInProcess,
   }
 }

@@ -98,9 +98,14 @@ export class RoomInterest {
    * beside the batch under way; what is read so is kept only where the batch has changed nothing meanwhile.
    */
   async wants(one: KnownAppservice, event: Pick<StoredEvent, 'roomNid' | 'roomId'>): Promise<boolean> {
-    const { roomNid, roomId } = event
-    const standing = this.#rooms.get(roomNid) ?? (await this.#load(new Map([[roomNid, roomId]]), [roomNid]))
-    if (standing.named.has(one)) return true
+    const standing = await this.#standingOf(event)
+    return standing.named.has(one) || this.hasMember(one, event)
+  }
+
+  /** The same of those who have a user in the room, whatever the room is called. */
+  async hasMember(one: KnownAppservice, event: Pick<StoredEvent, 'roomNid' | 'roomId'>): Promise<boolean> {
+    const { roomNid } = event
+    const standing = await this.#standingOf(event)
     if (standing.members.get(one) !== 'unsure') return standing.members.has(one)
     const changed = this.#changes.get(roomNid)?.get(one) ?? new Map<string, boolean>()
     const generation = this.#generation
@@ -111,6 +116,11 @@ export class RoomInterest {
     if (isThere) standing.members.set(one, 'yes')
     else standing.members.delete(one)
     return isThere
+  }
+
+  /** Whether it is known, without a look into the tables, that an appservice has a user in a room. */
+  holdsMember(one: KnownAppservice, roomNid: number): boolean {
+    return this.#rooms.peek(roomNid)?.members.get(one) === 'yes'
   }
 
   /** What of the batch has to be stored, together with the cursor's position. */
@@ -125,6 +135,10 @@ export class RoomInterest {
       }
     }
     return steps
+  }
+
+  async #standingOf({ roomNid, roomId }: Pick<StoredEvent, 'roomNid' | 'roomId'>): Promise<RoomStanding> {
+    return this.#rooms.get(roomNid) ?? (await this.#load(new Map([[roomNid, roomId]]), [roomNid]))
   }
 
   /** Returns the standing of the first of `missing`. */

@@ -1,20 +1,12 @@
 import { MatrixError, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
-import type { Cache } from '@causeway/store/cache/lru.ts'
-import type { Database } from '@causeway/store/db/database.ts'
 import { findDevice } from '@causeway/store/tables/devices.ts'
-import { findUser, type UserRecord } from '@causeway/store/tables/users.ts'
+import type { UserRecord } from '@causeway/store/tables/users.ts'
 import type { TokenUse } from '../http/authenticate.ts'
 import type { Session } from '../http/endpoint.ts'
+import { findAccount, type AccountDeps } from './owner.ts'
 import type { Appservice } from './registration.ts'
-import { findAppserviceByToken, isUserOf, type AppserviceRegistry } from './registry.ts'
-
-export interface AppserviceSessionDeps {
-  readonly db: Database
-  readonly registry: AppserviceRegistry
-  /** Accounts that appservices act as, by user id; kept by `Appservices`. */
-  readonly users: Cache<string, UserRecord>
-}
+import { findAppserviceByToken, isUserOf } from './registry.ts'
 
 /**
  * Who an appservice acts as: the user it names, or its sender. Undefined when the token is no appservice's;
@@ -22,7 +14,7 @@ export interface AppserviceSessionDeps {
  * https://spec.matrix.org/v1.19/application-service-api/#identity-assertion
  */
 export async function findAppserviceSession(
-  deps: AppserviceSessionDeps,
+  deps: AccountDeps,
   token: string,
   { masqueradeAs, deviceId }: TokenUse,
 ): Promise<Session | MatrixError | undefined> {
@@ -41,18 +33,6 @@ export async function findAppserviceSession(
     return new MatrixError('M_UNKNOWN_DEVICE', `${userId} has no device ${deviceId}`)
   }
   return sessionOf(appservice, user, deviceId)
-}
-
-/** Only what is there is remembered: a user who is not may be registered at any moment. */
-async function findAccount(
-  { db, users }: AppserviceSessionDeps,
-  userId: string,
-): Promise<UserRecord | undefined> {
-  const held = users.get(userId)
-  if (held !== undefined) return held
-  const mark = users.mark()
-  const user = await findUser(db, userId)
-  return user === undefined ? undefined : users.fill(userId, user, mark)
 }
 
 function sessionOf(appservice: Appservice, user: UserRecord, deviceId: string | undefined): Session {

@@ -25,6 +25,8 @@ export interface TestAppservice extends AsyncDisposable {
   answer: (request: ReceivedRequest) => Promise<AppserviceAnswer> | AppserviceAnswer
   /** Events of all transactions that were answered with 200, each transaction id once. */
   events(): JsonObject[]
+  /** The bodies of these transactions, in the order of arrival. */
+  transactions(): JsonObject[]
   /** The same of ephemeral data. */
   ephemeral(): JsonObject[]
   /** Resolves as soon as `condition` holds; looked at after every request. */
@@ -33,11 +35,13 @@ export interface TestAppservice extends AsyncDisposable {
 
 export type AppserviceAnswer = { readonly status: number; readonly body?: string } | 'hang up'
 
+type Transaction = JsonObject & { events: JsonObject[]; ephemeral?: JsonObject[] }
+
 const OK: AppserviceAnswer = { status: 200, body: '{}' }
 
 export async function startTestAppservice(): Promise<TestAppservice> {
   const requests: ReceivedRequest[] = []
-  const accepted = new Map<string, { events: JsonObject[]; ephemeral?: JsonObject[] }>()
+  const accepted = new Map<string, Transaction>()
   let waiting: { readonly condition: () => boolean; readonly resolve: () => void }[] = []
   const look = (): void => {
     const done = waiting.filter(({ condition }) => condition())
@@ -58,7 +62,7 @@ export async function startTestAppservice(): Promise<TestAppservice> {
       else {
         const txnId = /\/transactions\/([^?]+)/.exec(received.url)?.[1]
         if (txnId !== undefined && answer.status === 200 && !accepted.has(txnId)) {
-          accepted.set(txnId, JSON.parse(received.body) as { events: JsonObject[] })
+          accepted.set(txnId, JSON.parse(received.body) as Transaction)
         }
         response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body ?? '{}')
       }
@@ -71,6 +75,7 @@ export async function startTestAppservice(): Promise<TestAppservice> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     answer: () => OK,
+    transactions: () => [...accepted.values()],
     events: () => [...accepted.values()].flatMap(({ events }) => events),
     ephemeral: () => [...accepted.values()].flatMap(({ ephemeral }) => ephemeral ?? []),
     until: (condition) =>

@@ -5,8 +5,8 @@ import type { RoomEngine } from '../rooms/engine.ts'
 import { getRoomByNid } from '../rooms/load-head.ts'
 import { renderRedaction, renderReplaced } from '../rooms/render-event.ts'
 
-/** Events of a transaction at most. */
-export const MAX_EVENTS = 100
+/** Events, messages to devices and changes of devices of a transaction at most. */
+export const MAX_ITEMS = 100
 
 /**
  * An event as an appservice gets it: the client form, with what it replaced and why it was redacted, but nothing
@@ -21,11 +21,11 @@ export async function renderForAppservice(engine: RoomEngine, event: StoredEvent
   return withUnsigned(event.clientJson, `${unsigned}}`)
 }
 
-/** The body of a transaction of events. https://spec.matrix.org/v1.19/application-service-api/#put_matrixappv1transactionstxnid */
-export async function renderTransaction(engine: RoomEngine, events: readonly StoredEvent[]): Promise<string> {
+/** Events as a JSON list. */
+export async function renderEvents(engine: RoomEngine, events: readonly StoredEvent[]): Promise<string> {
   const rendered: string[] = []
   for (const event of events) rendered.push(await renderForAppservice(engine, event))
-  return `{"events":[${rendered.join(',')}]}`
+  return `[${rendered.join(',')}]`
 }
 
 /** The body of a transaction of ephemeral data, given as JSON texts. */

@@ -18,7 +18,7 @@ export interface ClaimedKey {
   readonly key: JsonValue
 }
 
-type Deps = Pick<Homeserver, 'db' | 'keyCounts'>
+type Deps = Pick<Homeserver, 'db' | 'keyCounts' | 'appservices'>
 
 /** Claims that go into one write: it holds up the others only that long. */
 const PORTION = 500
@@ -28,30 +28,33 @@ const PORTION = 500
  * none is left. Answers user → device → key id → key; wishes that cannot be met are left out.
  */
 export async function claimKeys(hs: Deps, wishes: readonly KeyWish[]): Promise<JsonObject> {
-  const keys = await takeAll(hs, wishes, claimOneTimeKey)
+  const keys = await takeAll(hs, wishes, 'oneTime')
   const unmet = wishes.filter((wish) => !keys.has(wish))
-  for (const [wish, key] of await takeAll(hs, unmet, useFallbackKey)) keys.set(wish, key)
+  for (const [wish, key] of await takeAll(hs, unmet, 'fallback')) keys.set(wish, key)
   return renderClaims(keys)
 }
 
 async function takeAll(
   hs: Deps,
   wishes: readonly KeyWish[],
-  take: (userId: string, deviceId: string, algorithm: string) => Step,
+  kind: 'oneTime' | 'fallback',
 ): Promise<Map<KeyWish, ClaimedKey>> {
   const taken = new Map<KeyWish, ClaimedKey>()
   for (let from = 0; from < wishes.length; from += PORTION) {
     const portion = wishes.slice(from, from + PORTION)
-    const steps = portion.map((wish) => take(wish.userId, wish.deviceId, wish.algorithm))
-    const result = await hs.db.commit({ entries: [], steps })
+    const take = kind === 'oneTime' ? claimOneTimeKey : useFallbackKey
+    const steps = portion.map((wish): Step => take(wish.userId, wish.deviceId, wish.algorithm))
+    const notes = await hs.appservices.noteClaims(portion, kind)
+    const result = await hs.db.commit({ entries: [], steps: [...notes.steps, ...steps] })
     if (!result.ok) throw new Error('a claim of keys was refused')
     portion.forEach((wish, index) => {
-      const row = result.rows.get(index)?.[0]
+      const row = result.rows.get(notes.steps.length + index)?.[0]
       if (row === undefined) return
       // At once: a later portion may fail, and this one is taken all the same.
       hs.keyCounts.forget(wish.userId, wish.deviceId as DeviceId)
       taken.set(wish, { keyId: String(row['key_id']), key: parseJson(String(row['json'])) })
     })
+    notes.done()
   }
   return taken
 }

@@ -14,15 +14,19 @@ export const appserviceTables: ErasureList = {
   },
   appservice_pending: {
     columns: { appservice_nid: 'none', seq: 'none', items: 'event_nid' },
-    purge: keep('numbers of events: those that are gone when their turn comes are left out'),
+    purge: keep('numbers of events, and whose devices changed: what is gone when its turn comes is left out'),
     redact: { items: keep('numbers: the event is read in its redacted form when its turn comes') },
     cut: keep('numbers: those that are gone when their turn comes are left out'),
   },
   appservice_transactions: {
-    columns: { appservice_nid: 'none', txn: 'none', body: 'content' },
+    columns: { appservice_nid: 'none', txn: 'none', body: 'content', to_device: 'none' },
     purge: IN_FLIGHT,
     erase: { body: IN_FLIGHT },
     redact: { body: IN_FLIGHT },
+  },
+  appservice_key_counts: {
+    columns: { user_id: 'user_id', device_id: 'none', appservice_nid: 'none', claims: 'none' },
+    erase: { user_id: deleteRows('user_id', 'device_id') },
   },
   appservice_published_rooms: {
     columns: { network_id: 'none', room_nid: 'room_nid', appservice_id: 'none' },

@@ -1,4 +1,5 @@
 import type { Database, Row, Statement, Step, TableShape } from '../db/database.ts'
+import { deleteToDeviceAt } from './to-device.ts'
 
 const MEMBERS: TableShape = {
   name: 'appservice_members',
@@ -16,6 +17,7 @@ const TRANSACTIONS: TableShape = {
     { name: 'appservice_nid', type: 'int' },
     { name: 'txn', type: 'int' },
     { name: 'body', type: 'text' },
+    { name: 'to_device', type: 'text' },
   ],
 }
 
@@ -167,6 +169,8 @@ export function takePending(appserviceNid: number, row: PendingRow): Statement {
 export interface StoredTransaction extends Row {
   txn: number
   body: string
+  /** Positions of the messages to devices that it holds, with commas between them. */
+  to_device: string
 }
 
 /** The transaction that is not acknowledged yet, or undefined. */
@@ -175,31 +179,41 @@ export async function findAppserviceTransaction(
   appserviceNid: number,
 ): Promise<StoredTransaction | undefined> {
   const rows = await db.query<StoredTransaction>(
-    'SELECT txn, body FROM appservice_transactions WHERE appservice_nid = ?',
+    'SELECT txn, body, to_device FROM appservice_transactions WHERE appservice_nid = ?',
     [appserviceNid],
   )
   return rows[0]
 }
 
 /** Fixes a transaction under its number; refused when there is one, or the number is not the next. */
-export function openAppserviceTransaction(appserviceNid: number, txn: number, body: string): Step[] {
+export function openAppserviceTransaction(
+  appserviceNid: number,
+  { txn, body, to_device }: StoredTransaction,
+): Step[] {
   return [
     {
       sql: 'UPDATE appservices SET last_txn = ? WHERE nid = ? AND last_txn = ?',
       params: [txn, appserviceNid, txn - 1],
       expectRows: 1,
     },
-    { into: TRANSACTIONS, values: [appserviceNid, txn, body] },
+    { into: TRANSACTIONS, values: [appserviceNid, txn, body, to_device] },
   ]
 }
 
-/** The transaction was acknowledged. */
-export function closeAppserviceTransaction(appserviceNid: number, txn: number): Statement {
-  return {
-    sql: 'DELETE FROM appservice_transactions WHERE appservice_nid = ? AND txn = ?',
-    params: [appserviceNid, txn],
-    expectRows: 1,
-  }
+/** The transaction was acknowledged, and with it the messages to devices that it held. */
+export function closeAppserviceTransaction(
+  appserviceNid: number,
+  { txn, to_device }: Pick<StoredTransaction, 'txn' | 'to_device'>,
+): Step[] {
+  const positions = JSON.parse(`[${to_device}]`) as number[]
+  return [
+    {
+      sql: 'DELETE FROM appservice_transactions WHERE appservice_nid = ? AND txn = ?',
+      params: [appserviceNid, txn],
+      expectRows: 1,
+    },
+    ...positions.map(deleteToDeviceAt),
+  ]
 }
 
 /** Number of an appservice's last transaction. */

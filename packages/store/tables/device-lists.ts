@@ -33,6 +33,20 @@ export async function listChangedDeviceLists(
   return rows.map((row) => row.user_id)
 }
 
+/** Whose devices last changed in (after, upTo], in order, at most `limit`: the tables' form of the log's entries. */
+export function listDeviceListEntries(
+  db: Database,
+  after: number,
+  upTo: number,
+  limit: number,
+): Promise<{ user_id: string; position: number }[]> {
+  return db.queryLarge(
+    `SELECT user_id, position FROM device_lists WHERE position > ? AND position <= ?
+     ORDER BY position LIMIT ?`,
+    [after, upTo, limit],
+  )
+}
+
 export interface SharedRoomRow extends Row {
   user_id: string
   room_nid: number

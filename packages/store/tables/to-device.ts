@@ -1,4 +1,4 @@
-import type { Database, Step, TableShape, WriteValue } from '../db/database.ts'
+import type { Database, Row, Statement, Step, TableShape, WriteValue } from '../db/database.ts'
 
 export const TO_DEVICE: TableShape = {
   name: 'to_device',
@@ -34,4 +34,38 @@ export function deleteToDevice(userId: string, deviceId: string, upTo: number): 
     sql: 'DELETE FROM to_device WHERE user_id = ? AND device_id = ? AND position <= ?',
     params: [userId, deviceId, upTo],
   }
+}
+
+export interface ToDeviceRow extends Row {
+  user_id: string
+  device_id: string
+  position: number
+  json: string
+}
+
+/** Messages by their positions, as many as are still there, in order. */
+export function findToDevice(db: Database, positions: readonly number[]): Promise<ToDeviceRow[]> {
+  return db.query<ToDeviceRow>(
+    'SELECT user_id, device_id, position, json FROM to_device WHERE position IN (?int[]) ORDER BY position',
+    [positions],
+  )
+}
+
+/** Whom messages in (after, upTo] are for, oldest first, at most `limit`: the tables' form of the log's entries. */
+export function listToDeviceTargets(
+  db: Database,
+  after: number,
+  upTo: number,
+  limit: number,
+): Promise<{ user_id: string; device_id: string; position: number }[]> {
+  return db.queryLarge(
+    `SELECT user_id, device_id, position FROM to_device WHERE position > ? AND position <= ?
+     ORDER BY position LIMIT ?`,
+    [after, upTo, limit],
+  )
+}
+
+/** Removes the message at a position. */
+export function deleteToDeviceAt(position: number): Statement {
+  return { sql: 'DELETE FROM to_device WHERE position = ?', params: [position] }
 }
