@@ -57,7 +57,14 @@ export function listDeviceIds(
   )
 }
 
-const OF_DEVICE = ['device_keys', 'one_time_keys', 'fallback_keys', 'to_device', 'sliding_connections']
+const OF_DEVICE = [
+  'device_keys',
+  'one_time_keys',
+  'fallback_keys',
+  'to_device',
+  'sliding_connections',
+  'dehydrated_devices',
+]
 const OF_USER = [...OF_DEVICE, 'cross_signing_keys', 'key_signatures', 'key_backups', 'key_backup_sessions']
 
 /** Everything that ends with a device: what it published, what was on the way to it, what it was told, signatures on its keys. */
