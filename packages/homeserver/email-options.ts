@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { secret } from './ops/config-options.ts'
+import { duration, secret } from './ops/config-options.ts'
 
 /** How this server sends mail. */
 export const emailOptions = Type.Object(
@@ -27,8 +27,28 @@ export const emailOptions = Type.Object(
       default: false,
       description: 'Whether whoever makes an account has to confirm an e-mail address.',
     }),
+    notifications: Type.Boolean({
+      default: true,
+      description: 'Whether people may have themselves told by e-mail of messages that they missed.',
+    }),
+    notifications_after: duration(
+      '10m',
+      'How long a message has to be unread before somebody is told of it by e-mail.',
+    ),
+    notifications_for_new_accounts: Type.Boolean({
+      default: false,
+      description:
+        'Whether whoever makes an account with an e-mail address is told there of missed messages, until they unsubscribe.',
+    }),
+    client_url: Type.Optional(
+      Type.String({
+        pattern: '^https?://',
+        description:
+          'A web client that the mails lead to, such as https://app.element.io. Default: matrix.to, where people choose one.',
+      }),
+    ),
   },
-  { description: 'E-mail: to reset a password, and to log in by address.' },
+  { description: 'E-mail: to reset a password, to log in by address, and to be told of missed messages.' },
 )
 
 export type EmailConfig = Static<typeof emailOptions>
@@ -40,6 +60,7 @@ export function findEmailConflicts({
   user,
   password,
   required_for_registration: isRequired,
+  notifications_for_new_accounts: isForNew,
 }: EmailConfig): { path: string[]; message: string }[] {
   const conflicts: { path: string[]; message: string }[] = []
   const add = (option: string, message: string): void =>
@@ -49,5 +70,12 @@ export function findEmailConflicts({
     add('user', 'needs a password, and a password a user')
   if (host === undefined && isRequired)
     add('required_for_registration', 'needs a host that mail is sent through')
+  if (isForNew && host === undefined)
+    add('notifications_for_new_accounts', 'needs a host that mail is sent through')
   return conflicts
+}
+
+/** Whether anybody is told by e-mail of what they missed. */
+export function sendsNotifications({ host, notifications }: EmailConfig): boolean {
+  return host !== undefined && notifications
 }

@@ -101,10 +101,7 @@ function openHistory(rooms: RoomEngine, peers: RoomPeers, logger: Logger): RoomH
 }
 
 /** Push, whose requests to where users say follow the same rules as those to where servers say. */
-async function openPush(
-  deps: Omit<PushDeps, 'outgoing'> & Pick<Homeserver, 'config'>,
-  network: FederationNetwork,
-): Promise<Push> {
+async function openPush(deps: Omit<PushDeps, 'outgoing'>, network: FederationNetwork): Promise<Push> {
   const { clock, config } = deps
   const guard = createAddressGuard(config.federation.allow_private_addresses)
   const authorities = await readAuthorities(config.federation)
@@ -114,20 +111,23 @@ async function openPush(
 }
 
 /**
- * What reaches the web, the mail server and identity servers. Names are resolved, and authorities trusted, as for other
+ * What reaches the web, the mail server, push gateways and identity servers. Names are resolved, and authorities trusted, as for other
  * servers.
  */
 async function openOutside(
-  { config, signer, ...shared }: Pick<Homeserver, 'config' | 'clock' | 'budget' | 'logger' | 'signer'>,
-  { resolver = createSystemResolver(shared.clock) }: FederationNetwork,
-): Promise<Pick<Homeserver, 'previews' | 'email' | 'identity'>> {
-  const { clock } = shared
+  shared: Omit<PushDeps, 'outgoing' | 'email'>,
+  network: FederationNetwork,
+): Promise<Pick<Homeserver, 'previews' | 'email' | 'identity' | 'push'>> {
+  const { config, signer, clock } = shared
+  const { resolver = createSystemResolver(clock) } = network
   const authorities = await readAuthorities(config.federation)
   const guard = createAddressGuard(config.federation.allow_private_addresses)
   const outgoing = createOutgoing({ clock, resolver, guard, authorities })
+  const email = createEmail({ ...shared, config: config.email, authorities })
   return {
     previews: createPreviews({ ...shared, config: config.url_previews, resolver, authorities }),
-    email: createEmail({ ...shared, config: config.email, authorities }),
+    email,
+    push: await openPush({ ...shared, email }, network),
     identity: createIdentityServers({ config: config.identity_servers, signer, outgoing }),
   }
 }
@@ -245,7 +245,7 @@ export async function openHomeserver(
     search: createSearchIndex(shared),
     signer,
     media: createMediaState(signer, clock, budget),
-    ...(await openOutside({ ...shared, signer }, network)),
+    ...(await openOutside({ ...shared, signer, pushRules, unread }, network)),
     publicRooms: createPublicRooms(shared),
     blobs: await openBlobs(config.media, random),
     notifier,
@@ -256,7 +256,6 @@ export async function openHomeserver(
     epochs: { log: log.epoch, boot: random.token(8) },
     pushRules,
     unread,
-    push: await openPush({ ...shared, pushRules, unread }, network),
     serverNotices,
     ...createLaterWork(shared, () => hs),
     filters: createStoredFilters(shared),

@@ -73,7 +73,7 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
     rate_limits: { server_keys: { per_second: 0, burst: 1 } },
     federation: { key_servers: [] },
     url_previews: {},
-    email: {},
+    email: { notifications_after: 600_000 },
     identity_servers: {},
     support: {},
     server_notices: {},

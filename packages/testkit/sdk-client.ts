@@ -12,7 +12,7 @@ async function quietSdk(): Promise<typeof Sdk> {
 export interface SdkClient extends AsyncDisposable {
   readonly client: Sdk.MatrixClient
   /** Resolves once `check` holds, looking again after each event that the client has seen; rejects after 90 s. */
-  until<T>(what: string, check: () => T | undefined | false): Promise<T>
+  until<T>(what: string, check: () => T | undefined | false | Promise<T | undefined | false>): Promise<T>
 }
 
 /** Two busy cores, and two servers. */
@@ -26,6 +26,14 @@ async function createSlidingSync(base: string, client: Sdk.MatrixClient) {
   return new SlidingSync(base, lists, wanted, client, 5_000)
 }
 
+interface SdkOptions {
+  readonly encrypt?: boolean
+  readonly sliding?: boolean
+  readonly fetch?: typeof fetch
+  /** What a client asks its user for, such as the key to the secret storage. */
+  readonly cryptoCallbacks?: NonNullable<Sdk.ICreateClientOpts['cryptoCallbacks']>
+}
+
 /**
  * A running matrix-js-sdk client of a user; with `encrypt`, its Rust cryptography (kept in memory); with `sliding`, by
  * sliding sync; with `fetch`, over a network of the test's own.
@@ -33,7 +41,7 @@ async function createSlidingSync(base: string, client: Sdk.MatrixClient) {
 export async function startSdkClient(
   base: string,
   user: TestUser,
-  options: { encrypt?: boolean; sliding?: boolean; fetch?: typeof fetch } = {},
+  options: SdkOptions = {},
 ): Promise<SdkClient> {
   const sdk = await quietSdk()
   const client = sdk.createClient({
@@ -42,14 +50,15 @@ export async function startSdkClient(
     deviceId: user.deviceId,
     accessToken: user.token,
     ...(options.fetch === undefined ? {} : { fetchFn: options.fetch }),
+    ...(options.cryptoCallbacks === undefined ? {} : { cryptoCallbacks: options.cryptoCallbacks }),
   })
   if (options.encrypt === true) await client.initRustCrypto({ useIndexedDB: false })
   const slidingSync = options.sliding === true ? await createSlidingSync(base, client) : undefined
   await client.startClient({ initialSyncLimit: 20, pollTimeout: 5_000, ...(slidingSync && { slidingSync }) })
-  const until = async <T>(what: string, check: () => T | undefined | false): Promise<T> => {
+  const until: SdkClient['until'] = async (what, check) => {
     const deadline = Date.now() + TIMEOUT_MS
     for (;;) {
-      const found = check()
+      const found = await check()
       if (found !== undefined && found !== false) return found
       if (Date.now() > deadline) throw new Error(`${user.userId} did not see in time: ${what}`)
       await nextEvent(client, sdk)

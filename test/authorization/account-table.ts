@@ -75,6 +75,9 @@ export const accountTable: OperationTable = {
   requestTokenToResetPasswordMSISDN: { door: 'none' },
   showEmailPage: { door: 'none' },
   submitEmailPage: { door: 'none' },
+  // What lets somebody in is the token of a mail: without it the answer is the same page for all.
+  showUnsubscribePage: { door: 'none' },
+  submitUnsubscribePage: { door: 'none' },
   showRegistrationPage: { door: 'none' },
   submitRegistrationPage: { door: 'none' },
   getUserProfile: { door: 'none' },

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { confirm, type Asked, type OperationTable } from './operation.ts'
-import { BACKED_UP, BACKUP, OTHER_DEVICE, type Owner } from './people.ts'
+import { BACKED_UP, BACKUP, DEHYDRATED, dehydratedBody, OTHER_DEVICE, type Owner } from './people.ts'
 
 const missing = '404 M_NOT_FOUND'
 const inVersion = ({ version }: Owner): Asked => ({ query: `version=${version}` })
@@ -63,6 +63,27 @@ export const deviceTable: OperationTable = {
   },
   uploadCrossSigningSignatures: { door: 'user', suspended: 'may' },
   sendToDevice: { door: 'user', ask: () => ({ body: { messages: {} } }), suspended: 'may' },
+
+  getDehydratedDevice: { door: 'user', stranger: missing },
+  putDehydratedDevice: {
+    door: 'user',
+    ask: ({ userId }) => ({ body: dehydratedBody(userId, 'ANOTHER') }),
+    spends: 'part',
+    stranger: '400 M_BAD_JSON',
+    suspended: 'may',
+  },
+  getDehydratedDeviceEvents: {
+    door: 'user',
+    ask: () => ({ path: { deviceId: DEHYDRATED } }),
+    stranger: '403 M_FORBIDDEN',
+  },
+  postDehydratedDeviceEvents: {
+    door: 'user',
+    ask: () => ({ path: { deviceId: DEHYDRATED } }),
+    stranger: '403 M_FORBIDDEN',
+    suspended: 'may',
+  },
+  deleteDehydratedDevice: { door: 'user', spends: 'whole', stranger: missing, suspended: 'may' },
 
   postRoomKeysVersion: { door: 'user', ask: () => ({ body: BACKUP }), spends: 'whole', suspended: 'may' },
   getRoomKeysVersionCurrent: { door: 'user', stranger: missing },

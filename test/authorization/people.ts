@@ -12,6 +12,14 @@ export const HEARD = 'xyzzy-heard'
 /** A device of somebody's beside the one that the token is of. */
 export const OTHER_DEVICE = 'OTHERDEVICE'
 
+/** Their dehydrated device. */
+export const DEHYDRATED = 'DEHYDRATED'
+export const dehydratedBody = (userId: string, deviceId: string): JsonObject => ({
+  device_id: deviceId,
+  device_data: { algorithm: 'org.matrix.msc3814.v2', secret: SECRET },
+  device_keys: { user_id: userId, device_id: deviceId, algorithms: [], keys: {}, signatures: {} },
+})
+
 /** Somebody with one of everything that an account can have, and a private room. */
 export interface Owner extends TestLogin {
   readonly name: string
@@ -34,6 +42,7 @@ export interface Owner extends TestLogin {
 export const V3 = '/_matrix/client/v3'
 const UNSTABLE = '/_matrix/client/unstable'
 const THREADS = `${UNSTABLE}/io.element.msc4306`
+const DEHYDRATED_PATH = `${UNSTABLE}/org.matrix.msc3814.v1/dehydrated_device`
 export const BACKUP = {
   algorithm: 'm.megolm_backup.v1.curve25519-aes-sha2',
   auth_data: { public_key: SECRET, signatures: {} },
@@ -133,6 +142,7 @@ export async function makeOwner(server: TestServer, name: string, banned?: TestL
   await put(`${user}/account_data/org.example.private`, { mine: SECRET })
   await put('/pushrules/global/content/org.example.rule', { actions: RULE.actions, pattern: RULE.pattern })
   await post('/pushers/set', PUSHER)
+  await call(server, token, 'PUT', DEHYDRATED_PATH, dehydratedBody(userId, DEHYDRATED))
   const { filter_id: filterId } = await post(`${user}/filter`, { room: { not_senders: [`@${SECRET}:x.y`] } })
   const { version } = await post('/room_keys/version', BACKUP)
   const keys = `/room_keys/keys/${encodeURIComponent(room.roomId)}/session?version=${version as string}`
@@ -177,6 +187,7 @@ export async function readAll(server: TestServer, owner: Owner): Promise<Record<
     '/account/whoami',
     '/account/3pid',
     '/devices',
+    DEHYDRATED_PATH,
     '/joined_rooms',
     '/pushers',
     '/pushrules/',

@@ -6,11 +6,12 @@ import { deletePushersOfOthers } from '@causeway/store/tables/pushers.ts'
 import { deleteOtherTokens } from '@causeway/store/tables/tokens.ts'
 import { setPasswordHash } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
-import { endDevicesWrite, forgetDevices, listDeviceIds } from './end-devices.ts'
+import { endDevicesWrite, forgetDevices, listLoginDeviceIds } from './end-devices.ts'
 import { requireGoodPassword } from './register-user.ts'
 
 /**
- * Sets a new password. Unless `keepDevices`, every device but `except` is logged out in the same write.
+ * Sets a new password. Unless `keepDevices`, every device but `except` is logged out in the same write;
+ * a dehydrated one stays, which nobody is logged in on: who lost all devices and the password too reads by it what came.
  * Throws `M_WEAK_PASSWORD`, and `M_NOT_FOUND` for an account that is not in use.
  */
 export async function changePassword(
@@ -30,7 +31,7 @@ export async function changePassword(
 ): Promise<void> {
   requireGoodPassword(password)
   const passwordHash = await hs.accounts.passwords.hash(password, userId)
-  const ending = keepDevices ? [] : (await listDeviceIds(hs, userId)).filter((id) => id !== except)
+  const ending = keepDevices ? [] : (await listLoginDeviceIds(hs, userId)).filter((id) => id !== except)
   const { entries, steps } = endDevicesWrite(userId, ending)
   const result = await hs.db.commit({
     entries,

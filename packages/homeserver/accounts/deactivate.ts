@@ -3,7 +3,7 @@ import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { deleteScheduledOf } from '@causeway/store/tables/delayed-events.ts'
 import { deleteIdentityBindings } from '@causeway/store/tables/identity-bindings.ts'
 import { deleteProfile } from '@causeway/store/tables/profiles.ts'
-import { deletePushersOfOthers } from '@causeway/store/tables/pushers.ts'
+import { deletePushersOfUser } from '@causeway/store/tables/pushers.ts'
 import { deleteThreepids } from '@causeway/store/tables/threepids.ts'
 import { deleteUserJobs, putUserJob } from '@causeway/store/tables/user-jobs.ts'
 import { deactivateUser, markErased } from '@causeway/store/tables/users.ts'
@@ -36,7 +36,7 @@ export async function deactivateAccount(
     steps: [
       deactivateUser(userId, hs.clock.now(), erase),
       ...steps,
-      ...deletePushersOfOthers(userId, ''),
+      ...deletePushersOfUser(userId),
       deleteThreepids(userId),
       deleteIdentityBindings(userId),
       deleteUserJobs(userId),

@@ -13,6 +13,12 @@ export async function listDeviceIds(hs: Pick<Deps, 'db'>, userId: UserId): Promi
   return (await listDevices(hs.db, userId)).map((device) => device.deviceId as DeviceId)
 }
 
+/** The same without a dehydrated one: those that somebody can be logged in on. */
+export async function listLoginDeviceIds(hs: Pick<Deps, 'db'>, userId: UserId): Promise<DeviceId[]> {
+  const devices = await listDevices(hs.db, userId)
+  return devices.filter((device) => !device.isDehydrated).map((device) => device.deviceId as DeviceId)
+}
+
 /** What is written when devices end, with all that hangs on them. Its entries must be the write's first. */
 export function endDevicesWrite(userId: UserId, deviceIds: readonly DeviceId[]): Write {
   if (deviceIds.length === 0) return { entries: [], steps: [] }

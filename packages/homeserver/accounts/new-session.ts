@@ -2,6 +2,7 @@ import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { Random } from '@causeway/store/clock/clock.ts'
 import type { Step } from '@causeway/store/db/database.ts'
+import { forgetDehydration } from '@causeway/store/tables/dehydrated-devices.ts'
 import { insertDevice } from '@causeway/store/tables/devices.ts'
 import {
   deleteTokens,
@@ -75,6 +76,8 @@ export function prepareSession(deps: Deps, login: Login): NewSession {
     deviceId,
     steps: [
       ...deleteTokens(userId, deviceId),
+      // Whoever logs in on it can't leave it to be rehydrated.
+      forgetDehydration(userId, deviceId),
       insertDevice({ userId, deviceId, displayName, createdTs: now, lastSeenTs: now, lastSeenIp: ip }),
       insertAccessToken(access.row),
       ...(refreshable ? [insertRefreshToken({ tokenHash: sha256(refresh), userId, deviceId }, now)] : []),

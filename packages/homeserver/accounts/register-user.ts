@@ -1,15 +1,23 @@
 import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
-import type { Step } from '@causeway/store/db/database.ts'
+import type { Step, Write } from '@causeway/store/db/database.ts'
 import { spendEmailSession } from '@causeway/store/tables/email-sessions.ts'
 import { setProfileField } from '@causeway/store/tables/profiles.ts'
 import { takeRegistrationToken } from '@causeway/store/tables/registration-tokens.ts'
 import { insertThreepid } from '@causeway/store/tables/threepids.ts'
 import { insertUser } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { firstMailPusher } from '../push/email/mail-pusher.ts'
 import { prepareSession } from './new-session.ts'
 import { userInUse } from './usernames.ts'
+
+/** An address, and the session that proved it. */
+interface ConfirmedEmail {
+  readonly sid: string
+  readonly address: string
+  readonly validatedTs: number
+}
 
 /** An account to be made; its name was checked. */
 export interface NewAccount {
@@ -22,9 +30,9 @@ export interface NewAccount {
   /** To be used up by this. */
   readonly registrationToken?: string | undefined
   /** An address that was confirmed: added, and its session used up, by the same write. */
-  readonly email?:
-    | { readonly sid: string; readonly address: string; readonly validatedTs: number }
-    | undefined
+  readonly email?: ConfirmedEmail | undefined
+  /** Whether they are told at that address of messages that they miss. */
+  readonly isToldByEmail?: boolean
   /** Versions of the documents that were agreed to, by their ids. */
   readonly termsAccepted?: Readonly<Record<string, string>> | undefined
   /** The first login, made together with the account. */
@@ -90,12 +98,25 @@ export async function registerUser(
   const named = steps.length
   steps.push(...emailSteps(hs, account))
   const proven = steps.length
-  const result = await hs.db.commit({ entries: [], steps: [...steps, ...(session?.steps ?? [])] })
+  const told = toldByEmail(hs, account)
+  const result = await hs.db.commit({
+    entries: told.entries,
+    steps: [...steps, ...(session?.steps ?? []), ...told.steps],
+  })
   if (result.ok) return session?.answer ?? { user_id: userId }
   if (result.step === claim) throw userInUse()
   if (result.step >= named && result.step < proven) throw new EmailRefused()
   if (result.step < claim) throw new RegistrationTokenRefused()
   throw new MatrixError('M_UNKNOWN', 'The login was not stored; try again')
+}
+
+function toldByEmail(
+  hs: Pick<Homeserver, 'clock' | 'random'>,
+  { userId, email, isToldByEmail = false }: NewAccount,
+): Write {
+  return email === undefined || !isToldByEmail
+    ? { entries: [], steps: [] }
+    : firstMailPusher(hs, userId, email.address)
 }
 
 function emailSteps({ clock }: Pick<Homeserver, 'clock'>, { userId, email }: NewAccount): Step[] {

@@ -79,6 +79,16 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual([unknown.status, unknown.json['errcode']], [400, 'M_UNKNOWN_DEVICE'])
       const others = await whoami(hub.as_token, ghost, human.deviceId)
       assert.equal(others.json['errcode'], 'M_UNKNOWN_DEVICE')
+      // It would take away the messages that wait for it to be rehydrated.
+      const dehydrated = '/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device'
+      const put = await request('PUT', `${dehydrated}?user_id=${encodeURIComponent(ghost)}`, hub.as_token, {
+        device_id: 'DEHYDRATED',
+        device_data: { algorithm: 'org.matrix.msc3814.v2' },
+        device_keys: { user_id: ghost, device_id: 'DEHYDRATED', algorithms: [], keys: {}, signatures: {} },
+      })
+      assert.equal(put.status, 200, JSON.stringify(put.json))
+      const asleep = await whoami(hub.as_token, ghost, 'DEHYDRATED')
+      assert.deepEqual([asleep.status, asleep.json['errcode']], [400, 'M_UNKNOWN_DEVICE'])
     })
 
     it('is no administrator by acting as one, and does not act as the deactivated', async () => {

@@ -29,10 +29,20 @@ export async function findAppserviceSession(
   const user = await findAccount(deps, userId)
   if (user === undefined) return forbidden(`${userId} is not registered; register it first`)
   if (user.deactivatedTs !== 0) return new MatrixError('M_USER_DEACTIVATED', `${userId} was deactivated`)
-  if (deviceId !== undefined && (await findDevice(deps.db, userId, deviceId)) === undefined) {
+  if (deviceId !== undefined && !(await isLoginDevice(deps, userId, deviceId))) {
     return new MatrixError('M_UNKNOWN_DEVICE', `${userId} has no device ${deviceId}`)
   }
   return sessionOf(appservice, user, deviceId)
+}
+
+/** Whether there is such a device. A dehydrated one receives messages, and acts by nobody. */
+async function isLoginDevice(
+  { db }: AccountDeps,
+  userId: string,
+  deviceId: string,
+): Promise<boolean> {
+  const device = await findDevice(db, userId, deviceId)
+  return device !== undefined && !device.isDehydrated
 }
 
 function sessionOf(appservice: Appservice, user: UserRecord, deviceId: string | undefined): Session {

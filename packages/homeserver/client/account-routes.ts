@@ -22,6 +22,7 @@ import { showRegistrationPage, submitRegistrationPage } from './register-page.ts
 import { register } from './register.ts'
 import { getRegisterNonce, registerBySharedSecret } from './shared-secret-register.ts'
 import { sendServerNotice, sendServerNoticeOnce } from './send-server-notice.ts'
+import { unsubscribeRoutes } from './unsubscribe.ts'
 import { getVersions } from './versions.ts'
 import { showEmailPage, submitEmailPage } from './email-page.ts'
 import { emailTokenRoutes } from './email-tokens.ts'
@@ -66,6 +67,7 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   ...emailTokenRoutes,
   showEmailPage,
   submitEmailPage,
+  ...unsubscribeRoutes,
   getDevices,
   getDevice,
   updateDevice,

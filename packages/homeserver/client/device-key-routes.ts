@@ -1,5 +1,6 @@
 import type { AnyEndpoint } from '../http/endpoint.ts'
 import { claimKeys } from './claim-keys.ts'
+import { dehydratedDeviceRoutes } from './dehydrated-device.ts'
 import { keyBackupKeyRoutes } from './key-backup-keys.ts'
 import { keyBackupVersionRoutes } from './key-backup-versions.ts'
 import { keyChanges } from './key-changes.ts'
@@ -18,6 +19,7 @@ export const deviceKeyRoutes: readonly AnyEndpoint[] = [
   uploadCrossSigningKeys,
   uploadKeySignatures,
   sendToDevice,
+  ...dehydratedDeviceRoutes,
   ...keyBackupVersionRoutes,
   ...keyBackupKeyRoutes,
 ]

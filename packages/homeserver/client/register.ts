@@ -10,6 +10,7 @@ import { acceptedTerms, registrationOffer } from '../accounts/registration-polic
 import { confirmedEmail } from '../accounts/uia/confirmed-email.ts'
 import { withUia, type UiaProof } from '../accounts/uia/with-uia.ts'
 import { chooseUserId } from '../accounts/usernames.ts'
+import { sendsNotifications } from '../email-options.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { guestsForbidden } from '../http/account-standing.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
@@ -85,6 +86,7 @@ async function registerPerson(
       registrationToken: token,
       isAdmin: invitation?.makesAdmin ?? false,
       email: confirmedEmail(proof),
+      isToldByEmail: sendsNotifications(hs.config.email) && hs.config.email.notifications_for_new_accounts,
       termsAccepted: proof.get('m.login.terms') === undefined ? undefined : acceptedTerms(hs.config),
       ...loginOf(body),
       ip,

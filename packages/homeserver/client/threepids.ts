@@ -13,6 +13,7 @@ import { findConfirmed } from '../email/confirmed-address.ts'
 import { bindAddress } from '../identity/bind.ts'
 import { parseIdentityServer } from '../identity/identity-servers.ts'
 import { bindingsOf, unbindAddresses } from '../identity/unbind.ts'
+import { endMailPushers } from '../push/email/mail-pusher.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { authData } from './account-schemas.ts'
 import { confirmByPassword } from './confirm-by-password.ts'
@@ -87,7 +88,8 @@ export const delete3pidFromAccount = defineEndpoint({
     const also = named === undefined ? undefined : parseIdentityServer(named)
     const address = readEmailAddress(body.address) ?? body.address
     const bindings = await bindingsOf(hs, session.userId, { of: { medium, address }, also })
-    await hs.db.commit({ entries: [], steps: [deleteThreepid(session.userId, medium, address)] })
+    const { entries, steps } = endMailPushers(session.userId, medium === 'email' ? [address] : [])
+    await hs.log.append({ entries, steps: [deleteThreepid(session.userId, medium, address), ...steps] })
     // That nothing is known to be published does not say that nothing is.
     const result = bindings.length === 0 ? 'no-support' : await unbindAddresses(hs, bindings)
     return { id_server_unbind_result: result }

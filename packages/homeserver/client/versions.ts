@@ -21,6 +21,7 @@ const UNSTABLE_FEATURES: JsonObject = {
   'org.matrix.msc4306': true,
   'org.matrix.msc4354': true,
   'org.matrix.msc4308': true,
+  'org.matrix.msc3814': true,
 }
 
 export const getVersions = defineEndpoint({

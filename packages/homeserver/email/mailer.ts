@@ -9,6 +9,17 @@ export interface Mail {
   readonly to: string
   readonly subject: string
   readonly text: string
+  /** The same with markup, for programs that show it. */
+  readonly html?: string
+  /** Where a click ends mails like this one. https://www.rfc-editor.org/rfc/rfc8058 */
+  readonly unsubscribe?: string
+  /** By which a mail that is sent twice is known again. */
+  readonly messageId?: string
+}
+
+/** The mail server took everything else, and not this mail. */
+export class MailRefused extends Error {
+  override readonly name = 'MailRefused'
 }
 
 /** Sends mail through the mail server of the configuration. */
@@ -21,6 +32,8 @@ export interface Mailer extends AsyncDisposable {
    * @returns false when too many wait already
    */
   send(mail: Mail): boolean
+  /** Sends it once. Rejects with `MailRefused` when it was refused, and otherwise when the mail server is not reached. */
+  deliver(mail: Mail): Promise<void>
 }
 
 export interface MailerDeps {
@@ -66,8 +79,27 @@ async function createSend(
   })
   // No program answers what a program sent. https://www.rfc-editor.org/rfc/rfc3834
   const headers = { 'Auto-Submitted': 'auto-generated' }
-  return ({ to, subject, text }) =>
-    transport.sendMail({ from: from!, to: { name: '', address: to }, subject, text, headers })
+  return ({ to, unsubscribe, ...mail }) =>
+    transport.sendMail({
+      ...mail,
+      from: from!,
+      to: { name: '', address: to },
+      headers: {
+        ...headers,
+        ...(unsubscribe === undefined
+          ? {}
+          : {
+              'List-Unsubscribe': `<${unsubscribe}>`,
+              'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
+            }),
+      },
+    })
+}
+
+/** What was said against one mail or its receiver, and not against all. */
+function isRefusal(error: unknown): boolean {
+  const { code, responseCode } = error as { code?: string; responseCode?: number }
+  return responseCode !== undefined && (code === 'EENVELOPE' || code === 'EMESSAGE')
 }
 
 export function createMailer({ config, clock, logger, authorities }: MailerDeps): Mailer {
@@ -75,14 +107,18 @@ export function createMailer({ config, clock, logger, authorities }: MailerDeps)
   const slots = createSlots(AT_ONCE, MAX_WAITING)
   const ended = new AbortController()
   const underWay = new Set<Promise<void>>()
+  const cutShort = Promise.withResolvers<never>()
+  cutShort.promise.catch(() => undefined)
+  const trySend = async (mail: Mail): Promise<void> => {
+    creating ??= createSend(config, authorities)
+    await (
+      await creating
+    )(mail)
+  }
   const attempt = async (mail: Mail): Promise<void> => {
     for (const delay of [...DELAYS_MS, undefined]) {
       try {
-        creating ??= createSend(config, authorities)
-        await (
-          await creating
-        )(mail)
-        return
+        return await trySend(mail)
       } catch (error) {
         logger.warn('a mail could not be sent', { server: config.host, again: delay !== undefined, error })
         if (delay === undefined || ended.signal.aborted) return
@@ -101,11 +137,24 @@ export function createMailer({ config, clock, logger, authorities }: MailerDeps)
       underWay.add(work)
       return true
     },
+    async deliver(mail) {
+      if (ended.signal.aborted) throw new Error('the server stops')
+      const work = trySend(mail)
+      const settled = work.catch(() => undefined).finally(() => underWay.delete(settled))
+      underWay.add(settled)
+      try {
+        await Promise.race([work, cutShort.promise])
+      } catch (error) {
+        if (!isRefusal(error)) throw error
+        throw new MailRefused(error instanceof Error ? error.message : String(error), { cause: error })
+      }
+    },
     async [Symbol.asyncDispose]() {
       ended.abort()
       const enough = new AbortController()
       const late = clock.sleep(END_MS, enough.signal).catch(() => undefined)
       await Promise.race([Promise.all(underWay), late])
+      cutShort.reject(new Error('the server stops'))
       enough.abort()
     },
   }

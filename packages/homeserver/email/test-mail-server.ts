@@ -21,6 +21,10 @@ export interface ReceivedMail {
 export interface TestMailServer extends AsyncDisposable {
   readonly port: number
   readonly mails: ReceivedMail[]
+  /** Called for every mail that came whole; false: it is neither taken nor answered. */
+  onArrival: () => boolean
+  /** Called for every mail that was taken, before its sender is told so. */
+  onTaken: () => void
   /** How many mails are refused from now on, before one is taken. */
   refuse(count: number): void
   /** Resolves when there are so many mails. */
@@ -37,8 +41,14 @@ function readText(headers: string, body: string): string {
   return text.replaceAll('\r\n', '\n')
 }
 
-/** @param tls a certificate: the server wants STARTTLS and the login `causeway`, `secret` */
-export async function startMailServer(tls?: { key: string; cert: string }): Promise<TestMailServer> {
+/**
+ * @param tls a certificate: the server wants STARTTLS and the login `causeway`, `secret`
+ * @param port where it listens; default: where the system has room
+ */
+export async function startMailServer(
+  tls?: { key: string; cert: string },
+  port = 0,
+): Promise<TestMailServer> {
   const mails: ReceivedMail[] = []
   const waiting = new Map<number, () => void>()
   let refusals = 0
@@ -52,6 +62,7 @@ export async function startMailServer(tls?: { key: string; cert: string }): Prom
         : done(new Error('wrong password')),
     onData: (stream, session, done) => {
       void text(stream).then((raw) => {
+        if (!self.onArrival()) return
         if (refusals > 0) {
           refusals--
           done(Object.assign(new Error('try again later'), { responseCode: 451 }))
@@ -68,15 +79,18 @@ export async function startMailServer(tls?: { key: string; cert: string }): Prom
           text: content,
           link: /https:\/\/test\.example(\/\S+)/.exec(content)?.[1],
         })
+        self.onTaken()
         done()
         waiting.get(mails.length)?.()
       })
     },
   })
   server.on('error', () => undefined)
-  const listening = server.listen(0, '127.0.0.1')
+  const listening = server.listen(port, '127.0.0.1')
   await once(listening, 'listening')
-  return {
+  const self: TestMailServer = {
+    onArrival: () => true,
+    onTaken: () => undefined,
     port: (listening.address() as AddressInfo).port,
     mails,
     refuse: (count) => {
@@ -97,4 +111,5 @@ export async function startMailServer(tls?: { key: string; cert: string }): Prom
     },
     [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
   }
+  return self
 }

@@ -42,6 +42,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   const federation = { tally: { requests, waiting: 2 }, destinations: { failing: () => 7 } }
   const push = {
     figures: createPushFigures(),
+    mails: new Map([['sent' as const, 2]]),
     turns: () => [{ place: 'push.example', phase: 'asleep' as const, ...asleep }],
   }
   push.figures.outcome('sent')

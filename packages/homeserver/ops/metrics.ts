@@ -216,6 +216,16 @@ export const METRICS = {
     kind: 'counter',
     help: 'Pushers for which what waited was dropped, since their gateway took nothing for a day',
   },
+  mailNotifications: {
+    name: 'causeway_email_notifications_total',
+    kind: 'counter',
+    help: 'Mails of missed messages by outcome: sent, refused (by the mail server, of that mail), unreachable (the mail server was not reached), fault (ours); all but the first are tried again',
+  },
+  mailNotificationsWaiting: {
+    name: 'causeway_email_notifications_waiting',
+    kind: 'gauge',
+    help: 'People who are told by e-mail of missed messages if they do not read them, and of these the ones whose last mail was refused',
+  },
   edus: {
     name: 'causeway_federation_edus_total',
     kind: 'counter',

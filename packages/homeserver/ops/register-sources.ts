@@ -13,6 +13,7 @@ import { countWaiting } from '@causeway/store/tables/inbound-pdus.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import type { SearchIndex } from '../search/search-index.ts'
 import type { Push } from '../push/push.ts'
+import { countDigestTurns } from '@causeway/store/tables/digests.ts'
 import { countPushers } from '@causeway/store/tables/pushers.ts'
 import type { RoomFigures } from '../rooms/room-figures.ts'
 import type { UserDirectory } from '../user-directory/user-directory.ts'
@@ -31,7 +32,7 @@ export interface MetricSources {
   readonly db: { readonly stats: CommitStats } & Pick<Database, 'query' | 'queryLarge'>
   readonly receiving: { readonly figures: ReceiveFigures; readonly inbox: Pick<Inbox, 'active'> }
   readonly outbound: Pick<Outbound, 'figures' | 'states'>
-  readonly push: Pick<Push, 'figures' | 'turns'>
+  readonly push: Pick<Push, 'figures' | 'turns' | 'mails'>
   readonly delayed: Pick<DelayedSending, 'figures'>
   readonly clock: Pick<Clock, 'now'>
   readonly eduTally: EduTally
@@ -169,6 +170,16 @@ function registerPush(registry: Registry, { push, clock, db }: MetricSources): v
     [...push.figures.outcomes].map(([outcome, value]) => ({ labels: { outcome }, value })),
   )
   registerValue(registry, METRICS.pushDropped, () => push.figures.counts.dropped)
+  registerMetric(registry, METRICS.mailNotifications, () =>
+    [...push.mails].map(([outcome, value]) => ({ labels: { outcome }, value })),
+  )
+  registerMetric(registry, METRICS.mailNotificationsWaiting, async () => {
+    const { waiting, failing } = await countDigestTurns(db)
+    return [
+      { labels: { failing: 'false' }, value: waiting - failing },
+      { labels: { failing: 'true' }, value: failing },
+    ]
+  })
 }
 
 /** Rooms or servers that a metric names; the labels of one metric never are more than these and `OTHERS`. */

@@ -6,7 +6,8 @@ import { runCursor, type Cursor, type CursorEffects } from '@causeway/store/log/
 import { EventFlag, type EventEntry, type LogEntry, type StoredEvent } from '@causeway/store/log/entry.ts'
 import type { Log } from '@causeway/store/log/log.ts'
 import { memberChangesOf } from '@causeway/store/log/member-changes.ts'
-import type { PusherRef } from '@causeway/store/tables/pushers.ts'
+import { deleteDigestsOfRoom, expectDigest } from '@causeway/store/tables/digests.ts'
+import { MAIL_SERVER, type PusherRef } from '@causeway/store/tables/pushers.ts'
 import { BADGE, deletePushesOfRoom, markPush } from '@causeway/store/tables/push-queue.ts'
 import type { Logger } from '../ops/log.ts'
 import type { UnsentRooms } from '../outgoing/unsent-rooms.ts'
@@ -30,6 +31,8 @@ export interface DispatchDeps {
   readonly pushRules: Pick<PushRules, 'of'>
   readonly watchers: Watchers
   readonly unsent: UnsentRooms<number>
+  /** After how long somebody is told by e-mail of what they missed, milliseconds. */
+  readonly mailDelayMs: number
   /** Told of the pushers that something was written down for, once that is durable. */
   readonly wake: (pusherNid: number, gateway: string) => void
 }
@@ -131,7 +134,7 @@ class PushDispatcher implements Dispatcher {
       case 'thread_subscription':
         return this.#mark(batch, await watchers.ofUser(entry.userId), BADGE, entry.position)
       case 'purge':
-        batch.steps.push(deletePushesOfRoom(entry.roomNid))
+        batch.steps.push(deletePushesOfRoom(entry.roomNid), deleteDigestsOfRoom(entry.roomNid))
         return undefined
       default:
         return undefined
@@ -174,9 +177,13 @@ class PushDispatcher implements Dispatcher {
 
   #mark(batch: Batch, pushers: readonly PusherRef[] | undefined, roomNid: number, position: number): void {
     for (const { nid, gateway, since } of pushers ?? []) {
-      if (since >= position) continue
+      const isMail = gateway === MAIL_SERVER
+      // A count is no mail.
+      if (since >= position || (isMail && roomNid === BADGE)) continue
       batch.woken.set(nid, gateway)
-      if (this.#deps.unsent.add(nid, roomNid)) batch.steps.push(markPush(nid, roomNid, position))
+      if (!this.#deps.unsent.add(nid, roomNid)) continue
+      batch.steps.push(markPush(nid, roomNid, position))
+      if (isMail) batch.steps.push(expectDigest(nid, this.#deps.clock.now() + this.#deps.mailDelayMs))
     }
   }
 

@@ -34,7 +34,7 @@ export interface NextPushDeps {
 }
 
 /** Events looked at in one go. */
-const PORTION = 50
+export const PORTION = 50
 
 /**
  * The oldest event of which a pusher may have to be told, as far as the log was dispatched, and the count of unread
@@ -79,8 +79,9 @@ async function nextOfRoom(
   return { kind: 'nothing', done: advancePush(pusher.nid, row, nids.at(-1)! + 1, false) }
 }
 
-async function candidates(
-  { rooms, pushRules }: NextPushDeps,
+/** Numbers of the events of a room, oldest first, of which a user may have to be told; as many as are looked at in one go. */
+export async function candidates(
+  { rooms, pushRules }: Pick<NextPushDeps, 'rooms' | 'pushRules'>,
   userId: UserId,
   { roomId, roomNid, membership, eventNid }: UserRoom,
   from: number,

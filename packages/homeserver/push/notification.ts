@@ -94,13 +94,20 @@ function textAt(content: JsonObject | undefined, key: string): string | undefine
 const NAME = { type: 'm.room.name', stateKey: '' }
 const ALIAS = { type: 'm.room.canonical_alias', stateKey: '' }
 
+/** What is not known is left out. */
+export interface EventNames {
+  readonly sender_display_name?: string
+  readonly room_name?: string
+  readonly room_alias?: string
+}
+
 /** What the sender and the room are called, as of the event. */
-async function readNames(
+export async function readNames(
   engine: RoomEngine,
   room: RoomInfo,
   { sender, stateRoot, roomNid }: StoredEvent,
   userId: UserId,
-): Promise<JsonObject> {
+): Promise<EventNames> {
   const member = { type: 'm.room.member', stateKey: sender }
   const contents =
     stateRoot === 0
@@ -114,7 +121,7 @@ async function readNames(
     room_name: textAt(name, 'name'),
     room_alias: textAt(alias, 'alias'),
   }
-  return Object.fromEntries(Object.entries(found).filter(([, text]) => text !== undefined)) as JsonObject
+  return Object.fromEntries(Object.entries(found).filter(([, text]) => text !== undefined)) as EventNames
 }
 
 /** What the inviting server told of a room that we are not in. */

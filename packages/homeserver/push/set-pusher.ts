@@ -39,13 +39,18 @@ export async function setPusher(hs: Deps, setting: PusherSetting, append: boolea
         `You have ${MAX_PUSHERS} pushers, which is the most there may be; delete one that is not used any more`,
       )
     }
+    // What waits for a phone is nothing for a mail, nor the other way round.
+    const isSame = before?.kind === setting.kind
     const others = append ? [] : await listOtherPushers(hs.db, setting, MAX_OTHERS)
     const users = [...new Set(others.map(({ user_id: userId }) => userId))]
     const result = await hs.log.append({
       entries: [setting.user_id, ...users].map(changed),
       steps: [
         ...(append ? [] : deleteOtherPushers(setting)),
-        ...(before === undefined
+        ...(before === undefined || isSame
+          ? []
+          : deletePusher(setting.user_id, before.app_id, before.pushkey)),
+        ...(before === undefined || !isSame
           ? insertPusher(newNid(hs), setting, 0, MAX_PUSHERS)
           : [updatePusher(before, setting, 0)]),
       ],
@@ -64,6 +69,7 @@ export async function removePusher(
   await hs.log.append({ entries: [changed(userId)], steps: deletePusher(userId, appId, pushkey) })
 }
 
-function newNid({ random }: Pick<Deps, 'random'>): number {
+/** A number for a pusher's row: random, so that what is shared out by it is shared out evenly. */
+export function newNid({ random }: Pick<Deps, 'random'>): number {
   return Buffer.from(random.bytes(6)).readUIntBE(0, 6)
 }

@@ -3,6 +3,7 @@ import { invalidParam, MatrixError } from '@causeway/matrix/errors/matrix-error.
 import { deleteThreepid, insertThreepid, listThreepids } from '@causeway/store/tables/threepids.ts'
 import { readEmailAddress } from '../email/address.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { endMailPushers } from '../push/email/mail-pusher.ts'
 import { bindingsOf, unbindAddresses } from '../identity/unbind.ts'
 
 /** An address as the request names it. */
@@ -34,13 +35,15 @@ export async function changeThreepids(
   const [gone, added] = [had.difference(wanted), wanted.difference(had)]
   if (gone.size === 0 && added.size === 0) return
   const now = hs.clock.now()
+  const ended = endMailPushers(userId, [...gone])
   const steps = [
+    ...ended.steps,
     ...[...gone].map((address) => deleteThreepid(userId, 'email', address)),
     ...[...added].map((address) =>
       insertThreepid({ address, user_id: userId, validated_ts: now, added_ts: now }),
     ),
   ]
-  if (!(await hs.db.commit({ entries: [], steps })).ok)
+  if (!(await hs.db.commit({ entries: ended.entries, steps })).ok)
     throw new MatrixError('M_THREEPID_IN_USE', 'One of the addresses belongs to another account')
   const bindings = await Promise.all(
     [...gone].map((address) => bindingsOf(hs, userId, { of: { medium: 'email', address } })),

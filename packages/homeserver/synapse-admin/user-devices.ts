@@ -2,7 +2,13 @@
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
-import { findDevice, insertDevice, listDevices, type DeviceRecord } from '@causeway/store/tables/devices.ts'
+import {
+  findDevice,
+  insertDevice,
+  listDevices,
+  type DeviceRecord,
+  type StoredDevice,
+} from '@causeway/store/tables/devices.ts'
 import { endDevices } from '../accounts/end-devices.ts'
 import { deviceIdText, userIdText } from '../client/schemas.ts'
 import { setDeviceName } from '../devices/rename-device.ts'
@@ -32,7 +38,11 @@ export const synapseListDevices = defineAdminRequest({
   run: async (hs, { params: { userId } }) => {
     await requireAccount(hs, userId)
     const devices = await listDevices(hs.db, userId)
-    return { devices: devices.map(viewDevice), total: devices.length }
+    // As Synapse: the mark is there where one of them has it.
+    const marked = devices.some(({ isDehydrated }) => isDehydrated)
+    const view = (device: StoredDevice): JsonObject =>
+      marked ? { ...viewDevice(device), dehydrated: device.isDehydrated } : viewDevice(device)
+    return { devices: devices.map(view), total: devices.length }
   },
 })
 

@@ -106,6 +106,7 @@ for (const driver of await findTestDrivers()) {
         'mentions.event_nid': 4,
         'media_references.event_nid': 4,
         'search_documents.event_nid': 4,
+        'sticky_events.event_nid': 4,
         'delayed_events.event_nid': 4,
       })
     })

@@ -64,6 +64,7 @@ const OF_DEVICE = [
   'to_device',
   'sliding_connections',
   'appservice_key_counts',
+  'dehydrated_devices',
 ]
 const OF_USER = [...OF_DEVICE, 'cross_signing_keys', 'key_signatures', 'key_backups', 'key_backup_sessions']
 

@@ -1,4 +1,5 @@
 import type { Database, Row, Statement } from '../db/database.ts'
+import { EMAIL } from './pushers.ts'
 
 /** Room number under which it is kept that the count of unread messages may have changed. */
 export const BADGE = 0
@@ -17,7 +18,7 @@ export function markMovedReceipts(after: number, upTo: number): Statement {
   return {
     sql: `INSERT INTO push_rooms (pusher_nid, room_nid, from_nid, revision)
      SELECT p.nid, ${BADGE}, max(r.position), 1 FROM pushers p JOIN receipts r ON r.user_id = p.user_id
-     WHERE r.position > ? AND r.position <= ? GROUP BY p.nid
+     WHERE r.position > ? AND r.position <= ? AND p.kind <> '${EMAIL}' GROUP BY p.nid
      ON CONFLICT (pusher_nid, room_nid) DO UPDATE SET revision = push_rooms.revision + 1`,
     params: [after, upTo],
   }

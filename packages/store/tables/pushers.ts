@@ -23,6 +23,12 @@ const PUSHERS: TableShape = {
   ],
 }
 
+/** The kind of those that lead to an e-mail address. They are of an account, and of no session. */
+export const EMAIL = 'email'
+
+/** What they have in place of a gateway: the mail server is one place. No host and port are written like this. */
+export const MAIL_SERVER = 'mailto:'
+
 const COLUMNS = PUSHERS.columns.map(({ name }) => name).join(', ')
 
 /** What a client says of a pusher, and whose it is. */
@@ -40,7 +46,7 @@ export interface PusherSetting {
   readonly lang: string
   /** JSON object. */
   readonly data: string
-  /** Host and port of the gateway. */
+  /** Host and port of the gateway; `MAIL_SERVER` where the kind is `email`. */
   readonly gateway: string
   readonly set_ts: number
 }
@@ -152,13 +158,15 @@ export function updatePusher(before: PusherRow, setting: PusherSetting, entry: n
 /** Pushers that meet a condition go, with all that they were still to be told. */
 function deleteWhere(condition: string, params: readonly (string | number)[]): Statement[] {
   return [
-    {
-      sql: `DELETE FROM push_rooms WHERE pusher_nid IN (SELECT nid FROM pushers WHERE ${condition})`,
+    ...QUEUES.map((table) => ({
+      sql: `DELETE FROM ${table} WHERE pusher_nid IN (SELECT nid FROM pushers WHERE ${condition})`,
       params,
-    },
+    })),
     { sql: `DELETE FROM pushers WHERE ${condition}`, params },
   ]
 }
+
+const QUEUES = ['push_rooms', 'digest_turns', 'digest_rooms']
 
 export const deletePusher = (userId: string, appId: string, pushkey: string): Statement[] =>
   deleteWhere('user_id = ? AND app_id = ? AND pushkey = ?', [userId, appId, pushkey])
@@ -171,11 +179,19 @@ export const deleteOtherPushers = ({ user_id: userId, app_id: appId, pushkey }: 
 export const deletePushersOfDevice = (userId: string, deviceId: string): Statement[] =>
   deleteWhere('user_id = ? AND device_id = ?', [userId, deviceId])
 
-/** Every session but one ended; an empty id keeps none. */
-export function deletePushersOfOthers(userId: string, keptDeviceId: string): Statement[] {
-  if (keptDeviceId === '') return deleteWhere('user_id = ?', [userId])
-  return deleteWhere('user_id = ? AND device_id <> ?', [userId, keptDeviceId])
-}
+/** Every session but one ended (an empty id keeps none): all but those of the account's addresses go. */
+export const deletePushersOfOthers = (userId: string, keptDeviceId: string): Statement[] =>
+  deleteWhere(`user_id = ? AND kind <> '${EMAIL}' AND (device_id <> ? OR device_id = '')`, [
+    userId,
+    keptDeviceId,
+  ])
+
+/** The account ended. */
+export const deletePushersOfUser = (userId: string): Statement[] => deleteWhere('user_id = ?', [userId])
+
+/** An address is not the user's any more. */
+export const deletePushersOfAddress = (userId: string, address: string): Statement[] =>
+  deleteWhere(`user_id = ? AND kind = '${EMAIL}' AND pushkey = ?`, [userId, address])
 
 /** The gateway says that it leads nowhere; stays when it was set anew meanwhile. */
 export const deleteRejectedPusher = ({ nid, position }: PusherRow): Statement[] =>

@@ -16,6 +16,7 @@ export const command = defineAdminCommand({
       created: formatTime(device.createdTs),
       last_seen: device.lastSeenTs === 0 ? null : formatTime(device.lastSeenTs),
       last_ip: device.lastSeenIp === '' ? null : device.lastSeenIp,
+      dehydrated: device.isDehydrated,
     }))
   },
 })

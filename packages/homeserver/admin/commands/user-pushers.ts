@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { countWaitingPushes } from '@causeway/store/tables/push-queue.ts'
-import { listPushersOfUser } from '@causeway/store/tables/pushers.ts'
+import { EMAIL, listPushersOfUser } from '@causeway/store/tables/pushers.ts'
 import { defineAdminCommand } from '../command.ts'
 import { formatTime } from '../job-view.ts'
 import { readLocalUser, userOption } from '../local-user.ts'
@@ -19,7 +19,7 @@ export const command = defineAdminCommand({
       app_id: pusher.app_id,
       device: pusher.device_display_name,
       device_id: pusher.device_id === '' ? null : pusher.device_id,
-      gateway: pusher.gateway,
+      gateway: pusher.kind === EMAIL ? pusher.pushkey : pusher.gateway,
       set: formatTime(pusher.set_ts),
       failing_since: pusher.failing_since === 0 ? null : formatTime(pusher.failing_since),
       waiting_rooms: waiting.get(pusher.nid) ?? 0,
