@@ -61,7 +61,7 @@ async function runUntil(
   })
   const closed = once(child, 'close')
   const hasAll = irc
-    .until(() => messagesOf(irc).length >= total && notesOf(irc).length >= total)
+    .until(() => messagesOf(irc).length >= total && notesOf(irc).length >= total / 3)
     .then(() => 'all')
   const first = await Promise.race([hasAll, closed.then(([, signal]) => signal as string | null)])
   if (first === 'all') {
@@ -106,7 +106,7 @@ for (const { name, skip, create } of await findTestDrivers()) {
         )
         assert.deepEqual(
           notesOf(irc),
-          Array.from({ length: TOTAL }, (_, number) => number),
+          Array.from({ length: TOTAL / 3 }, (_, index) => 3 * index),
         )
         const ids = irc.events().map(({ event_id: id }) => id)
         assert.equal(new Set(ids).size, ids.length, 'an event came in two transactions')

@@ -82,6 +82,7 @@ async function main({ packages, folder, homeserverUrl, domain, port }: BridgeArg
     registration: path.join(folder, 'registration.json'),
     roomStore: path.join(folder, 'rooms.db'),
     userStore: path.join(folder, 'users.db'),
+    userActivityStore: path.join(folder, 'activity.db'),
     controller: {
       // Whoever is asked for exists.
       onUserQuery: () => ({}),
