@@ -36,11 +36,7 @@ export async function findAppserviceSession(
 }
 
 /** Whether there is such a device. A dehydrated one receives messages, and acts by nobody. */
-async function isLoginDevice(
-  { db }: AccountDeps,
-  userId: string,
-  deviceId: string,
-): Promise<boolean> {
+async function isLoginDevice({ db }: AccountDeps, userId: string, deviceId: string): Promise<boolean> {
   const device = await findDevice(db, userId, deviceId)
   return device !== undefined && !device.isDehydrated
 }
