@@ -15,6 +15,8 @@ import { WriterThread } from './writer/writer-thread.ts'
 /** Any number, the same in every process: whoever holds this advisory lock may migrate. */
 const MIGRATION_LOCK = 4_257_193_001
 const READ_CONNECTIONS = 4
+/** A fifth of the main thread's time goes into 500 writes a second. A burst of some seconds is over before a thread helps. */
+const BUSY = { writes: 2000, withinMs: 10_000 }
 
 type PostgresConfig = DatabaseConfig & { kind: 'postgres' }
 
@@ -49,7 +51,7 @@ async function startWriter(
   const data = { url, signer, role: shared === true ? 'shared' : 'successor' }
   const startThread = (onEnd: (error: Error) => void): Promise<WriterThread> =>
     WriterThread.start(postgresWriterFile, data, 'store-writer', onEnd)
-  return new GrowingWriter(own, { clock, startThread, onDeath, log })
+  return new GrowingWriter(own, { busy: BUSY, clock, startThread, onDeath, log })
 }
 
 /** Creates or upgrades the schema, one process at a time, and the row of the log; returns the epoch. */

@@ -34,6 +34,7 @@ if ('skip' in server) {
     const late: { queue?: CommitQueue } = {}
     const data = { url, signer: suiteSigner, role: 'successor' }
     const writer = new GrowingWriter(own, {
+      busy: { writes: 100, withinMs: 600_000 },
       clock: systemClock,
       log: { warn: (message) => void warnings.push(message) },
       onDeath: (error) => late.queue?.fail(error),

@@ -5,12 +5,17 @@ import type { PostgresWriter } from './postgres-writer.ts'
 import type { BatchMessage, BatchReply, Writer } from './protocol.ts'
 import type { WriterThread } from './writer-thread.ts'
 
-/** As many writes within so long are a reason for a thread: each takes a third of a millisecond from everything else. */
-const BUSY = { writes: 100, withinMs: 1000 }
 /** When a thread could not be started, after how long it is tried again. */
 const RETRY_MS = 60_000
 
+/** What is a reason for a thread. */
+export interface Busy {
+  readonly writes: number
+  readonly withinMs: number
+}
+
 export interface GrowingWriterDeps {
+  readonly busy: Busy
   readonly clock: Pick<Clock, 'monotonic'>
   /** Starts the thread; it succeeds the writer that is there, and takes the database over when told to. */
   readonly startThread: (onDeath: (error: Error) => void) => Promise<WriterThread>
@@ -21,7 +26,8 @@ export interface GrowingWriterDeps {
 
 /**
  * The writer of a PostgreSQL database, which mostly waits for the server: it runs on the calling thread while there is little to
- * write, and from the first busy second on in a thread of its own, which costs 10 MB. No write waits while that starts.
+ * write, and once there has been much for some time in a thread of its own, which costs 10 MB, takes a quarter of a second of
+ * CPU to start, and a sixth more per write. No write waits while that starts.
  */
 export class GrowingWriter implements Writer {
   readonly #deps: GrowingWriterDeps
@@ -76,12 +82,13 @@ export class GrowingWriter implements Writer {
 
   #count(writes: number): void {
     const now = this.#deps.clock.monotonic()
-    if (now - this.#since > BUSY.withinMs) {
+    const { busy } = this.#deps
+    if (now - this.#since > busy.withinMs) {
       this.#since = now
       this.#writes = 0
     }
     this.#writes += writes
-    if (this.#writes < BUSY.writes || this.#starting !== undefined || now < this.#notBefore) return
+    if (this.#writes < busy.writes || this.#starting !== undefined || now < this.#notBefore) return
     this.#starting = this.#start().finally(() => (this.#starting = undefined))
   }
 
