@@ -181,6 +181,8 @@ for (const driver of await findServerDrivers()) {
           [(own!['content'] as JsonObject)['membership'], (own!['content'] as JsonObject)['reason']],
           ['invite', 'come in'],
         )
+        assert.match(own!['event_id'] as string, /^\$/)
+        assert.equal(typeof own!['origin_server_ts'], 'number')
         await bob.call('POST', `${room}/${end}`, {})
         assert.equal(await membershipOf(alice, roomId, bob), end)
       }
