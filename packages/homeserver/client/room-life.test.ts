@@ -117,6 +117,10 @@ for (const driver of await findServerDrivers()) {
       await bob.call('POST', `${room}/join`, {})
       assert.equal(await membershipOf(alice, roomId, bob), 'join')
       await bob.say(roomId, 'sorry')
+      // Bridges have a ghost go so: the right to leave is enough.
+      await bob.call('POST', `${room}/kick`, { user_id: bob.userId, reason: 'another name' })
+      const gone = await stateOf(alice, roomId, 'm.room.member', bob.userId)
+      assert.deepEqual([gone!['membership'], gone!['reason']], ['leave', 'another name'])
     })
 
     it('a ban keeps people out until it is lifted, those who never came too', async () => {
@@ -177,6 +181,8 @@ for (const driver of await findServerDrivers()) {
           [(own!['content'] as JsonObject)['membership'], (own!['content'] as JsonObject)['reason']],
           ['invite', 'come in'],
         )
+        assert.match(own!['event_id'] as string, /^\$/)
+        assert.equal(typeof own!['origin_server_ts'], 'number')
         await bob.call('POST', `${room}/${end}`, {})
         assert.equal(await membershipOf(alice, roomId, bob), end)
       }

@@ -81,7 +81,6 @@ function requirePossible({ action, target, sender }: MembershipInput, before: st
   if (action === 'kick' && before !== 'join' && before !== 'invite' && before !== 'knock') {
     throw forbidden(`${target} is not in the room`)
   }
-  if (action === 'kick' && target === sender) throw forbidden('To leave a room yourself, leave it')
   if (action === 'unban' && before !== 'ban') throw forbidden(`${target} is not banned from this room`)
   if (action === 'invite' && before === 'join') throw forbidden(`${target} is in the room already`)
 }

@@ -22,6 +22,16 @@ function strip({ type, stateKey, sender, content }: StoredEvent): string {
   return JSON.stringify({ type, state_key: stateKey, sender, content })
 }
 
+/**
+ * The invitation or knock itself. Its ID and time stand with it: bots take what comes without them for no event at all,
+ * and clients sort invitations by the time.
+ */
+function ownMembership(event: StoredEvent): string {
+  const { type, stateKey, sender, content, eventId, originServerTs } = event
+  const said = { type, state_key: stateKey, sender, content }
+  return JSON.stringify({ ...said, event_id: eventId, origin_server_ts: originServerTs })
+}
+
 /** What somebody is shown of a room they are invited to or knocked on, as of that event, with the event itself. */
 export async function strippedState(
   engine: RoomEngine,
@@ -31,11 +41,12 @@ export async function strippedState(
 ): Promise<string[]> {
   const event = (await findEventsByNid(engine, [memberEventNid])).get(memberEventNid)
   if (event === undefined) return []
-  if (!isShown(event)) return [...(await toldState(engine, room, userId)), strip(event)]
+  if (!isShown(event)) return [...(await toldState(engine, room, userId)), ownMembership(event)]
   const names = STRIPPED_TYPES.map((type) => ({ type: type as string, stateKey: '' }))
   if (event.sender !== userId) names.push({ type: 'm.room.member', stateKey: event.sender })
   const entries = await readStateKeysAt(engine, room, event.stateRoot, names)
-  return [...entries.filter((entry) => entry !== undefined).map(({ stored }) => strip(stored)), strip(event)]
+  const others = entries.filter((entry) => entry !== undefined).map(({ stored }) => strip(stored))
+  return [...others, ownMembership(event)]
 }
 
 /** Of a room that we are not in: what its members' servers told with the invitation, or answered to the knock. */
