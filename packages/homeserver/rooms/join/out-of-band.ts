@@ -21,15 +21,17 @@ export interface OutOfBand {
   readonly pdu: VerifiedPdu
   /** What others told of the room with it; undefined: what was told before is not needed any more. */
   readonly stripped: readonly JsonObject[] | undefined
+  /** Whether it is to be kept, asked when nobody else can write of the room any more; else always. */
+  readonly holds?: () => Promise<boolean>
 }
 
 /**
  * Keeps a membership beside the graph of a room whose state we do not hold, and tells the user of it. The room is
- * known from then on, without a state. Resolves once it is durable; with undefined when somebody of ours is in the
- * room, who will learn of the event as of every other.
+ * known from then on, without a state. Resolves once it is durable; with undefined when it does not hold, or somebody of
+ * ours is in the room, who will learn of the event as of every other.
  */
 export function storeOutOfBand(engine: RoomEngine, input: OutOfBand): Promise<StoredEvent | undefined> {
-  const { roomId, rules, pdu, stripped } = input
+  const { roomId, rules, pdu, stripped, holds } = input
   const { event } = pdu
   // The queue is held until the write is durable, as by the installation of a room that may follow at once.
   return engine.queue.serial(roomId, async () => {
@@ -39,6 +41,7 @@ export function storeOutOfBand(engine: RoomEngine, input: OutOfBand): Promise<St
     if ((await engine.members.localMembers(head.roomNid)).size > 0) return undefined
     const held = await findEvent(engine, event.eventId)
     if (held !== undefined) return held
+    if (holds !== undefined && !(await holds())) return undefined
     const write = beginWrite(head)
     addOutlier(write, pdu, [], 'log')
     const { stored } = write.events[0]!

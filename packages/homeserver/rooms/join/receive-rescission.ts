@@ -28,9 +28,13 @@ export async function receiveRescissions(
   const candidates = pdus.filter((pdu) => mayRescind(engine, pdu)).slice(0, MAX_RESCISSIONS)
   if (candidates.length === 0) return taken
   for (const verdict of await verifyPdus(peers, room, candidates, signal)) {
-    if (!verdict.ok || !(await rescinds(engine, room, verdict.pdu))) continue
+    if (!verdict.ok) continue
     const { roomId, rules } = room
-    const stored = await storeOutOfBand(engine, { roomId, rules, pdu: verdict.pdu, stripped: undefined })
+    const { pdu } = verdict
+    // Whoever was turned down may knock again at this very moment.
+    const holds = (): Promise<boolean> => rescinds(engine, room, pdu)
+    if (!(await holds())) continue
+    const stored = await storeOutOfBand(engine, { roomId, rules, pdu, stripped: undefined, holds })
     if (stored !== undefined) taken.add(stored.eventId)
   }
   return taken
