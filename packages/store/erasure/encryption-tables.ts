@@ -50,6 +50,10 @@ export const encryptionTables: ErasureList = {
     columns: { user_id: 'user_id', device_id: 'none', position: 'none', json: 'content' },
     erase: { user_id: deleteRows('user_id', 'device_id', 'position') },
   },
+  dehydrated_devices: {
+    columns: { user_id: 'user_id', device_id: 'none', data: 'content' },
+    erase: { user_id: deleteRows('user_id', 'user_id') },
+  },
   device_lists: {
     columns: { user_id: 'user_id', position: 'none' },
     erase: { user_id: keep('others still have to learn that the devices are gone') },

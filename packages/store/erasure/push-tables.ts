@@ -1,4 +1,6 @@
-import { deleteRows, keep, type ErasureList } from './rules.ts'
+import { deleteRows, each, keep, type ErasureList } from './rules.ts'
+
+const HOW_FAR = keep('how far somebody was told by mail says nothing of what was removed')
 
 /** Who is notified where, and of what they still have to be. */
 export const pushTables: ErasureList = {
@@ -29,5 +31,22 @@ export const pushTables: ErasureList = {
     purge: deleteRows('room_nid', 'pusher_nid'),
     redact: { from_nid: keep('from where on the room is looked through; what was redacted is not sent') },
     cut: keep('from where on the room is looked through'),
+  },
+  digest_turns: {
+    columns: { pusher_nid: 'none', due_ts: 'none', revision: 'none', failures: 'none' },
+  },
+  digest_rooms: {
+    columns: {
+      pusher_nid: 'none',
+      room_nid: 'room_nid',
+      missed_nid: 'event_nid',
+      missed_ts: 'none',
+      told_nid: 'event_nid',
+      told_ts: 'none',
+      pause_ms: 'none',
+    },
+    purge: deleteRows('room_nid', 'pusher_nid'),
+    redact: each(['missed_nid', 'told_nid'], HOW_FAR),
+    cut: HOW_FAR,
   },
 }
