@@ -165,8 +165,8 @@ class RunningAppservices implements Appservices {
   ): Promise<{ readonly steps: readonly Step[]; readonly done: () => void }> {
     const steps: Step[] = []
     const told = new Set<AppserviceQueue>()
+    const deps = { ...this.#deps, registry: this.registry, users: this.users }
     for (const key of keys) {
-      const deps = { ...this.#deps, registry: this.registry, users: this.users }
       const keeper = await findKeeper(deps, key.userId)
       const known = keeper === undefined ? undefined : this.#known.get(keeper.id)
       if (known === undefined) continue

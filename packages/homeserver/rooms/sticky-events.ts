@@ -50,11 +50,12 @@ export async function createStickyEvents(
   /** By number; 0 for what is not sticky any more. Never changes: a number is one event's. */
   const held = budget.cache<number, number>({ name: 'sticky_events', share: 0.005, weigh: () => 80 })
   let last = await findLastSticky(db)
-  /** Rooms with soft-failed sticky events, and until when one may be; at most as many as there are rooms. */
+  /** Rooms with soft-failed sticky events, and until when one may be: those of an hour. */
   const refused = new Map<number, number>()
+  let lastRefused = 0
   const noteRefused = (roomNid: number): void => {
-    refused.set(roomNid, clock.now() + MAX_STICKY_MS)
-    last = clock.now() + MAX_STICKY_MS
+    last = lastRefused = clock.now() + MAX_STICKY_MS
+    refused.set(roomNid, last)
   }
   for (const roomNid of await listRoomsOfRefusedSticky(db, clock.now())) noteRefused(roomNid)
   const load = async (nids: readonly number[]): Promise<Map<number, number>> => {
@@ -77,6 +78,7 @@ export async function createStickyEvents(
       return new Map(all.filter(([, until]) => until > now))
     },
     mayBeRefused(roomNid) {
+      if (lastRefused <= clock.now()) refused.clear()
       if (roomNid === undefined) return refused.size > 0
       if ((refused.get(roomNid) ?? 0) > clock.now()) return true
       refused.delete(roomNid)

@@ -2,7 +2,6 @@ import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import type { Database, Step } from '@causeway/store/db/database.ts'
 import { DEVICES, listUnsentRooms, type UnsentRoomRow } from '@causeway/store/tables/outbound.ts'
-import { listOwedSticky } from '@causeway/store/tables/outbound-sticky.ts'
 import {
   findOutboundTransaction,
   listOutboundToDevice,
@@ -13,7 +12,7 @@ import type { HomeserverConfig } from '../../config.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
 import { collectDeviceUpdates, type DeviceUpdates } from './device-updates.ts'
 import type { Dispatcher } from './dispatch.ts'
-import { collectOwedSticky } from './owed-sticky.ts'
+import { collectOwedSticky, listOwed } from './owed-sticky.ts'
 import { collectRoomEvents, MAX_PDUS, takeRoomEvents, type RoomEvents } from './room-events.ts'
 import type { RoomTargets } from './room-targets.ts'
 import type { ServerSets } from './server-sets.ts'
@@ -105,19 +104,19 @@ interface Content {
 
 async function collect(deps: NextDeps, server: ServerName, wasAway: boolean): Promise<Content | undefined> {
   const { db } = deps
-  const [rows, messages] = await Promise.all([
+  const [rows, messages, owing] = await Promise.all([
     listUnsentRooms(db, server, MAX_ROOMS),
     listOutboundToDevice(db, server, MAX_TO_DEVICE),
+    listOwed(deps, server),
   ])
-  const isOwed = deps.rooms.sticky.mayBeAny() && (await listOwedSticky(db, server, 1)).length > 0
-  if (rows.length === 0 && messages.length === 0 && !isOwed) return undefined
+  if (rows.length === 0 && messages.length === 0 && owing.length === 0) return undefined
   const { fitting, length } = takeFitting(messages, MAX_EDU_CHARS)
   const devices = await deviceUpdatesOf(deps, server, rows, MAX_EDU_CHARS - length)
   const rooms = await roomEventsOf(deps, server, rows, wasAway)
   const taken = share(rooms)
   const edus = [...fitting.map((message) => message.edu), ...(devices?.edus ?? [])]
   const ofRooms = rooms.flatMap((room, index) => room.nids.slice(0, taken[index] ?? 0))
-  const owed = await collectOwedSticky(deps, server, MAX_PDUS - ofRooms.length)
+  const owed = await collectOwedSticky(deps, server, owing, MAX_PDUS - ofRooms.length)
   const pdus = [...new Set([...ofRooms, ...owed.nids])].sort((a, b) => a - b)
   return {
     row: {

@@ -2,7 +2,13 @@
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Step } from '@causeway/store/db/database.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
-import { advanceOwed, deleteOwed, listOwedSticky, oweSticky } from '@causeway/store/tables/outbound-sticky.ts'
+import {
+  advanceOwed,
+  deleteOwed,
+  listOwedSticky,
+  oweSticky,
+  type OwedStickyRow,
+} from '@causeway/store/tables/outbound-sticky.ts'
 import { listSomeRoomServers } from '@causeway/store/tables/room-servers.ts'
 import { listOwnSticky } from '@causeway/store/tables/sticky-events.ts'
 import type { RoomEngine } from '../../rooms/engine.ts'
@@ -20,21 +26,23 @@ export interface OwedEvents {
 /** Rooms looked at for one transaction. */
 const MAX_ROOMS = 50
 
-const NOTHING: OwedEvents = { nids: [], steps: [], isLast: true }
+/** Rooms of which a server has not got what is still sticky. No query while nothing is. */
+export async function listOwed({ db, rooms }: RoomEventsDeps, server: ServerName): Promise<OwedStickyRow[]> {
+  return rooms.sticky.mayBeAny() ? listOwedSticky(db, server, MAX_ROOMS) : []
+}
 
 /**
- * What is still sticky of what was sent before a server came into a room, or while it was far behind. No query while
- * nothing is sticky.
+ * What is still sticky of what was sent before a server came into a room, or while it was far behind.
+ * @param rows what `listOwed` found
  * @param room how many events the transaction has room for
  */
 export async function collectOwedSticky(
   deps: RoomEventsDeps,
   server: ServerName,
+  rows: readonly OwedStickyRow[],
   room: number,
 ): Promise<OwedEvents> {
   const { db, rooms } = deps
-  if (!rooms.sticky.mayBeAny()) return NOTHING
-  const rows = await listOwedSticky(db, server, MAX_ROOMS)
   const nids: number[] = []
   const steps: Step[] = []
   let isLast = rows.length < MAX_ROOMS

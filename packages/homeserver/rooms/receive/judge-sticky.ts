@@ -46,9 +46,11 @@ export function createStickyJudge(deps: ReceiveDeps, bus: Bus, placed: Inbox['pl
     })
   }
   const leave = bus.subscribe(() => {
-    const entries = engine.log.ring.since(seen)
+    const after = seen
     seen = engine.log.head()
+    // Called at every commit.
     if (!engine.sticky.mayBeRefused()) return
+    const entries = engine.log.ring.since(after)
     if (entries === 'fell-behind') for (const roomNid of engine.sticky.refusedRooms()) due.add(roomNid)
     else for (const entry of entries) if (mayAllow(entry)) due.add(entry.event.roomNid)
     for (const roomNid of due) if (!engine.sticky.mayBeRefused(roomNid)) due.delete(roomNid)
