@@ -1,8 +1,7 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { isServerName } from '@causeway/matrix/ids/server-name.ts'
 import { DEFAULT_ROOM_VERSION, SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
-import type { RateLimitName } from './http/endpoint.ts'
-import type { RateLimit, RateLimits } from './http/rate-limit.ts'
+import type { RateLimits } from './limits/limiter.ts'
 import { bytes, dataPath, secret } from './ops/config-options.ts'
 import { delayedOptions } from './delayed/delayed-options.ts'
 import { emailOptions, findEmailConflicts } from './email-options.ts'
@@ -190,7 +189,7 @@ const rateLimits = Type.Object(
     preview: limit(0.5, 60, 'Previews of pages, per person.'),
     email: limit(0.02, 10, 'Mails that confirm an address, per address of who asks.'),
     keys: limit(10, 200, 'Encryption keys, per person.'),
-    read: limit(50, 500, 'Everything that only reads, per person.'),
+    read: limit(100, 2000, 'Everything that only reads, but for syncing, per person.'),
     report: limit(0.1, 20, 'Reporting events, rooms and people to the operators, per person.'),
     admin: limit(50, 500, 'The administration interface, per administrator.'),
     federation: limit(100, 1000, 'Requests of another homeserver, per server.'),
@@ -199,8 +198,16 @@ const rateLimits = Type.Object(
       200,
       'Requests for which the key of an unknown homeserver must be fetched first, per address.',
     ),
+    application_service: limit(
+      500,
+      10_000,
+      'All that an application service does in the name of whomever, per service: a bridge that runs wild does not take the server along.',
+    ),
   },
-  { description: 'Token buckets against abuse. Application services are not limited.' },
+  {
+    description:
+      'Token buckets against abuse. Of an application service only all it does together is limited, unless its registration says `rate_limited`. `causeway admin limit` changes limits while the server runs.',
+  },
 )
 
 const memory = Type.Object(
@@ -322,36 +329,12 @@ export type HomeserverConfig = Static<typeof homeserverConfigSchema>
 /** The sections of this package, for whoever merges those of several packages. */
 export const homeserverConfigSections: Readonly<Record<string, TSchema>> = homeserverConfigSchema.properties
 
-const LIMIT_NAMES: Readonly<Record<RateLimitName, keyof HomeserverConfig['rate_limits']>> = {
-  message: 'message',
-  delayed: 'delayed',
-  join: 'join',
-  invite: 'invite',
-  createRoom: 'create_room',
-  login: 'login',
-  registration: 'registration',
-  profile: 'profile',
-  media: 'media',
-  preview: 'preview',
-  email: 'email',
-  keys: 'keys',
-  read: 'read',
-  report: 'report',
-  admin: 'admin',
-  federation: 'federation',
-  serverKeys: 'server_keys',
-}
-
-/** One limit as the rate limiter takes it. */
-export function rateLimitOf(config: Pick<HomeserverConfig, 'rate_limits'>, name: RateLimitName): RateLimit {
-  const { per_second: perSecond, burst } = config.rate_limits[LIMIT_NAMES[name]]
-  return { perSecond, burst }
-}
-
 /** The limits as the rate limiter takes them. */
 export function rateLimitsOf(config: Pick<HomeserverConfig, 'rate_limits'>): RateLimits {
-  const names = Object.keys(LIMIT_NAMES) as RateLimitName[]
-  const entries = names.map((name) => [name, rateLimitOf(config, name)])
+  const entries = Object.entries(config.rate_limits).map(([name, { per_second: perSecond, burst }]) => [
+    name,
+    { perSecond, burst },
+  ])
   return Object.fromEntries(entries) as RateLimits
 }
 

@@ -13,6 +13,7 @@ import type { Email } from './email/email.ts'
 import type { IdentityServers } from './identity/identity-servers.ts'
 import type { Previews } from './previews/previews.ts'
 import type { PublicRooms } from './directory/public-rooms.ts'
+import type { RateLimiter } from './limits/limiter.ts'
 import type { MediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
 import type { RoomEngine } from './rooms/engine.ts'
@@ -60,6 +61,8 @@ export interface Homeserver {
   readonly bus: Bus
   readonly blobs: BlobStore
   readonly budget: MemoryBudget
+  /** How much anybody may do; the only one of the process. */
+  readonly limiter: RateLimiter
   readonly clock: Clock
   readonly random: Random
   readonly signer: Signer

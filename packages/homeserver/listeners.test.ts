@@ -10,7 +10,8 @@ import { makeAuthority } from '@causeway/testkit/certificates.ts'
 import type { HomeserverConfig } from './config.ts'
 import { silentLogger } from './ops/log.ts'
 import { startHomeserver, type RunningHomeserver } from './server.ts'
-import { testConfig, UNLIMITED } from './test-server.ts'
+import { UNLIMITED } from './limits/test-limits.ts'
+import { testConfig } from './test-server.ts'
 
 const authority = makeAuthority()
 let folder = ''

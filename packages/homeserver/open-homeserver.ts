@@ -16,7 +16,7 @@ import { createJoining } from './federation/joining/joining.ts'
 import { createReceiving } from './federation/receiving/receiving.ts'
 import { createRemoteParts } from './federation/create-remote-parts.ts'
 import { createOwnKeys } from './federation/keys/own-keys.ts'
-import { rateLimitOf, type HomeserverConfig } from './config.ts'
+import { rateLimitsOf, type HomeserverConfig } from './config.ts'
 import { createSigner, takeSigningKeys, type SigningKey } from './crypto/signing-key.ts'
 import { createKeyCounts } from './devices/create-key-counts.ts'
 import { createDelayedSending } from './delayed/delayed-sending.ts'
@@ -57,6 +57,8 @@ import { createHomeserverJobs } from './jobs/create-jobs.ts'
 import { createSearchIndex } from './search/search-index.ts'
 import { createAddressGuard } from './outgoing/address-guard.ts'
 import { createOutgoing } from './outgoing/outgoing.ts'
+import { loadLimits } from './limits/adjusted-limits.ts'
+import { RateLimiter } from './limits/limiter.ts'
 import { createPush, type Push, type PushDeps } from './push/push.ts'
 import { createNotifier } from './sync/notifier.ts'
 import { createStoredFilters } from './sync/create-stored-filters.ts'
@@ -115,7 +117,7 @@ async function openPush(deps: Omit<PushDeps, 'outgoing'>, network: FederationNet
  * servers.
  */
 async function openOutside(
-  shared: Omit<PushDeps, 'outgoing' | 'email'>,
+  shared: Omit<PushDeps, 'outgoing' | 'email'> & Pick<Homeserver, 'limiter'>,
   network: FederationNetwork,
 ): Promise<Pick<Homeserver, 'previews' | 'email' | 'identity' | 'push'>> {
   const { config, signer, clock } = shared
@@ -194,7 +196,9 @@ async function openFoundations(
   const hidden = new Set([serverNotices.userId])
   const userDirectory = createUserDirectory({ rooms, bus, logger, serverName, hidden })
   const keyCounts = createKeyCounts({ db, budget })
-  const stored = { db, log, bus, budget, keyCounts }
+  const limiter = new RateLimiter(rateLimitsOf(config), clock)
+  await loadLimits({ limiter, db })
+  const stored = { db, log, bus, budget, keyCounts, limiter }
   const shared = { serverName, config, logger, ...stored, clock, random, rooms, userDirectory }
   return {
     shared,
@@ -229,7 +233,6 @@ export async function openHomeserver(
   const federation = await createFederation({
     ...shared,
     config: config.federation,
-    keyFetches: rateLimitOf(config, 'serverKeys'),
     signer,
     ownKeys,
     network,

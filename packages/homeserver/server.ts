@@ -1,16 +1,16 @@
 import { type OpenDatabase } from '@causeway/store/db/open.ts'
+import { findAppserviceByToken } from './appservice/registry.ts'
 import { clientRoutes } from './client/routes.ts'
 import { previewRoutes } from './client/url-preview.ts'
 import { federationRoutes } from './federation/routes.ts'
 import { synapseAdminRoutes } from './synapse-admin/routes.ts'
-import { rateLimitsOf, type HomeserverConfig } from './config.ts'
+import type { HomeserverConfig } from './config.ts'
 import type { Homeserver } from './homeserver.ts'
 import { createTrustedProxies } from './http/client-ip.ts'
 import { watchCertificates, type CertificateWatch } from './http/certificate-files.ts'
 import { readListenAddresses } from './http/listen-addresses.ts'
 import { startListeners, type Listeners } from './http/listen.ts'
 import type { AnyEndpoint } from './http/endpoint.ts'
-import { RateLimiter } from './http/rate-limit.ts'
 import { Router } from './http/router.ts'
 import {
   forgetOldTransactions,
@@ -32,7 +32,6 @@ export interface RunningHomeserver {
   readonly hs: Homeserver
   readonly db: OpenDatabase
   readonly router: Router
-  readonly rateLimiter: RateLimiter
   /** Where it can be reached, in the order of `config.listeners`. */
   readonly urls: readonly string[]
   /** Reads the certificates of the listeners anew when they have changed. */
@@ -47,14 +46,14 @@ export async function startHomeserver(
   deps: HomeserverDeps,
 ): Promise<RunningHomeserver> {
   const { hs, db } = await openHomeserver(config, deps)
-  const rateLimiter = new RateLimiter(rateLimitsOf(config), deps.clock)
   const proxies = createTrustedProxies(config.trusted_proxies)
   const router = new Router({
     hs,
     endpoints: routesOf(config),
     findSession: (token, use, request) => hs.sessions.find(token, use, request),
     authenticateServer: hs.federation.authenticate,
-    rateLimiter,
+    limiter: hs.limiter,
+    findAppservice: (token) => findAppserviceByToken(hs.appservices.registry, token)?.id,
     proxies,
     clock: deps.clock,
     random: deps.random,
@@ -93,7 +92,6 @@ export async function startHomeserver(
     hs,
     db,
     router,
-    rateLimiter,
     urls: listeners.urls,
     certificates,
     stop: async () => {

@@ -7,14 +7,15 @@ import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
 import type { FederationNetwork } from './federation/create-federation.ts'
+import { findAppserviceByToken } from './appservice/registry.ts'
 import type { AppserviceRegistration } from './appservice/registration.ts'
-import { homeserverConfigSchema, rateLimitsOf, type HomeserverConfig } from './config.ts'
+import { homeserverConfigSchema, type HomeserverConfig } from './config.ts'
 import { createTrustedProxies } from './http/client-ip.ts'
 import { dispatch, type DispatchResponse } from './http/dispatch.ts'
 import type { AnyEndpoint } from './http/endpoint.ts'
-import { RateLimiter } from './http/rate-limit.ts'
 import { Router } from './http/router.ts'
 import type { Homeserver } from './homeserver.ts'
+import { UNLIMITED } from './limits/test-limits.ts'
 import { createLogger, silentLogger } from './ops/log.ts'
 import { openHomeserver } from './open-homeserver.ts'
 import { closeHomeserver, startSending } from './server.ts'
@@ -70,7 +71,7 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
     registration: { mode: 'open' },
     password_hash: { memory: 8192, passes: 1 },
     presence: {},
-    rate_limits: { server_keys: { per_second: 0, burst: 1 } },
+    rate_limits: {},
     federation: { key_servers: [] },
     url_previews: {},
     email: { notifications_after: 600_000 },
@@ -88,6 +89,7 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
   }) as HomeserverConfig
   return {
     ...defaults,
+    rate_limits: UNLIMITED,
     data_dir: folder,
     database: { path: path.join(folder, 'test.db'), pool_size: 2 },
     media: { ...defaults.media, path: path.join(folder, 'media') },
@@ -95,17 +97,6 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
     ...more,
   }
 }
-
-/** Nothing is limited, in the words of the configuration. */
-export const UNLIMITED = Object.fromEntries(
-  Object.keys(homeserverConfigSchema.properties.rate_limits.properties).map((name) => [
-    name,
-    { per_second: 0, burst: 1 },
-  ]),
-) as HomeserverConfig['rate_limits']
-
-/** The same in those of the limiter. */
-export const NO_LIMITS = rateLimitsOf({ rate_limits: UNLIMITED })
 
 /** Faults of ours are shown, since a test that meets one without knowing would mislead. */
 const logger = createLogger({
@@ -130,13 +121,13 @@ export async function openTestServer(
     ...(options.network === undefined ? {} : { network: options.network }),
   })
   await startSending(hs)
-  const limits = options.config?.rate_limits === undefined ? NO_LIMITS : rateLimitsOf(config)
   const router = new Router({
     hs,
     endpoints,
     findSession: (token, use, request) => hs.sessions.find(token, use, request),
     authenticateServer: hs.federation.authenticate,
-    rateLimiter: new RateLimiter(limits, clock),
+    limiter: hs.limiter,
+    findAppservice: (token) => findAppserviceByToken(hs.appservices.registry, token)?.id,
     proxies: createTrustedProxies([]),
     clock,
     random,

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-
+import { UNLIMITED } from '@causeway/homeserver/limits/test-limits.ts'
 import type { KeyAndCertificate } from './certificates.ts'
 import { freePort } from './free-port.ts'
 
@@ -80,23 +80,6 @@ async function writeCertificates(folder: string, federation: CausewayFederation)
 }
 
 function configText(folder: string, port: number, options: CausewayOptions): string {
-  const names = [
-    'message',
-    'join',
-    'invite',
-    'create_room',
-    'login',
-    'registration',
-    'profile',
-    'media',
-    'preview',
-    'email',
-    'keys',
-    'read',
-    'admin',
-    'federation',
-    'server_keys',
-  ]
   return [
     `server_name: "${options.serverName ?? 'localhost'}"`,
     `data_dir: ${JSON.stringify(folder)}`,
@@ -108,8 +91,7 @@ function configText(folder: string, port: number, options: CausewayOptions): str
     'registration: {mode: open, shared_secret: testkit}',
     'password_hash: {memory: 1M, passes: 1}',
     'log: {level: info, format: text}',
-    'rate_limits:',
-    ...names.map((name) => `  ${name}: {per_second: 0}`),
+    `rate_limits: ${JSON.stringify(UNLIMITED)}`,
     ...(options.databaseUrl === undefined ? [] : ['database:', `  url: ${options.databaseUrl}`]),
     ...federationSection(options.federation),
     options.extra ?? '',

@@ -160,7 +160,6 @@ function sessionOf(owner: TokenOwner): Session {
     isGuest: owner.isGuest,
     appserviceId: undefined,
     tokenNid: owner.nid,
-    rateLimit: owner.rateLimit,
     standing: owner.isLocked ? 'locked' : owner.isSuspended ? 'suspended' : undefined,
   }
 }

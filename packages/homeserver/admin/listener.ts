@@ -6,7 +6,6 @@ import type { FindSession } from '../http/authenticate.ts'
 import { createTrustedProxies } from '../http/client-ip.ts'
 import type { AnyEndpoint, Session } from '../http/endpoint.ts'
 import { startListeners, type ListenAddress, type Listeners } from '../http/listen.ts'
-import { RateLimiter, type RateLimits } from '../http/rate-limit.ts'
 import { Router } from '../http/router.ts'
 import {
   commandEndpoints,
@@ -56,8 +55,7 @@ function createRouter(
     hs,
     endpoints,
     findSession,
-    // No endpoint of this listener names a limit.
-    rateLimiter: new RateLimiter({} as RateLimits, hs.clock),
+    limiter: hs.limiter,
     proxies: createTrustedProxies([]),
     clock: hs.clock,
     random: hs.random,

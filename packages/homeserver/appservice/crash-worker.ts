@@ -6,7 +6,8 @@ import { systemRandom } from '@causeway/store/clock/system.ts'
 import { dispatch } from '../http/dispatch.ts'
 import { silentLogger } from '../ops/log.ts'
 import { startHomeserver } from '../server.ts'
-import { testConfig, UNLIMITED } from '../test-server.ts'
+import { UNLIMITED } from '../limits/test-limits.ts'
+import { testConfig } from '../test-server.ts'
 import { hastyClock, testRegistration } from './test-appservice.ts'
 
 const [folder, database, registrationFile, total] = process.argv.slice(2) as [string, string, string, string]

@@ -51,6 +51,7 @@ export const getAccountData = defineEndpoint({
   method: 'GET',
   ...v3('/user/:userId/account_data/:type'),
   auth: 'user',
+  rateLimit: 'read',
   params: globalParams,
   run: async (hs, { session, params }) => {
     requireSelf(session, params.userId)
@@ -77,6 +78,7 @@ export const getAccountDataPerRoom = defineEndpoint({
   method: 'GET',
   ...v3('/user/:userId/rooms/:roomId/account_data/:type'),
   auth: 'user',
+  rateLimit: 'read',
   params: roomParams,
   run: async (hs, { session, params }) => {
     requireSelf(session, params.userId)

@@ -11,6 +11,7 @@ export const pingAppservice = defineEndpoint({
   method: 'POST',
   ...v1('/appservice/:appserviceId/ping', '/fi.mau.msc2659/appservice/:appserviceId/ping'),
   auth: 'user',
+  rateLimit: 'read',
   params: Type.Object({ appserviceId: Type.String() }),
   body: Type.Object({ transaction_id: Type.Optional(Type.String({ maxLength: 1_000 })) }),
   run: async ({ appservices, clock }, { session, params, body }) => {

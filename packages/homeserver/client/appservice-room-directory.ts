@@ -12,6 +12,7 @@ export const updateAppserviceRoomDirectoryVisibility = defineEndpoint({
   method: 'PUT',
   ...v3('/directory/list/appservice/:networkId/:roomId'),
   auth: 'user',
+  rateLimit: 'read',
   params: Type.Object({ networkId: Type.String({ minLength: 1, maxLength: 255 }), roomId: roomIdText }),
   body: Type.Object({ visibility: Type.Union([Type.Literal('public'), Type.Literal('private')]) }),
   run: async ({ appservices, rooms, db }, { session, params, body }) => {

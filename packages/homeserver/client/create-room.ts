@@ -67,7 +67,7 @@ export const createRoom = defineEndpoint({
   method: 'POST',
   ...v3('/createRoom'),
   auth: 'user',
-  rateLimit: 'createRoom',
+  rateLimit: 'create_room',
   body: Body,
   maxBodyBytes: 1024 * 1024,
   run: async (hs, { session, body, signal }) => {

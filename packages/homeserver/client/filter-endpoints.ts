@@ -25,6 +25,7 @@ export const getFilter = defineEndpoint({
   method: 'GET',
   ...v3('/user/:userId/filter/:filterId'),
   auth: 'user',
+  rateLimit: 'read',
   params: Type.Object({ userId: userIdText, filterId: Type.String({ minLength: 1 }) }),
   run: async (hs, { session, params: { userId, filterId } }) => {
     requireSelf(session, userId)

@@ -41,6 +41,7 @@ export const getOneRoomEvent = defineEndpoint({
   method: 'GET',
   ...v3('/rooms/:roomId/event/:eventId'),
   auth: 'user',
+  rateLimit: 'read',
   params: eventParams,
   run: async (hs, { session, params }) => {
     const { room, visible } = await requireEvent(hs, session, params.roomId, params.eventId)
@@ -61,6 +62,7 @@ export const getEventContext = defineEndpoint({
   method: 'GET',
   ...v3('/rooms/:roomId/context/:eventId'),
   auth: 'user',
+  rateLimit: 'read',
   params: eventParams,
   query: ContextQuery,
   run: async (hs, { session, params, query }) => {

@@ -68,6 +68,7 @@ export const getMembersByRoom = defineEndpoint({
   method: 'GET',
   ...v3('/rooms/:roomId/members'),
   auth: 'user',
+  rateLimit: 'read',
   params: roomParams,
   query: Type.Object({
     at: Type.Optional(Type.String()),
@@ -95,6 +96,7 @@ export const getJoinedMembersByRoom = defineEndpoint({
   method: 'GET',
   ...v3('/rooms/:roomId/joined_members'),
   auth: 'user',
+  rateLimit: 'read',
   params: roomParams,
   run: async (hs, { session, params, signal }) => {
     await whenWhole(hs.rooms, params.roomId, signal)
@@ -119,6 +121,7 @@ export const getJoinedRooms = defineEndpoint({
   method: 'GET',
   ...v3('/joined_rooms'),
   auth: 'user',
+  rateLimit: 'read',
   run: async (hs, { session }) => ({
     joined_rooms: [...(await hs.rooms.members.roomsOf(session.userId)).joined],
   }),

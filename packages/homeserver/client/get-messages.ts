@@ -26,6 +26,7 @@ export const getRoomEvents = defineEndpoint({
   method: 'GET',
   ...v3('/rooms/:roomId/messages'),
   auth: 'user',
+  rateLimit: 'read',
   params: roomParams,
   query: MessagesQuery,
   run: async (hs, { session, params, query }) => {

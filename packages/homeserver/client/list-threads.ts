@@ -83,6 +83,7 @@ export const getThreadRoots = defineEndpoint({
   method: 'GET',
   ...v1('/rooms/:roomId/threads', '/org.matrix.msc3856/rooms/:roomId/threads'),
   auth: 'user',
+  rateLimit: 'read',
   params: roomParams,
   query: Type.Object({
     include: Type.Optional(Type.Union([Type.Literal('all'), Type.Literal('participated')])),

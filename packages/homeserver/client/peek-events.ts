@@ -47,6 +47,7 @@ export const peekEvents = defineEndpoint({
   method: 'GET',
   ...v3('/events'),
   auth: 'user',
+  rateLimit: 'read',
   query: Type.Object({
     room_id: roomIdText,
     from: Type.Optional(Type.String()),

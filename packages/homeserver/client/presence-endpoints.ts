@@ -14,6 +14,7 @@ export const getPresence = defineEndpoint({
   method: 'GET',
   ...v3('/presence/:userId/status'),
   auth: 'user',
+  rateLimit: 'read',
   params,
   run: async (hs, { session, params: { userId } }) => {
     if (userId !== session.userId && !(await hs.rooms.members.shareRoom(session.userId, userId)))

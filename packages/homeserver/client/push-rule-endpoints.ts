@@ -50,6 +50,7 @@ export const getPushRules = defineEndpoint({
   method: 'GET',
   ...slashed('/pushrules'),
   auth: 'user',
+  rateLimit: 'read',
   run: async (hs, { session }) => asJson({ global: rulesetOf(await hs.pushRules.of(session.userId)) }),
 })
 
@@ -58,6 +59,7 @@ export const getPushRulesGlobal = defineEndpoint({
   method: 'GET',
   ...slashed('/pushrules/global'),
   auth: 'user',
+  rateLimit: 'read',
   run: async (hs, { session }) => asJson(rulesetOf(await hs.pushRules.of(session.userId))),
 })
 
@@ -66,6 +68,7 @@ export const getPushRule = defineEndpoint({
   method: 'GET',
   ...v3(RULE),
   auth: 'user',
+  rateLimit: 'read',
   params: anyRuleParams,
   run: async (hs, { session, params }) => asJson(await requireRule(hs, session, params)),
 })
@@ -107,6 +110,7 @@ export const isPushRuleEnabled = defineEndpoint({
   method: 'GET',
   ...v3(`${RULE}/enabled`),
   auth: 'user',
+  rateLimit: 'read',
   params: anyRuleParams,
   run: async (hs, { session, params }) => ({ enabled: (await requireRule(hs, session, params)).enabled }),
 })
@@ -130,6 +134,7 @@ export const getPushRuleActions = defineEndpoint({
   method: 'GET',
   ...v3(`${RULE}/actions`),
   auth: 'user',
+  rateLimit: 'read',
   params: anyRuleParams,
   run: async (hs, { session, params }) => ({
     actions: [...(await requireRule(hs, session, params)).actions],

@@ -21,6 +21,7 @@ export const getPushers = defineEndpoint({
   method: 'GET',
   ...v3('/pushers'),
   auth: 'user',
+  rateLimit: 'read',
   run: async ({ db }, { session }) => ({
     pushers: (await listPushersOfUser(db, session.userId)).map(viewPusher),
   }),

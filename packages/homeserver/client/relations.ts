@@ -113,6 +113,7 @@ function relationsEndpoint(operation: string, more: string): AnyEndpoint {
     method: 'GET',
     ...v1(path, path),
     auth: 'user',
+    rateLimit: 'read',
     params: Params,
     query: Query,
     run: async (hs, { session, params, query }) => {

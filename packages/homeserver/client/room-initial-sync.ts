@@ -18,6 +18,7 @@ export const roomInitialSync = defineEndpoint({
   method: 'GET',
   ...v3('/rooms/:roomId/initialSync'),
   auth: 'user',
+  rateLimit: 'read',
   params: roomParams,
   query: Type.Object({ limit: Type.Optional(Type.Integer({ minimum: 0 })) }),
   run: async (hs, { session, params, query }) => {

@@ -13,6 +13,7 @@ export const getRoomState = defineEndpoint({
   method: 'GET',
   ...v3('/rooms/:roomId/state'),
   auth: 'user',
+  rateLimit: 'read',
   params: roomParams,
   run: async (hs, { session, params }) => {
     const access = await requireAccess(hs.rooms, session, params.roomId)
@@ -35,6 +36,7 @@ export const getRoomStateWithKey = defineEndpoint({
     ...v3(`${STATE}/`).also,
   ],
   auth: 'user',
+  rateLimit: 'read',
   params: Type.Object({
     roomId: roomIdText,
     eventType: Type.String(),

@@ -32,6 +32,7 @@ export const getRoomTags = defineEndpoint({
   method: 'GET',
   ...v3(TAGS),
   auth: 'user',
+  rateLimit: 'read',
   params: listParams,
   run: async (hs, { session, params: { userId, roomId } }) => {
     requireSelf(session, userId)

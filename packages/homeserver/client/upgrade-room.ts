@@ -153,7 +153,7 @@ export const upgradeRoom = defineEndpoint({
   method: 'POST',
   ...v3('/rooms/:roomId/upgrade'),
   auth: 'user',
-  rateLimit: 'createRoom',
+  rateLimit: 'create_room',
   params: roomParams,
   body: Type.Object({
     new_version: Type.String(),

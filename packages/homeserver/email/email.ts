@@ -1,5 +1,4 @@
-import type { Clock } from '@causeway/store/clock/clock.ts'
-import { RateLimiter, type RateLimits } from '../http/rate-limit.ts'
+import type { RateLimiter } from '../limits/limiter.ts'
 import { createMailer, type Mailer, type MailerDeps } from './mailer.ts'
 
 /** Mail, and how much of it anybody gets. One a process. */
@@ -11,8 +10,7 @@ export interface Email extends Mailer {
 /** Of one address: five at once, then one in five minutes. */
 const PER_ADDRESS = { perSecond: 1 / 300, burst: 5 }
 
-export function createEmail(deps: MailerDeps & { readonly clock: Clock }): Email {
+export function createEmail(deps: MailerDeps & { readonly limiter: Pick<RateLimiter, 'takeOf'> }): Email {
   const mailer = createMailer(deps)
-  const limiter = new RateLimiter({ email: PER_ADDRESS } as RateLimits, deps.clock)
-  return { ...mailer, takeTurn: (address) => limiter.take('email', 'address', address) }
+  return { ...mailer, takeTurn: (address) => deps.limiter.takeOf(PER_ADDRESS, 'email', 'recipient', address) }
 }

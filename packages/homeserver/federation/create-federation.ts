@@ -4,7 +4,7 @@ import type { MemoryBudget } from '@causeway/store/cache/memory-budget.ts'
 import type { Clock, Random } from '@causeway/store/clock/clock.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import { addressBucket } from '../http/client-ip.ts'
-import { RateLimiter, type RateLimit, type RateLimits } from '../http/rate-limit.ts'
+import type { RateLimiter } from '../limits/limiter.ts'
 import { verifySignature, type VerifyElsewhere } from '../crypto/verify.ts'
 import type { FederationConfig } from '../federation-options.ts'
 import type { Logger } from '../ops/log.ts'
@@ -51,8 +51,7 @@ export interface FederationDeps extends OwnIdentity {
   readonly network: FederationNetwork
   /** Told of a server that sent us something. */
   readonly onHeardFrom?: (server: ServerName) => void
-  /** How often an address may cause the keys of a server to be fetched. */
-  readonly keyFetches: RateLimit
+  readonly limiter: Pick<RateLimiter, 'take'>
 }
 
 /** The certificate authorities of the configuration. @throws Error with a sentence for the operator */
@@ -88,8 +87,8 @@ export async function createFederation(deps: FederationDeps): Promise<Federation
     notaries: config.key_servers as ServerName[],
     verify: verifySignature,
   })
-  const limiter = new RateLimiter({ serverKeys: deps.keyFetches } as RateLimits, clock)
-  const mayFetchKeys = (ip: string): boolean => limiter.take('serverKeys', 'address', addressBucket(ip)) === 0
+  const mayFetchKeys = (ip: string): boolean =>
+    deps.limiter.take('server_keys', 'address', addressBucket(ip)) === 0
   const heardFrom = (server: ServerName): void => {
     client.heardFrom(server)
     deps.onHeardFrom?.(server)

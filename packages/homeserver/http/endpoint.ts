@@ -4,6 +4,7 @@ import type { Static, TSchema } from 'typebox'
 import type { DeviceId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { Homeserver } from '../homeserver.ts'
+import type { LimitedAction } from '../limits/actions.ts'
 
 /** Who is asking: what a valid access token stands for. */
 export interface Session {
@@ -16,8 +17,6 @@ export interface Session {
   readonly appserviceId: string | undefined
   /** A user that an appservice acts as and whose registration asks for limits. */
   readonly isRateLimited?: boolean
-  /** How much they may send, where an administrator decided that: messages, and nothing at all is limited at 0. */
-  readonly rateLimit?: { readonly perSecond: number; readonly burst: number } | undefined
   /** Row number of the access token; undefined for an appservice. */
   readonly tokenNid: number | undefined
   /** What an administrator did to the account; absent for one in good standing. */
@@ -30,26 +29,6 @@ export interface Session {
  * body (`Authorization: X-Matrix …`). `none`: nobody is asked.
  */
 export type EndpointAuth = 'none' | 'optional' | 'user' | 'admin' | 'server'
-
-/** Names a bucket of the rate limiter; its rate and burst stand in the configuration. */
-export type RateLimitName =
-  | 'message'
-  | 'delayed'
-  | 'join'
-  | 'invite'
-  | 'createRoom'
-  | 'login'
-  | 'registration'
-  | 'profile'
-  | 'media'
-  | 'preview'
-  | 'email'
-  | 'keys'
-  | 'read'
-  | 'report'
-  | 'admin'
-  | 'federation'
-  | 'serverKeys'
 
 type SessionOf<A extends EndpointAuth> = A extends 'none' | 'server'
   ? undefined
@@ -115,7 +94,7 @@ export interface Endpoint<
   readonly path: string
   readonly also?: readonly string[]
   readonly auth: A
-  readonly rateLimit?: RateLimitName
+  readonly rateLimit?: LimitedAction
   readonly params?: P
   readonly query?: Q
   /** A schema for a JSON body; `stream` leaves the body unread in `raw`; absent: a body is ignored. */

@@ -9,12 +9,13 @@ import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { MatrixError, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { RateLimiter, type RateLimits } from '../limits/limiter.ts'
+import { NO_LIMITS } from '../limits/test-limits.ts'
 import { createLogger, silentLogger } from '../ops/log.ts'
 import { createTrustedProxies } from './client-ip.ts'
 import { dispatch } from './dispatch.ts'
 import { defineEndpoint, HttpResponse, RawJson, type AnyEndpoint, type Session } from './endpoint.ts'
 import { startListeners, type Listeners } from './listen.ts'
-import { RateLimiter, type RateLimits } from './rate-limit.ts'
 import { ServerStopping } from './request-context.ts'
 import { Router, type RouterDeps } from './router.ts'
 import { jsonObject } from './schemas.ts'
@@ -141,31 +142,18 @@ const ENDPOINTS: readonly AnyEndpoint[] = [
   }),
 ]
 
-const LIMIT = { perSecond: 0, burst: 1 }
 const LIMITS: RateLimits = {
-  message: LIMIT,
-  delayed: LIMIT,
+  ...NO_LIMITS,
   join: { perSecond: 0.001, burst: 2 },
-  invite: LIMIT,
-  createRoom: LIMIT,
-  login: LIMIT,
-  registration: LIMIT,
-  profile: LIMIT,
-  media: LIMIT,
-  preview: LIMIT,
-  email: LIMIT,
-  keys: LIMIT,
-  read: LIMIT,
-  admin: LIMIT,
-  federation: LIMIT,
-  serverKeys: LIMIT,
-  report: LIMIT,
+  application_service: { perSecond: 0.001, burst: 4 },
 }
 
 function findSession(token: string): Session | MatrixError | undefined {
   if (token === 'alice') return ALICE
   if (token === 'bob') return { ...ALICE, userId: '@bob:test' as UserId }
   if (token === 'bridge') return { ...ALICE, appserviceId: 'irc' }
+  if (token === 'ghost')
+    return { ...ALICE, userId: '@ghost:test' as UserId, appserviceId: 'irc', isRateLimited: true }
   return token === 'locked' ? new MatrixError('M_USER_LOCKED', 'locked') : undefined
 }
 
@@ -174,7 +162,7 @@ function deps(more: Partial<RouterDeps> = {}): RouterDeps {
     hs: {} as Homeserver,
     endpoints: ENDPOINTS,
     findSession,
-    rateLimiter: new RateLimiter(LIMITS, systemClock),
+    limiter: new RateLimiter(LIMITS, systemClock),
     proxies: createTrustedProxies([]),
     clock: systemClock,
     random: systemRandom,
@@ -373,15 +361,38 @@ describe('refusals', () => {
     assert.equal(line.error.message, 'secret detail')
   })
 
-  it('limits a person, not an appservice, and says when to come back', async () => {
+  it('limits a person by the action, an appservice by all it does, and says when to come back', async () => {
     const limited = new Router(deps())
     const get = (token: string): ReturnType<typeof dispatch> =>
       dispatch(limited, { method: 'GET', url: '/limited', token })
-    const statuses = []
-    for (const token of ['alice', 'alice', 'alice', 'bob', 'bridge', 'bridge', 'bridge']) {
-      statuses.push((await get(token)).status)
+    const statuses: [string, number][] = []
+    for (const token of [
+      'alice',
+      'alice',
+      'alice',
+      'bob',
+      'bridge',
+      'ghost',
+      'ghost',
+      'ghost',
+      'bridge',
+      'bridge',
+    ]) {
+      statuses.push([token, (await get(token)).status])
     }
-    assert.deepEqual(statuses, [200, 200, 429, 200, 200, 200, 200])
+    assert.deepEqual(statuses, [
+      ['alice', 200],
+      ['alice', 200],
+      ['alice', 429],
+      ['bob', 200],
+      ['bridge', 200],
+      // Its registration asks for limits of whom it acts as; what is refused does not count for the service.
+      ['ghost', 200],
+      ['ghost', 200],
+      ['ghost', 429],
+      ['bridge', 200],
+      ['bridge', 429],
+    ])
     const reply = await get('alice')
     assert.equal(reply.json()['errcode'], 'M_LIMIT_EXCEEDED')
     assert.ok(Number(reply.json()['retry_after_ms']) > 900_000)

@@ -4,17 +4,18 @@ import { limitExceeded, unrecognized } from '@causeway/matrix/errors/matrix-erro
 import type { JsonValue } from '@causeway/matrix/events/pdu.ts'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { isCountedFor, type LimitedAction } from '../limits/actions.ts'
+import type { RateLimiter } from '../limits/limiter.ts'
 import { answered, type Answered } from '../ops/answered.ts'
 import type { Logger } from '../ops/log.ts'
-import { authenticate, type FindSession } from './authenticate.ts'
+import { authenticate, readToken, type FindSession } from './authenticate.ts'
 import { discardRest, readBody, type BodyTimer } from './body.ts'
 import { addressBucket, clientIp, type TrustedProxies } from './client-ip.ts'
 import { parseBody, type CompiledEndpoint } from './compile-endpoint.ts'
 import { PREFLIGHT_HEADERS } from './cors.ts'
-import type { AnyEndpoint, RateLimitName, Session } from './endpoint.ts'
+import type { AnyEndpoint, Session } from './endpoint.ts'
 import { HttpResponse } from './endpoint.ts'
 import { toErrorResponse } from './errors.ts'
-import type { RateLimiter } from './rate-limit.ts'
 import { RequestContext, ServerStopping, type ContextHost } from './request-context.ts'
 import { isServed, type Resource } from './resource.ts'
 import { sendAnswer, type Answer } from './respond.ts'
@@ -51,7 +52,9 @@ export interface RouterDeps {
   readonly findSession: FindSession
   /** Needed where an endpoint is for servers. */
   readonly authenticateServer?: AuthenticateServer
-  readonly rateLimiter: RateLimiter
+  readonly limiter: Pick<RateLimiter, 'take'>
+  /** The id of the application service whose token it is. Absent: there are none. */
+  readonly findAppservice?: (token: string) => string | undefined
   readonly proxies: TrustedProxies
   readonly clock: Clock
   readonly random: Pick<Random, 'token'>
@@ -150,7 +153,7 @@ export class Router implements ContextHost {
     const { findSession } = this.#deps
     const session =
       endpoint.auth === 'none' ? undefined : await authenticate(endpoint, request, query, findSession)
-    if (endpoint.rateLimit !== undefined) this.#limit(endpoint.rateLimit, session, request)
+    if (endpoint.rateLimit !== undefined) this.#limit(endpoint.rateLimit, session, query, request)
     compiled.readParams(params)
     const context = new RequestContext(this, {
       raw: request,
@@ -177,14 +180,14 @@ export class Router implements ContextHost {
     response?: ServerResponse,
   ): Promise<Answer> {
     const { endpoint } = compiled
-    const { authenticateServer, clock, rateLimiter, hs } = this.#deps
+    const { authenticateServer, clock, limiter, hs } = this.#deps
     if (authenticateServer === undefined) throw unrecognized('This server does not speak to other servers')
     if (request.headers.expect !== undefined) response?.writeContinue()
     const content = parseBody(await readBody(request, compiled.maxBodyBytes, clock))
     const ip = clientIp(request, this.proxies)
     const origin = await authenticateServer(request, content, ip)
     if (endpoint.rateLimit !== undefined) {
-      const wait = rateLimiter.take(endpoint.rateLimit, 'server', origin)
+      const wait = limiter.take(endpoint.rateLimit, 'server', origin)
       if (wait > 0) throw limitExceeded(wait)
     }
     compiled.readParams(params)
@@ -203,18 +206,26 @@ export class Router implements ContextHost {
     }
   }
 
-  #waitOf(name: RateLimitName, { userId, rateLimit: own }: Session): number {
-    if (own?.perSecond === 0) return 0
-    return this.#deps.rateLimiter.take(name, 'user', userId, name === 'message' ? own : undefined)
+  /** Who acts for an application service counts for it, and for themselves where its registration asks for that. */
+  #waitOf(action: LimitedAction, { userId, appserviceId, isRateLimited }: Session): number {
+    const { limiter } = this.#deps
+    if (appserviceId === undefined) return limiter.take(action, 'user', userId)
+    const wait = isRateLimited === true ? limiter.take(action, 'user', userId) : 0
+    return wait > 0 ? wait : limiter.take(action, 'appservice', appserviceId)
   }
 
-  /** Appservices answer for many people and are trusted by the operator: they are not limited. */
-  #limit(name: RateLimitName, session: Session | undefined, request: IncomingMessage): void {
-    if (session?.appserviceId !== undefined && session.isRateLimited !== true) return
+  /** As whom somebody without a session counts. */
+  #waitOfCaller(action: LimitedAction, query: string, request: IncomingMessage): number {
+    const { limiter, findAppservice } = this.#deps
+    const token = isCountedFor(action, 'appservice') ? readToken(request, query) : undefined
+    const appserviceId = token === undefined ? undefined : findAppservice?.(token)
+    if (appserviceId !== undefined) return limiter.take(action, 'appservice', appserviceId)
+    return limiter.take(action, 'address', addressBucket(clientIp(request, this.proxies)))
+  }
+
+  #limit(action: LimitedAction, session: Session | undefined, query: string, request: IncomingMessage): void {
     const wait =
-      session === undefined
-        ? this.#deps.rateLimiter.take(name, 'address', addressBucket(clientIp(request, this.proxies)))
-        : this.#waitOf(name, session)
+      session === undefined ? this.#waitOfCaller(action, query, request) : this.#waitOf(action, session)
     if (wait > 0) throw limitExceeded(wait)
   }
 }

@@ -7,7 +7,8 @@ import type { HomeserverConfig } from '../config.ts'
 import { dispatch } from '../http/dispatch.ts'
 import { silentLogger } from '../ops/log.ts'
 import { startHomeserver } from '../server.ts'
-import { testConfig, TEST_PASSWORD, UNLIMITED } from '../test-server.ts'
+import { UNLIMITED } from '../limits/test-limits.ts'
+import { testConfig, TEST_PASSWORD } from '../test-server.ts'
 import { hastyClock, pusherOf } from './test-gateway.ts'
 
 const [folder, more, gatewayUrl, total] = process.argv.slice(2) as [string, string, string, string]

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import { findServerDrivers, TEST_PASSWORD, UNLIMITED, type TestLogin } from '../test-server.ts'
+import { UNLIMITED } from '../limits/test-limits.ts'
+import { findServerDrivers, TEST_PASSWORD, type TestLogin } from '../test-server.ts'
 import { openAdminWorld, type AdminWorld } from './test-admin.ts'
 
 const segment = encodeURIComponent

@@ -1,4 +1,4 @@
-import { deleteRows, keep, rewrite, type ErasureList } from './rules.ts'
+import { deleteFew, deleteRows, keep, rewrite, type ErasureList } from './rules.ts'
 
 /** Accounts, their logins, and how others see them. */
 export const accountTables: ErasureList = {
@@ -104,9 +104,15 @@ export const accountTables: ErasureList = {
     erase: { user_id: keep('goes within two hours'), address: keep('goes within two hours') },
     redact: { address: keep('no event has it') },
   },
-  rate_limit_overrides: {
-    columns: { user_id: 'user_id', per_second: 'none', burst: 'none' },
-    erase: { user_id: deleteRows('user_id', 'user_id') },
+  limits: {
+    columns: {
+      kind: 'none',
+      principal: 'user_id',
+      action: 'none',
+      per_kilosecond: 'none',
+      burst: 'none',
+    },
+    erase: { principal: deleteFew('principal', 'kind', 'action') },
   },
   user_jobs: {
     columns: { user_id: 'user_id', job: 'none', version: 'none' },

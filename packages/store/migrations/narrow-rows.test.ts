@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict'
-import { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
-import { sharedPostgres } from '@causeway/testkit/postgres.ts'
-import type { Row } from '../db/database.ts'
 import { loadMigrations, migrate, type MigrationConnection } from '../db/migrate.ts'
 import { migrationsFolder } from '../db/program-files.ts'
 import { classifyPostgresError } from '../db/writer/postgres-errors.ts'
-import { PostgresSession } from '../db/writer/postgres-session.ts'
 import { classifySqliteError } from '../db/writer/sqlite-errors.ts'
-
-// Before the first test is registered: the runner ends a file whose tests are all done, whatever it still awaits.
-const server = await sharedPostgres()
+import { onEveryDatabase, type OpenConnection } from './connections-suite.ts'
 
 const EVENT_COLUMNS =
   '(nid, event_id, room_nid, depth, state_root, state_before, flags, state_nid, json, room_root)'
@@ -20,7 +14,7 @@ function eventSql(dialect: MigrationConnection['dialect'], nid: number, eventId:
   return `INSERT INTO events ${EVENT_COLUMNS} VALUES (${nid}, '${eventId}', 1, ${nid}, 1, 1, 16, 0, ${json}, 0)`
 }
 
-function narrowRowsSuite(name: string, open: () => Promise<MigrationConnection & AsyncDisposable>): void {
+function narrowRowsSuite(name: string, open: OpenConnection): void {
   describe(`a database from before rows were narrowed: ${name}`, () => {
     it('keeps its events and answers, and refuses an event that it has', async () => {
       await using connection = await open()
@@ -62,22 +56,4 @@ function narrowRowsSuite(name: string, open: () => Promise<MigrationConnection &
   })
 }
 
-narrowRowsSuite('SQLite', async () => {
-  const db = new DatabaseSync(':memory:')
-  const run = async (sql: string): Promise<Row[]> =>
-    db
-      .prepare(sql)
-      .all()
-      .map((row) => ({ ...row }) as Row)
-  return { dialect: 'sqlite', run, [Symbol.asyncDispose]: async () => db.close() }
-})
-
-if ('skip' in server) {
-  it('rows are narrowed on PostgreSQL', { skip: server.skip }, () => undefined)
-} else {
-  narrowRowsSuite('PostgreSQL', async () => {
-    const session = await PostgresSession.open(await server.createDatabase(), 'narrow-rows-test')
-    const run = async (sql: string): Promise<Row[]> => [...(await session.send(sql)).rows]
-    return { dialect: 'postgres', run, [Symbol.asyncDispose]: () => session.close() }
-  })
-}
+await onEveryDatabase('narrow-rows-test', narrowRowsSuite)

@@ -1,5 +1,4 @@
 import type { Database, Row, Statement, Step, TableShape } from '../db/database.ts'
-import type { RateLimitOverride } from './rate-limit-overrides.ts'
 
 export const ACCESS_TOKENS: TableShape = {
   name: 'access_tokens',
@@ -42,8 +41,6 @@ export interface TokenOwner extends NewAccessToken {
   readonly isGuest: boolean
   readonly isLocked: boolean
   readonly isSuspended: boolean
-  /** How much they may send, where an administrator decided that. */
-  readonly rateLimit: RateLimitOverride | undefined
 }
 
 export interface RefreshTokenRecord {
@@ -58,9 +55,8 @@ export interface RefreshTokenRecord {
 export async function findTokenOwner(db: Database, tokenHash: string): Promise<TokenOwner | undefined> {
   const rows = await db.query(
     `SELECT t.nid, t.user_id, t.device_id, t.expires_ts, t.unconfirmed,
-      u.is_admin, u.is_guest, u.is_locked, u.is_suspended, r.per_second, r.burst
+      u.is_admin, u.is_guest, u.is_locked, u.is_suspended
     FROM access_tokens t JOIN users u ON u.user_id = t.user_id
-    LEFT JOIN rate_limit_overrides r ON r.user_id = t.user_id
     WHERE t.token_hash = ? AND u.deactivated_ts = 0`,
     [tokenHash],
   )
@@ -79,10 +75,6 @@ function toOwner(tokenHash: string, row: Row): TokenOwner {
     isGuest: row['is_guest'] === 1,
     isLocked: row['is_locked'] === 1,
     isSuspended: row['is_suspended'] === 1,
-    rateLimit:
-      row['per_second'] === null
-        ? undefined
-        : { perSecond: Number(row['per_second']), burst: Number(row['burst']) },
   }
 }
 

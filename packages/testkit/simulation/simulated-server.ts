@@ -9,14 +9,13 @@ import { openDatabase, type OpenDatabase } from '@causeway/store/db/open.ts'
 import { clientRoutes } from '@causeway/homeserver/client/routes.ts'
 import { createTrustedProxies } from '@causeway/homeserver/http/client-ip.ts'
 import { dispatch, type DispatchResponse } from '@causeway/homeserver/http/dispatch.ts'
-import { RateLimiter } from '@causeway/homeserver/http/rate-limit.ts'
 import { Router } from '@causeway/homeserver/http/router.ts'
 import type { Homeserver } from '@causeway/homeserver/homeserver.ts'
 import type { Logger } from '@causeway/homeserver/ops/log.ts'
 import { federationRoutes } from '@causeway/homeserver/federation/routes.ts'
 import { openHomeserver } from '@causeway/homeserver/open-homeserver.ts'
 import { startSending } from '@causeway/homeserver/server.ts'
-import { NO_LIMITS, testConfig } from '@causeway/homeserver/test-server.ts'
+import { testConfig } from '@causeway/homeserver/test-server.ts'
 import { acknowledgedEvents, notHeld } from './acknowledged-events.ts'
 import { createChance, type Chance } from './chance.ts'
 import type { NetworkAnswer, NetworkRequest, SimulatedNetwork } from './network.ts'
@@ -185,7 +184,7 @@ export class SimulatedServer {
       endpoints: [...clientRoutes, ...federationRoutes],
       findSession: (token, use, request) => hs.sessions.find(token, use, request),
       authenticateServer: hs.federation.authenticate,
-      rateLimiter: new RateLimiter(NO_LIMITS, clock),
+      limiter: hs.limiter,
       proxies: createTrustedProxies([]),
       clock,
       random,

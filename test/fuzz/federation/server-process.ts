@@ -5,12 +5,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { TestAuthority } from '@causeway/testkit/certificates.ts'
+import { UNLIMITED } from '@causeway/homeserver/limits/test-limits.ts'
 import { freePort } from '@causeway/testkit/free-port.ts'
 import type { Measure, WorkerReport, WorkerStart } from './worker-messages.ts'
 
 const WORKER = path.join(import.meta.dirname, 'server-worker.ts')
-const NO_LIMITS =
-  '{message: {per_second: 0}, join: {per_second: 0}, invite: {per_second: 0}, create_room: {per_second: 0}, login: {per_second: 0}, registration: {per_second: 0}, profile: {per_second: 0}, media: {per_second: 0}, keys: {per_second: 0}, read: {per_second: 0}, admin: {per_second: 0}, federation: {per_second: 0}, server_keys: {per_second: 0}}'
 
 /** One of our servers as the others meet it: a process that speaks HTTPS. */
 export interface ServerProcess extends AsyncDisposable {
@@ -107,7 +106,7 @@ function environmentOf(
     CAUSEWAY_REGISTRATION__MODE: 'open',
     CAUSEWAY_PASSWORD_HASH__MEMORY: '64K',
     CAUSEWAY_PASSWORD_HASH__PASSES: '1',
-    CAUSEWAY_RATE_LIMITS: NO_LIMITS,
+    CAUSEWAY_RATE_LIMITS: JSON.stringify(UNLIMITED),
     CAUSEWAY_MEMORY__BUDGET: '32M',
     // Not the whole of loopback: 127.0.0.2 and ::1 are the network behind the firewall that nobody may reach.
     CAUSEWAY_FEDERATION__ALLOW_PRIVATE_ADDRESSES: '[127.0.0.1]',

@@ -136,8 +136,13 @@ export class Inbound {
         pauseMs = PAUSE_MS
       } catch (error) {
         // Nothing overtakes it: the channel's order is the room's.
-        log.warn('the homeserver does not take what comes from a network; trying again', { error, pauseMs })
-        await clock.sleep(pauseMs, signal).catch(() => undefined)
+        const asked = error instanceof MatrixPortError ? error.retryAfterMs : undefined
+        log.warn('the homeserver does not take what comes from a network; trying again', {
+          error,
+          pauseMs,
+          asked,
+        })
+        await clock.sleep(asked ?? pauseMs, signal).catch(() => undefined)
         pauseMs = Math.min(PAUSE_MAX_MS, pauseMs * 2)
       }
     }

@@ -9,6 +9,7 @@ export const exchangeOpenIdToken = defineEndpoint({
   method: 'GET',
   path: '/_matrix/federation/v1/openid/userinfo',
   auth: 'none',
+  rateLimit: 'federation',
   query: Type.Object({ access_token: Type.String() }),
   run: async (hs, { query }) => {
     const userId = await findOpenIdOwner(hs, query.access_token)

@@ -8,7 +8,8 @@ import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { dispatch } from '../../http/dispatch.ts'
 import { silentLogger, type Logger } from '../../ops/log.ts'
 import { startHomeserver } from '../../server.ts'
-import { testConfig, TEST_PASSWORD, UNLIMITED } from '../../test-server.ts'
+import { UNLIMITED } from '../../limits/test-limits.ts'
+import { testConfig, TEST_PASSWORD } from '../../test-server.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 
 interface Orders {

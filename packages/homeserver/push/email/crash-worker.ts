@@ -9,7 +9,8 @@ import type { HomeserverConfig } from '../../config.ts'
 import { dispatch } from '../../http/dispatch.ts'
 import { silentLogger } from '../../ops/log.ts'
 import { startHomeserver } from '../../server.ts'
-import { testConfig, TEST_PASSWORD, UNLIMITED } from '../../test-server.ts'
+import { UNLIMITED } from '../../limits/test-limits.ts'
+import { testConfig, TEST_PASSWORD } from '../../test-server.ts'
 import { mailConfig, mailPusher } from './test-digest.ts'
 
 const [folder, more, port, total, from] = process.argv.slice(2) as [string, string, string, string, string]

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
+import { loadAdminCommands } from '../admin/load-commands.ts'
+import { testRegistration } from '../appservice/test-appservice.ts'
+import { clientRoutes } from '../client/routes.ts'
+import { compileCheck } from '../http/check.ts'
+import { findServerDrivers, type TestServer } from '../test-server.ts'
+import { UNLIMITED } from './test-limits.ts'
+
+const commands = await loadAdminCommands()
+const IRC = testRegistration('irc', null)
+const FEW = { per_second: 0.0001, burst: 2 }
+
+/** As the admin listener does. */
+async function give(server: TestServer, name: string, input: JsonObject = {}): Promise<JsonValue> {
+  const command = commands.get(name)!
+  compileCheck(command.input, 'body')(input)
+  return JSON.parse(
+    JSON.stringify(await command.run(server.hs, input as never, { name: 'test' })),
+  ) as JsonValue
+}
+
+/** Makes a ghost of the application service; the status of the answer. */
+async function makeGhost(server: TestServer, name: string): Promise<number> {
+  const body = { type: 'm.login.application_service', username: `_irc_${name}`, inhibit_login: true }
+  const path = '/_matrix/client/v3/register'
+  return (await server.request('POST', path, { token: IRC.as_token, body })).status
+}
+
+const repeat = async (count: number, ask: (at: number) => Promise<number>): Promise<number[]> => {
+  const statuses: number[] = []
+  for (let at = 0; at < count; at++) statuses.push(await ask(at))
+  return statuses
+}
+
+for (const driver of await findServerDrivers()) {
+  describe(`limits on ${driver.name}`, { skip: driver.skip }, () => {
+    it('ghosts that a bridge makes are no people who register from one address', async () => {
+      const limits = {
+        ...UNLIMITED,
+        registration: FEW,
+        application_service: { per_second: 0.0001, burst: 5 },
+      }
+      await using server = await driver.start({
+        endpoints: clientRoutes,
+        appservices: [IRC],
+        config: { rate_limits: limits },
+      })
+      const statuses = await repeat(7, (at) => makeGhost(server, `g${at}`))
+      assert.deepEqual(statuses, [200, 200, 200, 200, 200, 429, 429])
+      const stranger = (at: number): Promise<number> =>
+        server
+          .request('POST', '/_matrix/client/v3/register', {
+            body: { username: `p${at}`, password: 'a good password', auth: { type: 'm.login.dummy' } },
+            token: at === 2 ? 'no token of a service' : '',
+          })
+          .then(({ status }) => status)
+      assert.deepEqual(await repeat(3, stranger), [200, 200, 429])
+      // Whoever it acts as, the requests are its own.
+      const asked = await server.request(
+        'GET',
+        '/_matrix/client/v3/joined_rooms?user_id=@_irc_g1:test.example',
+        {
+          token: IRC.as_token,
+        },
+      )
+      assert.equal(asked.status, 429)
+    })
+
+    it('operators change them while it runs, of everybody and of one, and a restart keeps that', async () => {
+      let server = await driver.start({
+        endpoints: clientRoutes,
+        appservices: [IRC],
+        config: { rate_limits: { ...UNLIMITED, read: FEW } },
+      })
+      const alice = await server.register('alice')
+      const bob = await server.register('bob')
+      const read = async (token: string): Promise<number> =>
+        (await server.request('GET', '/_matrix/client/v3/joined_rooms', { token })).status
+      try {
+        assert.deepEqual(await repeat(3, () => read(alice.token)), [200, 200, 429])
+        const [held] = (await give(server, 'limit-waiting')) as JsonObject[]
+        assert.deepEqual([held?.['action'], held?.['of']], ['read', `user ${alice.userId}`])
+        assert.ok(Number(held?.['wait_seconds']) > 9_000)
+
+        const set = await give(server, 'limit-set', {
+          action: 'read',
+          user: 'alice',
+          perSecond: 0.001,
+          burst: 4,
+        })
+        assert.deepEqual(set, { action: 'read', of: `user ${alice.userId}`, per_second: 0.001, burst: 4 })
+        assert.deepEqual(await repeat(5, () => read(alice.token)), [200, 200, 200, 200, 429])
+        assert.deepEqual(await repeat(3, () => read(bob.token)), [200, 200, 429])
+
+        await give(server, 'limit-set', { action: 'read', perSecond: 0.001, burst: 3 })
+        assert.deepEqual(await repeat(4, () => read(bob.token)), [200, 200, 200, 429])
+        await give(server, 'limit-set', {
+          action: 'registration',
+          appservice: 'irc',
+          perSecond: 0.001,
+          burst: 1,
+        })
+        assert.deepEqual(await repeat(2, (at) => makeGhost(server, `h${at}`)), [200, 429])
+
+        server = await server.restart()
+        assert.deepEqual(await repeat(4, () => read(bob.token)), [200, 200, 200, 429])
+        assert.deepEqual(await repeat(5, () => read(alice.token)), [200, 200, 200, 200, 429])
+        assert.deepEqual(await repeat(2, (at) => makeGhost(server, `i${at}`)), [200, 429])
+        const listed = (await give(server, 'limit-list')) as JsonObject[]
+        assert.deepEqual(
+          listed
+            .filter(({ from }) => from === 'limit set')
+            .map((one) => [one['action'], one['of'], one['burst']]),
+          [
+            ['read', 'everybody', 3],
+            ['registration', 'appservice irc', 1],
+            ['read', `user ${alice.userId}`, 4],
+          ],
+        )
+        assert.equal(listed.length, Object.keys(UNLIMITED).length + 2)
+
+        await give(server, 'limit-reset', { action: 'read' })
+        await give(server, 'limit-reset', { action: 'read', user: alice.userId })
+        await give(server, 'limit-reset', { action: 'registration', appservice: 'irc' })
+        assert.deepEqual(await repeat(3, () => read(alice.token)), [200, 200, 429])
+        assert.deepEqual(await repeat(3, () => read(bob.token)), [200, 200, 429])
+        assert.deepEqual(await repeat(3, (at) => makeGhost(server, `j${at}`)), [200, 200, 200])
+        server = await server.restart()
+        assert.deepEqual(await repeat(3, () => read(bob.token)), [200, 200, 429])
+      } finally {
+        await server[Symbol.asyncDispose]()
+      }
+    })
+
+    it('a limit that would limit nothing is refused, with what would', async () => {
+      await using server = await driver.start({ endpoints: clientRoutes, appservices: [IRC] })
+      const refused = (input: JsonObject, sentence: RegExp): Promise<void> =>
+        assert.rejects(give(server, 'limit-set', { perSecond: 1, ...input }), sentence)
+      await refused(
+        { action: 'message', server: 'evil.example' },
+        /not counted by server; these are: federation, all/,
+      )
+      await refused({ action: 'all' }, /is of one principal/)
+      await refused({ action: 'application_service', appservice: 'irc' }, /of one it is "all"/)
+      await refused({ action: 'message', appservice: 'xmpp' }, /no application service xmpp/)
+      await refused({ action: 'message', user: 'alice', server: 'evil.example' }, /Only one of/)
+      await refused({ action: 'read', address: '1.2.3' }, /no IP address/)
+      await refused({ action: 'read', perSecond: -1 }, /perSecond/)
+      await refused({ action: 'reads' }, /action/)
+      const set = await give(server, 'limit-set', { action: 'login', address: '2001:db8::1', perSecond: 0.5 })
+      assert.deepEqual(set, { action: 'login', of: 'address 2001:db8:0:0', per_second: 0.5, burst: 5 })
+    })
+  })
+}
