@@ -28,8 +28,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 const COMPOSITION = new Set(['server.ts', 'open-homeserver.ts'])
 const TOP = new Set(['client', 'federation', 'admin', 'synapse-admin', ...COMPOSITION])
 /** `http` is open only as far as the contract between it and whoever answers requests. */
-const HTTP_FOR_ALL =
-  /^packages\/homeserver\/http\/(endpoint|schemas|range|account-standing|dispatch)\.ts$/
+const HTTP_FOR_ALL = /^packages\/homeserver\/http\/(endpoint|schemas|range|account-standing|dispatch)\.ts$/
 
 /** Of what stands at the top, the parts that say how to speak with it: the client of other servers, forms of ids. */
 const CONTRACTS =
