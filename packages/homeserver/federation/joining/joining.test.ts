@@ -9,6 +9,20 @@ import { startFederatedServers, type FederatedServer } from '../../test-federati
 import { ok } from '../../test-call.ts'
 import type { TestLogin } from '../../test-server.ts'
 import { federationRoutes } from '../routes.ts'
+import {
+  carryNewest,
+  join,
+  keepToItself,
+  makeRoom,
+  membershipOf,
+  refused,
+  say,
+  segment,
+  sendNewest,
+  sync,
+  textOf,
+  whole,
+} from './test-joining.ts'
 
 let world: Awaited<ReturnType<typeof startFederatedServers>>
 let one: FederatedServer
@@ -20,107 +34,11 @@ before(async () => {
     endpoints: [...clientRoutes, ...federationRoutes],
   })
   ;[one, two] = world.servers as [FederatedServer, FederatedServer]
+  world.servers.forEach(keepToItself)
   alice = await one.register('alice')
   bob = await two.register('bob')
 })
 after(() => world[Symbol.asyncDispose]())
-
-const segment = encodeURIComponent
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
-async function refused(
-  server: FederatedServer,
-  { token }: TestLogin,
-  method: string,
-  path: string,
-  body?: JsonObject,
-): Promise<string> {
-  const answer = await server.request(method, `/_matrix/client/v3${path}`, {
-    token,
-    ...(body === undefined ? {} : { body }),
-  })
-  assert.notEqual(answer.status, 200)
-  return `${answer.status} ${textOf(answer.json()['errcode'])}`
-}
-
-async function makeRoom(server: FederatedServer, login: TestLogin, more: JsonObject = {}): Promise<string> {
-  const { room_id: roomId } = await ok(server, login, 'POST', '/createRoom', {
-    preset: 'public_chat',
-    ...more,
-  })
-  return roomId as string
-}
-
-function join(server: FederatedServer, login: TestLogin, roomId: string, via: string): Promise<JsonObject> {
-  return ok(server, login, 'POST', `/join/${segment(roomId)}?via=${via}`, {})
-}
-
-async function membershipOf(
-  server: FederatedServer,
-  login: TestLogin,
-  roomId: string,
-  userId: string,
-): Promise<unknown> {
-  const path = `/rooms/${segment(roomId)}/state/m.room.member/${segment(userId)}`
-  return (await ok(server, login, 'GET', path))['membership']
-}
-
-async function say(server: FederatedServer, login: TestLogin, roomId: string, body: string): Promise<void> {
-  const path = `/rooms/${segment(roomId)}/send/m.room.message/${segment(body)}`
-  await ok(server, login, 'PUT', path, { msgtype: 'm.text', body })
-}
-
-interface Sync {
-  next_batch: string
-  device_lists?: { changed: string[] }
-  rooms?: {
-    join?: Record<string, { timeline: { events: JsonObject[] }; state: { events: JsonObject[] } }>
-    invite?: Record<string, { invite_state: { events: JsonObject[] } }>
-    knock?: Record<string, { knock_state: { events: JsonObject[] } }>
-    leave?: Record<string, unknown>
-  }
-}
-
-async function sync(server: FederatedServer, login: TestLogin, since?: string, lazy = false): Promise<Sync> {
-  const filter = lazy ? `&filter=${segment('{"room":{"state":{"lazy_load_members":true}}}')}` : ''
-  const from = since === undefined ? '' : `&since=${since}`
-  return (await ok(server, login, 'GET', `/sync?timeout=0${from}${filter}`)) as unknown as Sync
-}
-
-/** Takes a room's newest event from one server to another, as its sender would. */
-async function carryNewest(from: FederatedServer, to: FederatedServer, roomId: string): Promise<void> {
-  assert.deepEqual(await sendNewest(from, to, roomId), [{}])
-}
-
-/** The same, whatever is made of it: the answers for its events. @param before events that came after it */
-async function sendNewest(
-  from: FederatedServer,
-  to: FederatedServer,
-  roomId: string,
-  before = 0,
-): Promise<JsonObject[]> {
-  const [row] = await from.hs.db.query<{ nid: number; json: string | Uint8Array }>(
-    `SELECT e.nid, e.json FROM events e JOIN rooms r ON r.nid = e.room_nid
-     WHERE r.room_id = ? ORDER BY e.nid DESC LIMIT 1 OFFSET ?`,
-    [roomId, before],
-  )
-  const pdu = JSON.parse(Buffer.from(row!.json as string).toString()) as JsonObject
-  const answer = await from.hs.federation.client.request(to.name, {
-    method: 'PUT',
-    path: `/_matrix/federation/v1/send/${segment(roomId)}-${row!.nid}`,
-    body: { origin: from.name, origin_server_ts: from.hs.clock.now(), pdus: [pdu] },
-  })
-  return Object.values(answer['pdus'] as JsonObject) as JsonObject[]
-}
-
-/** Fetches of members in the background have ended. */
-async function whole(server: FederatedServer): Promise<void> {
-  await server.hs.joining.completion.idle()
-  assert.deepEqual(server.hs.rooms.partial.list(), [])
-}
 
 /** The members of rooms that a server joins fast do not come before this says so, or is disposed of. */
 function holdMembers({ hs }: FederatedServer): Disposable & { come(): void } {
@@ -244,68 +162,6 @@ describe('memberships across servers', () => {
     }
   })
 
-  it('knock: the room is shown as far as its server tells, and an invitation lets the user in', async () => {
-    const knocking = { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }
-    const roomId = await makeRoom(one, alice, {
-      preset: 'private_chat',
-      name: 'Door',
-      initial_state: [knocking],
-    })
-    const { next_batch: since } = await sync(two, bob)
-    await ok(two, bob, 'POST', `/knock/${segment(roomId)}?via=${one.name}`, { reason: 'please' })
-    assert.equal(await membershipOf(one, alice, roomId, bob.userId), 'knock')
-    const shown = (await sync(two, bob, since)).rooms?.knock?.[roomId]
-    assert.ok(shown?.knock_state.events.some((event) => event['type'] === 'm.room.name'))
-    await ok(one, alice, 'POST', `/rooms/${segment(roomId)}/invite`, { user_id: bob.userId })
-    await ok(two, bob, 'POST', `/rooms/${segment(roomId)}/join`, {})
-    assert.equal(await membershipOf(one, alice, roomId, bob.userId), 'join')
-    await whole(two)
-    const invited = await makeRoom(one, alice, { preset: 'private_chat' })
-    const path = `/knock/${segment(invited)}?via=${one.name}`
-    assert.match(await refused(two, bob, 'POST', path, {}), /403 M_FORBIDDEN/)
-  })
-
-  it('turn a knock down: the user, in whose server nobody is in the room, learns of it and may knock again', async () => {
-    const knocking = { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }
-    const roomId = await makeRoom(one, alice, { preset: 'private_chat', initial_state: [knocking] })
-    const knock = `/knock/${segment(roomId)}?via=${one.name}`
-    for (const how of ['kick', 'ban']) {
-      const { next_batch: since } = await sync(two, bob)
-      await ok(two, bob, 'POST', knock, {})
-      const knocked = await sync(two, bob, since)
-      assert.ok(knocked.rooms?.knock?.[roomId] !== undefined)
-      await ok(one, alice, 'POST', `/rooms/${segment(roomId)}/${how}`, { user_id: bob.userId, reason: 'no' })
-      const [answer] = await sendNewest(one, two, roomId)
-      assert.deepEqual(answer, {})
-      const left = (await sync(two, bob, knocked.next_batch)).rooms?.leave?.[roomId] as {
-        timeline: { events: { sender: string; state_key: string; content: JsonObject }[] }
-      }
-      assert.deepEqual(
-        left.timeline.events.map(({ sender, state_key: key, content }) => [
-          sender,
-          key,
-          content['membership'],
-        ]),
-        [[alice.userId, bob.userId, how === 'ban' ? 'ban' : 'leave']],
-      )
-      assert.equal((await sync(two, bob)).rooms?.knock?.[roomId], undefined)
-    }
-    assert.match(await refused(two, bob, 'POST', knock, {}), /403 M_FORBIDDEN/)
-  })
-
-  it('a knock is ended by nobody who does not know of it', async () => {
-    const knocking = { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }
-    const roomId = await makeRoom(one, alice, { preset: 'private_chat', initial_state: [knocking] })
-    await ok(two, bob, 'POST', `/knock/${segment(roomId)}?via=${one.name}`, {})
-    await ok(one, alice, 'POST', `/rooms/${segment(roomId)}/kick`, { user_id: bob.userId })
-    // The knock after the one that was turned down: what ended the first does not end the second.
-    await ok(two, bob, 'POST', `/knock/${segment(roomId)}?via=${one.name}`, { reason: 'again' })
-    const { next_batch: since } = await sync(two, bob)
-    assert.deepEqual(await sendNewest(one, two, roomId, 1), [{ error: 'This server is not in the room' }])
-    assert.equal((await sync(two, bob, since)).rooms?.leave?.[roomId], undefined)
-    assert.ok((await sync(two, bob)).rooms?.knock?.[roomId] !== undefined)
-  })
-
   it('restricted: membership of the other room lets the user in, and nothing else does', async () => {
     const club = await makeRoom(one, alice)
     const allow = [{ type: 'm.room_membership', room_id: club }]
@@ -393,7 +249,7 @@ describe('memberships across servers', () => {
     await say(two, bob, roomId, 'from the first stay')
     const dave = await one.register(`dave${roomId.length}`)
     await ok(two, bob, 'POST', `/rooms/${segment(roomId)}/leave`, {})
-    // Events go nowhere by themselves in this test: the other server learns of the leave by the next join.
+    // The other server learns of the leave by the next join.
     await ok(one, alice, 'PUT', `/rooms/${segment(roomId)}/state/m.room.name/`, { name: 'Second' })
     await ok(one, dave, 'POST', `/rooms/${segment(roomId)}/join`, {})
     await join(two, bob, roomId, one.name)
