@@ -37,7 +37,12 @@ export interface TestNetwork {
 
 export function createTestNetwork(): TestNetwork {
   const ports = new Map<string, number>()
-  const discovery: Discovery = {
+  return { authority: makeAuthority(), ports, network: { discovery: findByPort(ports) } }
+}
+
+/** Servers are where the map says, on loopback. */
+export function findByPort(ports: ReadonlyMap<string, number>): Discovery {
+  return {
     find: async (serverName) => {
       const port = ports.get(serverName)
       if (port === undefined) throw new Error(`nobody is called ${serverName} in this test`)
@@ -46,7 +51,6 @@ export function createTestNetwork(): TestNetwork {
     },
     forget: () => undefined,
   }
-  return { authority: makeAuthority(), ports, network: { discovery } }
 }
 
 export interface FederatedOptions {

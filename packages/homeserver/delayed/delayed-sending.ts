@@ -4,6 +4,7 @@ import {
   finaliseDelayedEvent,
   findDue,
   findNextSend,
+  resumeMade,
   type DelayedEventRow,
 } from '@causeway/store/tables/delayed-events.ts'
 import type { Homeserver } from '../homeserver.ts'
@@ -51,6 +52,7 @@ class Sending implements DelayedSending {
   #timer: Timer | undefined
   #armedFor = Infinity
   #looking: Promise<void> | undefined
+  #hasResumed = false
   #lookAgain = false
 
   constructor(deps: Deps, sendingDeps: () => SendingDeps) {
@@ -112,6 +114,8 @@ class Sending implements DelayedSending {
     this.#timer?.cancel()
     this.#armedFor = Infinity
     let now = clock.now()
+    if (!this.#hasResumed) await db.commit({ entries: [], steps: [resumeMade(now)] })
+    this.#hasResumed = true
     while (!this.#stop.signal.aborted) {
       if (this.#underWay.size >= AT_ONCE) await Promise.race(this.#underWay.values())
       now = clock.now()

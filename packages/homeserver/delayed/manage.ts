@@ -2,7 +2,8 @@ import { MatrixError, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { Statement } from '@causeway/store/db/database.ts'
 import {
-  finaliseDelayedEvent,
+  cancelDelayedEvent,
+  dropMade,
   findDelayedEvent,
   restartDelayedEvent,
   type DelayedEventRow,
@@ -31,7 +32,8 @@ export async function getDelayedEvent(
 
 /**
  * Sends, cancels or restarts what is scheduled. What has ended in just that way is answered as if it had ended now. Throws
- * `M_NOT_FOUND`, with status 409 where it has ended otherwise, and what sending it would throw: then it stays scheduled.
+ * `M_NOT_FOUND`, with status 409 where it has ended otherwise, `M_UNKNOWN` (409) while another server is asked to sign it, and
+ * what sending it would throw: then it stays scheduled.
  * https://github.com/matrix-org/matrix-spec-proposals/pull/4140
  * @param by who asks; undefined: whoever knows the id
  */
@@ -46,14 +48,15 @@ export async function manageDelayed(
     const row = await getDelayedEvent(hs, delayId, by)
     if (row.finalised_ts !== 0) return requireOutcome(row, action)
     if (await attemptAction(hs, row, action)) return
-    if (attempt === 3) throw new MatrixError('M_UNKNOWN', 'This delayed event is too busy; try again')
+    if (attempt < 3) continue
+    throw new MatrixError('M_UNKNOWN', 'This delayed event is just being sent; try again', { status: 409 })
   }
 }
 
 /** Whether it was still scheduled. */
 async function attemptAction(hs: Deps, row: DelayedEventRow, action: DelayedAction): Promise<boolean> {
   const now = hs.clock.now()
-  if (action === 'cancel') return attemptStep(hs, finaliseDelayedEvent(row.delay_id, now, {}))
+  if (action === 'cancel') return attemptStep(hs, cancelDelayedEvent(row.delay_id, now))
   if (action === 'restart') {
     const restarted = await attemptStep(hs, restartDelayedEvent(row.delay_id, now))
     if (restarted) hs.delayed.expect(now + row.delay_ms)
@@ -64,6 +67,8 @@ async function attemptAction(hs: Deps, row: DelayedEventRow, action: DelayedActi
     return true
   } catch (error) {
     if (error instanceof CompanionRefused) return false
+    // Refused it stays scheduled, and may be cancelled; a fault of ours leaves open what the other server has taken.
+    if (error instanceof MatrixError) await hs.db.commit({ entries: [], steps: [dropMade(row.delay_id)] })
     throw error
   }
 }

@@ -1,12 +1,18 @@
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId, RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
-import { finaliseDelayedEvent, type DelayedEventRow } from '@causeway/store/tables/delayed-events.ts'
+import {
+  finaliseDelayedEvent,
+  keepMade,
+  type DelayedEventRow,
+} from '@causeway/store/tables/delayed-events.ts'
 import { findUser } from '@causeway/store/tables/users.ts'
+import type { MadeOnce } from '../federation/joining/invite-remote-user.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { userLocked, userSuspended } from '../http/account-standing.ts'
 import { findEvent } from '../rooms/read-events.ts'
 import { sendEvent, type SendInput } from '../rooms/send.ts'
+import { CompanionRefused } from '../rooms/write-to-room.ts'
 import { setState } from '../sending/set-state.ts'
 
 /** What sending needs. */
@@ -44,11 +50,24 @@ export async function sendDelayed(
   }
   const { state_key: stateKey } = row
   const eventId =
-    stateKey === null ? await sendEvent(hs.rooms, input) : await setState(hs, { ...input, stateKey }, signal)
+    stateKey === null
+      ? await sendEvent(hs.rooms, input)
+      : await setState(hs, { ...input, stateKey }, signal, madeOnce(hs, row, sendTs))
   if (written !== eventId) await noteSent(hs, row, eventId)
 }
 
-/** State that says so already, or what another server had to sign first: sent, but in no write of ours with the note. */
+/** What another server signs is written down before it is asked: asked again, it is asked for the same event. */
+function madeOnce({ db }: SendingDeps, row: DelayedEventRow, sendTs: number | undefined): MadeOnce {
+  return {
+    made: row.made,
+    async keep(json) {
+      const result = await db.commit({ entries: [], steps: [keepMade(row.delay_id, json, sendTs)] })
+      if (!result.ok) throw new CompanionRefused(result.step, result.reason)
+    },
+  }
+}
+
+/** State that says so already, or an invitation that the room had already: sent, but in no write of ours with the note. */
 async function noteSent(
   { rooms, db, clock }: SendingDeps,
   row: DelayedEventRow,

@@ -2,6 +2,7 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
 import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
+import type { MadeOnce } from '../federation/joining/invite-remote-user.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { requireInviteWanted } from '../rooms/invite-permissions.ts'
 import { comesIn, requireUnblocked } from '../moderation/blocked-rooms.ts'
@@ -18,17 +19,21 @@ type Deps = Pick<
 /**
  * Sends a state event as a client asks for it, and sees to what comes with it: the invited user's server signs first;
  * into a room that replaces another one its members' settings go along. Throws what `sendState` throws.
+ * @param once of what another server signs: absent, it is made anew whenever it is tried
  */
 export async function setState(
   hs: Deps,
   input: SendInput & { readonly stateKey: string },
   signal?: AbortSignal,
+  once?: MadeOnce,
 ): Promise<EventId> {
   const { roomId, type, stateKey, sender, content } = input
   if (type === 'm.room.member' && comesIn(content['membership'])) await requireUnblocked(hs, roomId)
   const target = invitedBy(input)
   if (target !== undefined && serverNameOf(target) !== hs.serverName) {
-    return hs.joining.invite({ roomId, sender, target, content }, signal)
+    const { companions, isDelayed = false } = input
+    const together = { ...(companions && { companions }), ...(once && { once }) }
+    return hs.joining.invite({ roomId, sender, target, content, isDelayed, ...together }, signal)
   }
   if (target !== undefined) await requireInviteWanted(hs.rooms, sender, target)
   if (type === 'm.room.member' && stateKey === sender && content['membership'] === 'leave')

@@ -18,6 +18,7 @@ export const delayedTables: ErasureList = {
       finalised_ts: 'none',
       event_nid: 'event_nid',
       error: 'none',
+      made: 'content',
     },
     purge: deleteRows('room_nid', 'delay_id'),
     erase: { user_id: deleteRows('user_id', 'delay_id') },

@@ -40,10 +40,12 @@ export interface DelayedEventRow extends Row {
   error: string
   /** For how long the event is to be sticky; null: it is not. */
   sticky_ms: number | null
+  /** What another server is asked to sign, JSON without signatures: it is being sent. Null: nobody was asked. */
+  made: string | null
 }
 
 const SELECT = `SELECT d.delay_id, d.user_id, d.room_nid, r.room_id, d.type, d.state_key, d.content, d.origin_ts, d.delay_ms,
-   d.since_ts, d.send_ts, d.finalised_ts, d.event_nid, d.error, d.sticky_ms, e.event_id
+   d.since_ts, d.send_ts, d.finalised_ts, d.event_nid, d.error, d.sticky_ms, d.made, e.event_id
    FROM delayed_events d JOIN rooms r ON r.nid = d.room_nid LEFT JOIN events e ON e.nid = d.event_nid AND d.event_nid <> 0`
 
 /** What is new in a row; the rest follows. */
@@ -140,16 +142,56 @@ export async function findDue(
   return rows[0]
 }
 
-/** The timer begins anew. Refused (`precondition`) for what is not scheduled any more. */
+/** The timer begins anew. Refused (`precondition`) for what is not scheduled any more, or is being sent. */
 export function restartDelayedEvent(delayId: string, now: number): Statement {
   return {
-    sql: 'UPDATE delayed_events SET since_ts = ?, send_ts = delay_ms + CAST(? AS BIGINT) WHERE delay_id = ? AND finalised_ts = 0',
+    sql: 'UPDATE delayed_events SET since_ts = ?, send_ts = delay_ms + CAST(? AS BIGINT) WHERE delay_id = ? AND finalised_ts = 0 AND made IS NULL',
     params: [now, now, delayId],
     expectRows: 1,
   }
 }
 
-/** What a delayed event came to: an event, an error, or nothing. */
+/** It comes to nothing. Refused (`precondition`) for what is not scheduled any more, or is being sent. */
+export function cancelDelayedEvent(delayId: string, now: number): Statement {
+  return {
+    sql: 'UPDATE delayed_events SET finalised_ts = ? WHERE delay_id = ? AND finalised_ts = 0 AND made IS NULL',
+    params: [now, delayId],
+    expectRows: 1,
+  }
+}
+
+/**
+ * What another server will be asked to sign. Refused (`precondition`) for what is not scheduled any more, or is being sent;
+ * with `sendTs` also when it was restarted and is scheduled for another time.
+ */
+export function keepMade(delayId: string, made: string, sendTs?: number): Statement {
+  return onlyAt(
+    {
+      sql: 'UPDATE delayed_events SET made = ? WHERE delay_id = ? AND finalised_ts = 0 AND made IS NULL',
+      params: [made, delayId],
+      expectRows: 1,
+    },
+    sendTs,
+  )
+}
+
+/** It was refused, and is scheduled as before. */
+export function dropMade(delayId: string): Statement {
+  return {
+    sql: 'UPDATE delayed_events SET made = NULL WHERE delay_id = ? AND finalised_ts = 0',
+    params: [delayId],
+  }
+}
+
+/** What was being sent when the server stopped is due, whenever it was to be sent. */
+export function resumeMade(now: number): Statement {
+  return {
+    sql: 'UPDATE delayed_events SET send_ts = ? WHERE finalised_ts = 0 AND made IS NOT NULL AND send_ts > ?',
+    params: [now, now],
+  }
+}
+
+/** What a delayed event came to: an event, or an error. */
 export interface Outcome {
   readonly eventNid?: WriteValue
   readonly error?: string
@@ -165,12 +207,20 @@ export function finaliseDelayedEvent(
   { eventNid = 0, error = '' }: Outcome,
   sendTs?: number,
 ): Statement {
-  const sql =
-    'UPDATE delayed_events SET finalised_ts = ?, event_nid = ?, error = ? WHERE delay_id = ? AND finalised_ts = 0'
-  const params = [now, eventNid, error, delayId]
-  return sendTs === undefined
-    ? { sql, params, expectRows: 1 }
-    : { sql: `${sql} AND send_ts = ?`, params: [...params, sendTs], expectRows: 1 }
+  return onlyAt(
+    {
+      sql: `UPDATE delayed_events SET finalised_ts = ?, event_nid = ?, error = ?, made = NULL
+       WHERE delay_id = ? AND finalised_ts = 0`,
+      params: [now, eventNid, error, delayId],
+      expectRows: 1,
+    },
+    sendTs,
+  )
+}
+
+function onlyAt(statement: Statement, sendTs: number | undefined): Statement {
+  if (sendTs === undefined) return statement
+  return { ...statement, sql: `${statement.sql} AND send_ts = ?`, params: [...statement.params, sendTs] }
 }
 
 /** The id of the delayed event that an event was, as long as that is remembered. */

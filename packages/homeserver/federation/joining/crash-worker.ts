@@ -3,14 +3,13 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import path from 'node:path'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { dispatch } from '../../http/dispatch.ts'
 import { silentLogger, type Logger } from '../../ops/log.ts'
 import { startHomeserver } from '../../server.ts'
 import { UNLIMITED } from '../../limits/test-limits.ts'
+import { findByPort } from '../../test-federation.ts'
 import { testConfig, TEST_PASSWORD } from '../../test-server.ts'
-import type { Discovery } from '../discovery/discovery.ts'
 
 interface Orders {
   readonly folder: string
@@ -23,16 +22,6 @@ interface Orders {
 }
 
 const { folder, database, ports, roomId, via, killAt } = JSON.parse(process.argv[2]!) as Orders
-
-const discovery: Discovery = {
-  find: async (serverName: ServerName) => {
-    const port = ports[serverName]
-    if (port === undefined) throw new Error(`nobody is called ${serverName} in this test`)
-    const target = { host: '127.0.0.1', port, hostHeader: serverName, tlsName: serverName }
-    return { targets: [target], steps: [] }
-  },
-  forget: () => undefined,
-}
 
 const onProgress = (message: string, fields?: Readonly<Record<string, unknown>>): void => {
   if (message !== 'members of a room arrive') return
@@ -59,7 +48,12 @@ const federation = {
   allow_private_addresses: ['127.0.0.0/8'],
   ca_certificates: [path.join(folder, 'authority.pem')],
 }
-const deps = { clock: systemClock, random: systemRandom, logger, network: { discovery } }
+const deps = {
+  clock: systemClock,
+  random: systemRandom,
+  logger,
+  network: { discovery: findByPort(new Map(Object.entries(ports))) },
+}
 const server = await startHomeserver({ ...base, federation }, deps)
 const { router, hs, urls } = server
 process.stdout.write(`port ${new URL(urls[0]!).port}\n`)

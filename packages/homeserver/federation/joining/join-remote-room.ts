@@ -75,10 +75,12 @@ async function joinThrough(
   const join = await countersigned(deps, { roomId, rules }, own, answer.event, signal)
   const room = await checkAnswer(deps, { roomId, rules }, join, { ...answer, server }, signal)
   if (known !== undefined && (await goesOn(deps, known, join))) {
-    await acceptEvent(deps.rooms, roomId, join, async ({ head }) => {
-      if (deps.rooms.partial.find(head.roomNid) === undefined) {
-        throw new AnswerRefused('the room has just been given up by everybody here; join again')
-      }
+    await acceptEvent(deps.rooms, roomId, join, {
+      require: async ({ head }) => {
+        if (deps.rooms.partial.find(head.roomNid) === undefined) {
+          throw new AnswerRefused('the room has just been given up by everybody here; join again')
+        }
+      },
     })
     return join.event.eventId
   }

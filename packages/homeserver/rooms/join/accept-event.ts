@@ -9,21 +9,31 @@ import { addReceivedEvent, type Parents } from '../receive/add-event.ts'
 import { findAuthEvents } from '../receive/auth-lookup.ts'
 import { tellMemberChanges } from '../state/advance-room-state.ts'
 import type { VerifiedPdu } from '../receive/verify-pdus.ts'
-import type { RoomWrite } from '../room-write.ts'
+import { numberOf, type RoomWrite } from '../room-write.ts'
+import type { SendInput } from '../send.ts'
 import { writeToRoom } from '../write-to-room.ts'
+
+export interface AcceptOptions {
+  /** Further conditions, asked in the room's queue before anything else. */
+  readonly require?: (write: RoomWrite) => Promise<void>
+  /** As of an event that is sent; not where the event is part of the room already. */
+  readonly companions?: SendInput['companions']
+  /** Further bits of `EventFlag`. */
+  readonly flags?: number
+}
 
 /**
  * Takes an event that somebody made or signed elsewhere into a room we are in, and refuses what a transaction's event
  * would be kept for: nothing is written unless its auth events, the state before it and the room's current state all
  * allow it. An event that is part of the room already is answered as it is.
- * @param require further conditions, asked in the room's queue before anything else
- * Throws `M_FORBIDDEN`, `M_BAD_JSON` when it refers to events that we do not hold, and what `require` throws.
+ * Throws `M_FORBIDDEN`, `M_BAD_JSON` when it refers to events that we do not hold, `CompanionRefused`, and what `require`
+ * throws.
  */
 export async function acceptEvent(
   engine: RoomEngine,
   roomId: RoomId,
   pdu: VerifiedPdu,
-  require: (write: RoomWrite) => Promise<void> = async () => undefined,
+  { require, companions, flags = 0 }: AcceptOptions = {},
 ): Promise<StoredEvent> {
   return writeToRoom(engine, roomId, async (write) => {
     const held = await findHeldEvents(engine, write.head, [pdu.event.eventId, ...pdu.event.prevEventIds])
@@ -32,15 +42,17 @@ export async function acceptEvent(
       if ((known.flags & (EventFlag.rejected | EventFlag.softFailed)) === 0) return { value: known }
       throw forbidden('The room has refused this event before; make a new one')
     }
-    await require(write)
+    await require?.(write)
     const parents = parentsOf(pdu.event, held, known)
     const authEvents = await findAuthEvents(engine, write, [pdu.event])
     // The room's other servers learn of it from us.
-    const options = { flags: EventFlag.passedOn, keepsRefused: false }
+    const options = { flags: EventFlag.passedOn | flags, keepsRefused: false }
     const acceptance = await addReceivedEvent(engine, write, pdu, parents, authEvents, options)
     if (acceptance.outcome !== 'accepted') throw forbidden(acceptance.reason)
     await tellMemberChanges(engine, write)
-    return { value: acceptance.event.stored }
+    const { stored } = acceptance.event
+    const together = companions?.(stored.eventId, numberOf(write, acceptance.event))
+    return together === undefined ? { value: stored } : { value: stored, companions: together }
   })
 }
 

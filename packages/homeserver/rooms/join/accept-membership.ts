@@ -60,9 +60,9 @@ export async function acceptMembership(
   if (signed.event.eventId !== request.eventId)
     throw invalidParam('The address names another event than the body')
   const pdu = await requirePolicy(engine, room, signed, signal)
-  const stored = await acceptEvent(engine, room.roomId, pdu, (write) =>
-    requireStillAllowed(engine, write, request),
-  )
+  const stored = await acceptEvent(engine, room.roomId, pdu, {
+    require: (write) => requireStillAllowed(engine, write, request),
+  })
   return { room, pdu, stored }
 }
 
