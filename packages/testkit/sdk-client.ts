@@ -29,6 +29,8 @@ async function createSlidingSync(base: string, client: Sdk.MatrixClient) {
 interface SdkOptions {
   readonly encrypt?: boolean
   readonly sliding?: boolean
+  /** Whether it keeps what is said in threads apart. */
+  readonly threads?: boolean
   readonly fetch?: typeof fetch
   /** What a client asks its user for, such as the key to the secret storage. */
   readonly cryptoCallbacks?: NonNullable<Sdk.ICreateClientOpts['cryptoCallbacks']>
@@ -36,7 +38,7 @@ interface SdkOptions {
 
 /**
  * A running matrix-js-sdk client of a user; with `encrypt`, its Rust cryptography (kept in memory); with `sliding`, by
- * sliding sync; with `fetch`, over a network of the test's own.
+ * sliding sync; with `threads`, as clients that show threads; with `fetch`, over a network of the test's own.
  */
 export async function startSdkClient(
   base: string,
@@ -54,7 +56,12 @@ export async function startSdkClient(
   })
   if (options.encrypt === true) await client.initRustCrypto({ useIndexedDB: false })
   const slidingSync = options.sliding === true ? await createSlidingSync(base, client) : undefined
-  await client.startClient({ initialSyncLimit: 20, pollTimeout: 5_000, ...(slidingSync && { slidingSync }) })
+  await client.startClient({
+    initialSyncLimit: 20,
+    pollTimeout: 5_000,
+    threadSupport: options.threads === true,
+    ...(slidingSync && { slidingSync }),
+  })
   const until: SdkClient['until'] = async (what, check) => {
     const deadline = Date.now() + TIMEOUT_MS
     for (;;) {
