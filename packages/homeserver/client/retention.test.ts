@@ -282,9 +282,16 @@ for (const driver of await findServerDrivers()) {
       const before = await scene.say('alice', roomId, 'five days old')
       scene.days(-20)
       const odd = await scene.say('alice', roomId, 'from another clock')
+      await scene.say('alice', roomId, '* edited by another clock', {
+        'm.new_content': { msgtype: 'm.text', body: 'edited by another clock' },
+        'm.relates_to': { rel_type: 'm.replace', event_id: before },
+      })
       scene.days(25)
       const after = await scene.say('alice', roomId, 'new')
       assert.deepEqual(await scene.bodies('bob', roomId), ['new', 'five days old'])
+      const url = `${PLACE}/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=1000`
+      const shown = await scene.server.call('bob', 'GET', url)
+      assert.ok(!JSON.stringify(shown).includes('another clock'), 'not by the message that it edits, either')
       await scene.apply()
       const stored = await Promise.all([before, odd, after].map((id) => scene.isStored(id)))
       // In the midst of what stays it is a part of the graph.

@@ -12,6 +12,7 @@ import type { RoomEngine } from './engine.ts'
 import { HIDDEN } from './read-events.ts'
 import { relationOf } from './relation.ts'
 import { relationScope } from './relation-scope.ts'
+import { expiryOf, isExpired } from './retention/expiry.ts'
 import { storedEventOfRow, type RoomInfo } from './stored-event.ts'
 import { filterVisible, type Sightable, type VisibleEvent } from './visibility.ts'
 
@@ -27,6 +28,8 @@ interface BundleContext {
   readonly userId: UserId
   readonly scope: RelationScope
   readonly render: RenderOne
+  /** What was sent before it has outlived its time. */
+  readonly expiry: number
 }
 
 const NONE: ReadonlyMap<EventId, string> = new Map()
@@ -46,8 +49,8 @@ export async function bundleRelations(
 ): Promise<ReadonlyMap<EventId, string>> {
   const parents = events.filter((event) => mayHaveBundle(engine, event))
   if (parents.length === 0) return NONE
-  const scope = await relationScope(engine, room, userId)
-  const context: BundleContext = { engine, room, userId, scope, render }
+  const [scope, expiry] = await Promise.all([relationScope(engine, room, userId), expiryOf(engine, room)])
+  const context: BundleContext = { engine, room, userId, scope, render, expiry }
   const [bundles, threads] = await Promise.all([
     bundleDirect(context, parents),
     bundleThreads(context, parents),
@@ -106,7 +109,7 @@ async function bundleDirect(
   return bundles
 }
 
-/** What visibility is decided by, of a row that is not worth parsing for it. */
+/** What visibility is decided by, of a row that is not worth parsing for it; its age, where that matters, comes after. */
 interface Sight extends Sightable {
   readonly row: RelatedRow
 }
@@ -118,7 +121,7 @@ function sightOf(row: RelatedRow): Sight {
 
 /** https://spec.matrix.org/v1.19/client-server-api/#validity-of-replacement-events */
 function latestEdit(
-  { engine, room }: BundleContext,
+  { engine, room, expiry }: BundleContext,
   parent: StoredEvent,
   related: readonly { readonly event: Sight; readonly membership: string }[],
   mark: number,
@@ -130,7 +133,7 @@ function latestEdit(
     const { row } = event
     if (row.rel_type !== 'm.replace' || row.type !== parent.type || row.json === null) continue
     const edit = { event: eventOfRow(engine, room, { ...row, json: row.json }, mark), membership }
-    if (!isEditBy(edit.event, parent.sender)) continue
+    if (!isEditBy(edit.event, parent.sender) || isExpired(edit.event, expiry)) continue
     if (latest === undefined || isLater(edit.event, latest.event)) latest = edit
   }
   return latest
