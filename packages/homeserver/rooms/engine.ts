@@ -25,6 +25,7 @@ import type { RetentionLimits } from './retention/lifetime.ts'
 import { createRoomFigures, type RoomFigures } from './room-figures.ts'
 import { createRelatedEvents, type RelatedEvents } from './related-events.ts'
 import { createStickyEvents, type StickyEvents } from './sticky-events.ts'
+import { createStickyLimit, type StickyLimit } from './sticky-limit.ts'
 import { createThreadSubscriptions, type ThreadSubscriptions } from './thread-subscriptions.ts'
 import { createUserSetting, type UserSetting } from './user-setting.ts'
 
@@ -92,6 +93,8 @@ export interface RoomEngine extends RoomDeps {
   readonly invitePermissions: UserSetting<InviteRules>
   readonly threads: ThreadSubscriptions
   readonly sticky: StickyEvents
+  /** Of other servers. */
+  readonly stickyLimit: StickyLimit
   readonly related: RelatedEvents
   /** What single rooms cost, for the operator. */
   readonly figures: RoomFigures
@@ -137,6 +140,7 @@ export async function createRoomEngine(deps: RoomDeps): Promise<RoomEngine> {
     invitePermissions: createUserSetting(deps.db, budget, INVITE_PERMISSIONS),
     threads: createThreadSubscriptions(deps.db, budget),
     sticky: await createStickyEvents(deps.db, budget, deps.clock),
+    stickyLimit: createStickyLimit(deps.clock),
     related: createRelatedEvents(deps.log.head(), 20_000),
     figures: createRoomFigures(),
     partial: await loadPartialRooms(deps.db),

@@ -104,12 +104,13 @@ export function isRefusedSticky({ stored }: NewEvent): boolean {
 }
 
 /**
- * What is stored of a sticky event: until when it is. Of what is soft-failed too, since it may be accepted in time.
+ * What is stored of a sticky event: until when it is. Of what is soft-failed too, since it may be accepted in time. Of
+ * servers that have too many nothing is: no more than any other event is theirs.
  * @param nid its number, known only at commit
  * @param position from which on it is told, where it does not come by the log
  */
 export function stickySteps(
-  { clock, serverName }: Pick<RoomEngine, 'clock' | 'serverName'>,
+  { clock, serverName, stickyLimit }: Pick<RoomEngine, 'clock' | 'serverName' | 'stickyLimit'>,
   event: NewEvent,
   nid: WriteValue,
   position: WriteValue,
@@ -123,6 +124,8 @@ export function stickySteps(
   const now = clock.now()
   const until = stickyUntil(roomEvent.pdu, now)
   if (until === undefined || until <= now) return []
-  const isOurs = serverNameOf(stored.sender) === serverName
+  const server = serverNameOf(stored.sender)
+  const isOurs = server === serverName
+  if (!isOurs && !stickyLimit.admit(server)) return []
   return [insertSticky({ roomNid: stored.roomNid, eventNid: nid, position: told, until, isOurs })]
 }

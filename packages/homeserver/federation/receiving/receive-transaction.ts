@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId, ServerName } from '@causeway/matrix/ids/ids.ts'
-import { invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { MatrixError, invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { stickyDurationOf } from '@causeway/matrix/events/sticky.ts'
 import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import type { Homeserver } from '../../homeserver.ts'
@@ -15,7 +16,8 @@ const JOIN_PATIENCE_MS = 20_000
 
 /**
  * Takes a transaction in: the events of each room by themselves, so that one room never holds up another. The same
- * transaction again gets the same answer. Throws `M_INVALID_PARAM` for one over the limits.
+ * transaction again gets the same answer. Throws `M_INVALID_PARAM` for one over the limits, `M_LIMIT_EXCEEDED` where it has
+ * more sticky events than its sender may have now.
  * https://spec.matrix.org/v1.19/server-server-api/#transactions
  */
 export function receiveTransaction(
@@ -32,6 +34,7 @@ export function receiveTransaction(
   const key = `${origin}/${txnId}`
   const before = receiving.answers.get(key)
   if (before !== undefined) return Promise.resolve(before)
+  requireFewSticky(hs, origin, pdus)
   hs.federation.client.heardFrom(origin)
   return receiving.underWay.run(key, async () => {
     const answer = { pdus: await receiveByRoom(hs, origin, pdus) }
@@ -40,6 +43,20 @@ export function receiveTransaction(
     receiving.answers.set(key, answer)
     return answer
   })
+}
+
+/** Of sticky events none may be left out: who has too many comes again with all of them. */
+function requireFewSticky({ rooms }: Homeserver, origin: ServerName, pdus: readonly unknown[]): void {
+  const sticky = pdus.filter((pdu) => isJsonObject(pdu) && stickyDurationOf(pdu) !== undefined)
+  const wait = sticky.length === 0 ? 0 : rooms.stickyLimit.waitFor(origin, sticky.length)
+  if (wait === 0) return
+  throw new MatrixError(
+    'M_LIMIT_EXCEEDED',
+    'Your server sends too many sticky events; send this again later',
+    {
+      extra: { retry_after_ms: wait },
+    },
+  )
 }
 
 async function receiveByRoom(
