@@ -1,5 +1,6 @@
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
+import { deleteAddressSessionsOf } from '@causeway/store/tables/address-sessions.ts'
 import { deleteScheduledOf } from '@causeway/store/tables/delayed-events.ts'
 import { deleteIdentityBindings } from '@causeway/store/tables/identity-bindings.ts'
 import { deleteProfile } from '@causeway/store/tables/profiles.ts'
@@ -38,6 +39,7 @@ export async function deactivateAccount(
       ...steps,
       ...deletePushersOfUser(userId),
       deleteThreepids(userId),
+      deleteAddressSessionsOf(userId),
       deleteIdentityBindings(userId),
       deleteUserJobs(userId),
       deleteScheduledOf(userId),

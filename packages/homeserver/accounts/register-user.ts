@@ -2,22 +2,16 @@ import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Step, Write } from '@causeway/store/db/database.ts'
-import { spendEmailSession } from '@causeway/store/tables/email-sessions.ts'
+import { spendAddressSession } from '@causeway/store/tables/address-sessions.ts'
 import { setProfileField } from '@causeway/store/tables/profiles.ts'
 import { takeRegistrationToken } from '@causeway/store/tables/registration-tokens.ts'
-import { insertThreepid } from '@causeway/store/tables/threepids.ts'
+import { insertThreepid, type Medium } from '@causeway/store/tables/threepids.ts'
 import { insertUser } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { firstMailPusher } from '../push/email/mail-pusher.ts'
 import { prepareSession } from './new-session.ts'
+import type { ConfirmedAddress } from './uia/confirmed-addresses.ts'
 import { userInUse } from './usernames.ts'
-
-/** An address, and the session that proved it. */
-interface ConfirmedEmail {
-  readonly sid: string
-  readonly address: string
-  readonly validatedTs: number
-}
 
 /** An account to be made; its name was checked. */
 export interface NewAccount {
@@ -29,9 +23,9 @@ export interface NewAccount {
   readonly displayName?: string | undefined
   /** To be used up by this. */
   readonly registrationToken?: string | undefined
-  /** An address that was confirmed: added, and its session used up, by the same write. */
-  readonly email?: ConfirmedEmail | undefined
-  /** Whether they are told at that address of messages that they miss. */
+  /** Addresses that were confirmed: added, and their sessions used up, by the same write. */
+  readonly addresses?: readonly ConfirmedAddress[]
+  /** Whether they are told at their e-mail address of messages that they miss. */
   readonly isToldByEmail?: boolean
   /** Versions of the documents that were agreed to, by their ids. */
   readonly termsAccepted?: Readonly<Record<string, string>> | undefined
@@ -49,9 +43,15 @@ export class RegistrationTokenRefused extends Error {
   override readonly name = 'RegistrationTokenRefused'
 }
 
-/** The address belongs to somebody since it was confirmed, or its session was used. */
-export class EmailRefused extends Error {
-  override readonly name = 'EmailRefused'
+/** An address belongs to somebody since it was confirmed, or its session was used. */
+export class AddressTaken extends Error {
+  override readonly name = 'AddressTaken'
+  readonly medium: Medium
+
+  constructor(medium: Medium) {
+    super()
+    this.medium = medium
+  }
 }
 
 /** Passwords below this are refused with `M_WEAK_PASSWORD`. */
@@ -71,7 +71,7 @@ export function requireGoodPassword(password: string): void {
 
 /**
  * Makes an account, and its first login with it, in one write. Answers what `/register` does.
- * Throws `M_USER_IN_USE`, `M_WEAK_PASSWORD`, `RegistrationTokenRefused` and `EmailRefused`.
+ * Throws `M_USER_IN_USE`, `M_WEAK_PASSWORD`, `RegistrationTokenRefused` and `AddressTaken`.
  */
 export async function registerUser(
   hs: Pick<Homeserver, 'db' | 'clock' | 'random' | 'accounts'>,
@@ -96,8 +96,8 @@ export async function registerUser(
   if (account.displayName !== undefined)
     steps.push(setProfileField(userId, 'displayname', account.displayName))
   const named = steps.length
-  steps.push(...emailSteps(hs, account))
-  const proven = steps.length
+  const { addresses = [] } = account
+  steps.push(...addresses.flatMap((one) => addressSteps(hs, userId, one)))
   const told = toldByEmail(hs, account)
   const result = await hs.db.commit({
     entries: told.entries,
@@ -105,29 +105,30 @@ export async function registerUser(
   })
   if (result.ok) return session?.answer ?? { user_id: userId }
   if (result.step === claim) throw userInUse()
-  if (result.step >= named && result.step < proven) throw new EmailRefused()
+  const taken = result.step < named ? undefined : addresses[(result.step - named) >> 1]
+  if (taken !== undefined) throw new AddressTaken(taken.medium)
   if (result.step < claim) throw new RegistrationTokenRefused()
   throw new MatrixError('M_UNKNOWN', 'The login was not stored; try again')
 }
 
 function toldByEmail(
   hs: Pick<Homeserver, 'clock' | 'random'>,
-  { userId, email, isToldByEmail = false }: NewAccount,
+  { userId, addresses = [], isToldByEmail = false }: NewAccount,
 ): Write {
+  const email = addresses.find(({ medium }) => medium === 'email')
   return email === undefined || !isToldByEmail
     ? { entries: [], steps: [] }
     : firstMailPusher(hs, userId, email.address)
 }
 
-function emailSteps({ clock }: Pick<Homeserver, 'clock'>, { userId, email }: NewAccount): Step[] {
-  if (email === undefined) return []
-  const row = {
-    address: email.address,
-    user_id: userId,
-    validated_ts: email.validatedTs,
-    added_ts: clock.now(),
-  }
-  return [spendEmailSession(email.sid), insertThreepid(row)]
+/** Two for each. */
+function addressSteps(
+  { clock }: Pick<Homeserver, 'clock'>,
+  userId: UserId,
+  { sid, medium, address, validatedTs }: ConfirmedAddress,
+): [Step, Step] {
+  const row = { medium, address, user_id: userId, validated_ts: validatedTs, added_ts: clock.now() }
+  return [spendAddressSession(sid), insertThreepid(row)]
 }
 
 function tokenStep(hs: Pick<Homeserver, 'clock'>, { registrationToken }: NewAccount): Step[] {

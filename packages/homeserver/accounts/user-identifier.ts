@@ -1,10 +1,10 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
-import { readEmailAddress } from '../email/address.ts'
+import { readThirdPartyAddress, type ThirdPartyAddress } from '../addresses/third-party-address.ts'
 
 /**
  * The user id or local part that a login or a stage names, in the present form or the older one (`user`).
- * Undefined when it names nobody that way, such as by an address (see `readEmailIdentifier`).
+ * Undefined when it names nobody that way, such as by an address (see `readAddressIdentifier`).
  * https://spec.matrix.org/v1.19/client-server-api/#identifier-types
  */
 export function readUserName(from: JsonObject): string | undefined {
@@ -16,10 +16,16 @@ export function readUserName(from: JsonObject): string | undefined {
   return typeof user === 'string' ? user : undefined
 }
 
-/** The address that a login names, as it is kept; empty for one that is none, undefined where none is named. */
-export function readEmailIdentifier({ identifier }: JsonObject): string | undefined {
-  if (!isJsonObject(identifier) || identifier['type'] !== 'm.id.thirdparty') return undefined
-  const { medium, address } = identifier
-  if (medium !== 'email' || typeof address !== 'string') return undefined
-  return readEmailAddress(address) ?? ''
+/** What nobody has. */
+const NO_ADDRESS: ThirdPartyAddress = { medium: 'email', address: '' }
+
+/** The address that a login names, one that nobody has for what is none; undefined where none is named. */
+export function readAddressIdentifier({ identifier }: JsonObject): ThirdPartyAddress | undefined {
+  if (!isJsonObject(identifier)) return undefined
+  const { type, medium, address } = identifier
+  // Nobody has a telephone number to log in with yet.
+  if (type === 'm.id.phone') return NO_ADDRESS
+  if (type !== 'm.id.thirdparty') return undefined
+  if (typeof medium !== 'string' || typeof address !== 'string') return NO_ADDRESS
+  return readThirdPartyAddress(medium, address) ?? NO_ADDRESS
 }

@@ -1,9 +1,9 @@
 import { Type } from 'typebox'
 import {
-  findEmailSession,
-  validateEmailSession,
-  type EmailSessionRow,
-} from '@causeway/store/tables/email-sessions.ts'
+  findAddressSession,
+  validateAddressSession,
+  type AddressSessionRow,
+} from '@causeway/store/tables/address-sessions.ts'
 import { emailDonePage, emailFormPage, emailRefusalPage } from '../accounts/pages/email-page.ts'
 import { sha256 } from '../crypto/sha256.ts'
 import { CONFIRM_PAGE } from '../email/request-token.ts'
@@ -17,10 +17,11 @@ const MAX_FORM_BYTES = 2 * 1024
 const MAX_PART = 255
 
 /** The session of a link that was not used yet. */
-async function findOpen(hs: Homeserver, sid: string, token: string): Promise<EmailSessionRow | undefined> {
+async function findOpen(hs: Homeserver, sid: string, token: string): Promise<AddressSessionRow | undefined> {
   if (sid.length > MAX_PART || token.length > MAX_PART) return undefined
-  const session = await findEmailSession(hs.db, sid, hs.clock.now())
-  return session?.validated_ts === 0 && session.token_hash === sha256(token) ? session : undefined
+  const session = await findAddressSession(hs.db, sid, hs.clock.now())
+  const isOpen = session?.medium === 'email' && session.validated_ts === 0
+  return isOpen && session.token_hash === sha256(token) ? session : undefined
 }
 
 export const showEmailPage = defineEndpoint({
@@ -51,7 +52,7 @@ export const submitEmailPage = defineEndpoint({
     const sid = form.get('sid') ?? ''
     const token = form.get('token') ?? ''
     if ((await findOpen(hs, sid, token)) === undefined) return emailRefusalPage()
-    const steps = [validateEmailSession(sid, sha256(token), hs.clock.now())]
+    const steps = [validateAddressSession(sid, sha256(token), hs.clock.now())]
     const result = await hs.db.commit({ entries: [], steps })
     return result.ok ? emailDonePage() : emailRefusalPage()
   },

@@ -1,7 +1,7 @@
 // https://spec.matrix.org/v1.19/client-server-api/#adding-account-administrative-contact-information
 import { Type } from 'typebox'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
-import type { EmailPurpose } from '@causeway/store/tables/email-sessions.ts'
+import type { AddressPurpose } from '@causeway/store/tables/address-sessions.ts'
 import { registrationOffer } from '../accounts/registration-policy.ts'
 import { requestEmailToken } from '../email/request-token.ts'
 import { defineEndpoint, type AnyEndpoint } from '../http/endpoint.ts'
@@ -15,7 +15,7 @@ const Body = Type.Object({
   next_link: Type.Optional(Type.String()),
 })
 
-function unsupported(purpose: EmailPurpose, what: string): MatrixError {
+function unsupported(purpose: AddressPurpose, what: string): MatrixError {
   return new MatrixError(
     purpose === 'add' ? 'M_THREEPID_MEDIUM_NOT_SUPPORTED' : 'M_THREEPID_DENIED',
     `This server sends no ${what}`,
@@ -25,7 +25,7 @@ function unsupported(purpose: EmailPurpose, what: string): MatrixError {
 interface Where {
   readonly operation: string
   readonly path: string
-  readonly purpose: EmailPurpose
+  readonly purpose: AddressPurpose
 }
 
 function emailEndpoint({ operation, path, purpose }: Where): AnyEndpoint {
@@ -58,7 +58,7 @@ function phoneEndpoint({ operation, path, purpose }: Where): AnyEndpoint {
   })
 }
 
-const ADD: EmailPurpose = 'add'
+const ADD: AddressPurpose = 'add'
 const emails: readonly Where[] = [
   { operation: 'requestTokenTo3PIDEmail', path: '/account/3pid/email/requestToken', purpose: ADD },
   { operation: 'requestTokenToRegisterEmail', path: '/register/email/requestToken', purpose: 'register' },

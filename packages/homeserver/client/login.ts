@@ -6,7 +6,7 @@ import { MatrixError, forbidden, missingParam } from '@causeway/matrix/errors/ma
 import { logInAs, logInWithPassword, type WantedDevice } from '../accounts/log-in.ts'
 import { logInWithToken } from '../accounts/login-tokens.ts'
 import { findThreepidUser } from '@causeway/store/tables/threepids.ts'
-import { readEmailIdentifier, readUserName } from '../accounts/user-identifier.ts'
+import { readAddressIdentifier, readUserName } from '../accounts/user-identifier.ts'
 import { findUserByName } from '../accounts/usernames.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
@@ -42,13 +42,9 @@ export const getLoginFlows = defineEndpoint({
 async function requireName(hs: Homeserver, body: Static<typeof Body>): Promise<string> {
   const name = readUserName({ ...body } as JsonObject)
   if (name !== undefined) return name
-  const address = readEmailIdentifier({ ...body } as JsonObject)
+  const address = readAddressIdentifier({ ...body } as JsonObject)
   // Nobody has the empty name: it is refused after the same time as a wrong password.
   if (address !== undefined) return (await findThreepidUser(hs.db, address)) ?? ''
-  // Nobody here has a phone number to log in with.
-  if (body.identifier?.['type'] === 'm.id.thirdparty' || body.identifier?.['type'] === 'm.id.phone') {
-    throw forbidden('User name or password is wrong')
-  }
   throw missingParam('Say who logs in: "identifier": {"type": "m.id.user", "user": "alice"}')
 }
 

@@ -93,7 +93,8 @@ async function mailPlace(
   if (required(body, 'app_id') !== MAIL_APP)
     throw invalidParam(`The app_id of a pusher of the kind "email" is "${MAIL_APP}"`)
   const address = readEmailAddress(required(body, 'pushkey'))
-  if (address === undefined || (await findThreepidUser(db, address)) !== userId) {
+  const owner = address === undefined ? undefined : await findThreepidUser(db, { medium: 'email', address })
+  if (address === undefined || owner !== userId) {
     throw new MatrixError(
       'M_THREEPID_NOT_FOUND',
       'pushkey has to be one of the e-mail addresses of your account; add it first',

@@ -5,9 +5,9 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { localpartOf } from '@causeway/matrix/ids/user-id.ts'
 import { missingParam } from '@causeway/matrix/errors/matrix-error.ts'
 import { findRegistrationToken } from '@causeway/store/tables/registration-tokens.ts'
-import { EmailRefused, RegistrationTokenRefused, registerUser } from '../accounts/register-user.ts'
+import { AddressTaken, RegistrationTokenRefused, registerUser } from '../accounts/register-user.ts'
 import { acceptedTerms, registrationOffer } from '../accounts/registration-policy.ts'
-import { confirmedEmail } from '../accounts/uia/confirmed-email.ts'
+import { ADDRESS_STAGES, confirmedAddresses } from '../accounts/uia/confirmed-addresses.ts'
 import { withUia, type UiaProof } from '../accounts/uia/with-uia.ts'
 import { chooseUserId } from '../accounts/usernames.ts'
 import { sendsNotifications } from '../email-options.ts'
@@ -85,15 +85,15 @@ async function registerPerson(
       displayName: localpartOf(userId),
       registrationToken: token,
       isAdmin: invitation?.makesAdmin ?? false,
-      email: confirmedEmail(proof),
+      addresses: confirmedAddresses(proof),
       isToldByEmail: sendsNotifications(hs.config.email) && hs.config.email.notifications_for_new_accounts,
       termsAccepted: proof.get('m.login.terms') === undefined ? undefined : acceptedTerms(hs.config),
       ...loginOf(body),
       ip,
     })
   } catch (error) {
-    if (error instanceof EmailRefused)
-      throw proof.revoke('m.login.email.identity', 'This address belongs to an account by now')
+    if (error instanceof AddressTaken)
+      throw proof.revoke(ADDRESS_STAGES[error.medium], 'This address belongs to an account by now')
     if (!(error instanceof RegistrationTokenRefused)) throw error
     throw proof.revoke('m.login.registration_token', 'This registration token was used up meanwhile')
   }

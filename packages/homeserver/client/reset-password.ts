@@ -2,10 +2,10 @@
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { MatrixError, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
-import { spendEmailSession } from '@causeway/store/tables/email-sessions.ts'
+import { spendAddressSession } from '@causeway/store/tables/address-sessions.ts'
 import { findThreepidUser } from '@causeway/store/tables/threepids.ts'
 import { changePassword } from '../accounts/change-password.ts'
-import { confirmedEmail } from '../accounts/uia/confirmed-email.ts'
+import { confirmedAddresses } from '../accounts/uia/confirmed-addresses.ts'
 import { withUia, type UiaProof } from '../accounts/uia/with-uia.ts'
 import type { Homeserver } from '../homeserver.ts'
 
@@ -27,14 +27,15 @@ export async function resetPassword(hs: Homeserver, reset: PasswordReset, ip: st
     ip,
     body: { ...reset } as JsonObject,
   }
-  return withUia(hs, request, (proof) => setByMail(hs, reset, proof))
+  return withUia(hs, request, (proof) => setByAddress(hs, reset, proof))
 }
 
-async function setByMail(hs: Homeserver, reset: PasswordReset, proof: UiaProof): Promise<JsonObject> {
-  const { sid, address } = confirmedEmail(proof)!
-  const userId = await findThreepidUser(hs.db, address)
+async function setByAddress(hs: Homeserver, reset: PasswordReset, proof: UiaProof): Promise<JsonObject> {
+  const confirmed = confirmedAddresses(proof)[0]!
+  const userId = await findThreepidUser(hs.db, confirmed)
   if (userId === undefined) throw forbidden('This address belongs to nobody here any more')
   const { new_password: password, keepDevices } = reset
-  await changePassword(hs, userId as UserId, password, { keepDevices, proof: [spendEmailSession(sid)] })
+  const steps = [spendAddressSession(confirmed.sid)]
+  await changePassword(hs, userId as UserId, password, { keepDevices, proof: steps })
   return {}
 }

@@ -1,15 +1,15 @@
 // https://spec.matrix.org/v1.19/client-server-api/#adding-account-administrative-contact-information
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
-import { spendEmailSession } from '@causeway/store/tables/email-sessions.ts'
+import { spendAddressSession } from '@causeway/store/tables/address-sessions.ts'
 import {
   deleteThreepid,
   findThreepidUser,
   insertThreepid,
   listThreepids,
 } from '@causeway/store/tables/threepids.ts'
-import { readEmailAddress } from '../email/address.ts'
-import { findConfirmed } from '../email/confirmed-address.ts'
+import { findConfirmed } from '../addresses/confirmed-address.ts'
+import { readThirdPartyAddress } from '../addresses/third-party-address.ts'
 import { bindAddress } from '../identity/bind.ts'
 import { parseIdentityServer } from '../identity/identity-servers.ts'
 import { bindingsOf, unbindAddresses } from '../identity/unbind.ts'
@@ -58,13 +58,13 @@ export const add3PID = defineEndpoint({
       if (confirmed === undefined) {
         throw new MatrixError(
           'M_THREEPID_AUTH_FAILED',
-          'The address is not confirmed yet: open the link in the mail first',
+          'The address is not confirmed yet: open the link in the mail, or submit the code of the text message, first',
         )
       }
-      const { address, validated_ts: validatedTs } = confirmed
-      if ((await findThreepidUser(hs.db, address)) !== undefined) throw inUse()
-      const row = { address, user_id: userId, validated_ts: validatedTs, added_ts: hs.clock.now() }
-      const steps = [spendEmailSession(confirmed.sid), insertThreepid(row)]
+      const { medium, address, validated_ts: validatedTs } = confirmed
+      if ((await findThreepidUser(hs.db, confirmed)) !== undefined) throw inUse()
+      const row = { medium, address, user_id: userId, validated_ts: validatedTs, added_ts: hs.clock.now() }
+      const steps = [spendAddressSession(confirmed.sid), insertThreepid(row)]
       if (!(await hs.db.commit({ entries: [], steps })).ok) throw inUse()
       return {}
     }),
@@ -76,6 +76,10 @@ const AddressBody = Type.Object({
   id_server: Type.Optional(identityServerText),
 })
 
+/** As it is kept, where this server keeps such. */
+const addressOf = ({ medium, address }: Static<typeof AddressBody>): string =>
+  readThirdPartyAddress(medium, address)?.address ?? address
+
 export const delete3pidFromAccount = defineEndpoint({
   operation: 'delete3pidFromAccount',
   method: 'POST',
@@ -86,7 +90,7 @@ export const delete3pidFromAccount = defineEndpoint({
   run: async (hs, { session, body }) => {
     const { medium, id_server: named } = body
     const also = named === undefined ? undefined : parseIdentityServer(named)
-    const address = readEmailAddress(body.address) ?? body.address
+    const address = addressOf(body)
     const bindings = await bindingsOf(hs, session.userId, { of: { medium, address }, also })
     const { entries, steps } = endMailPushers(session.userId, medium === 'email' ? [address] : [])
     await hs.log.append({ entries, steps: [deleteThreepid(session.userId, medium, address), ...steps] })
@@ -126,7 +130,7 @@ export const unbind3pidFromAccount = defineEndpoint({
   run: async (hs, { session, body }) => {
     const { medium, id_server: named } = body
     const { userId } = session
-    const address = readEmailAddress(body.address) ?? body.address
+    const address = addressOf(body)
     const known = await bindingsOf(hs, userId, { of: { medium, address } })
     const bindings =
       named === undefined ? known : [{ userId, medium, address, idServer: hs.identity.requireAllowed(named) }]

@@ -1,16 +1,16 @@
-import type { EmailPurpose } from '@causeway/store/tables/email-sessions.ts'
+import type { AddressPurpose } from '@causeway/store/tables/address-sessions.ts'
 import type { Mail } from './mailer.ts'
 
 /** What a mail is about. */
 export interface MailFacts {
   readonly address: string
-  readonly purpose: EmailPurpose
+  readonly purpose: AddressPurpose
   readonly link: string
   /** Whose account it is about; empty for one that is still to be made. */
   readonly userId: string
 }
 
-const SUBJECTS: Readonly<Record<EmailPurpose, string>> = {
+const SUBJECTS: Readonly<Record<AddressPurpose, string>> = {
   register: 'Confirm your address for',
   add: 'Confirm your address for',
   reset: 'Set a new password on',

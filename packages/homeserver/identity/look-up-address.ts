@@ -3,7 +3,7 @@ import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import { parseUserId } from '@causeway/matrix/ids/user-id.ts'
 import { sha256 } from '../crypto/sha256.ts'
-import type { ThirdPartyAddress } from './address.ts'
+import type { ThirdPartyAddress } from '../addresses/third-party-address.ts'
 import { IdentityFailed, IdentityRefused, type IdentityServers } from './identity-servers.ts'
 
 /** Who asks, and whom. */

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
-import type { ThirdPartyAddress } from './address.ts'
+import type { ThirdPartyAddress } from '../addresses/third-party-address.ts'
 import { IdentityFailed, type IdentityServers } from './identity-servers.ts'
 import type { IdentityLogin } from './look-up-address.ts'
 

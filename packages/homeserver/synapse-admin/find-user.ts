@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { findThreepidUser } from '@causeway/store/tables/threepids.ts'
 import { chooseUserId } from '../accounts/usernames.ts'
-import { readEmailAddress } from '../email/address.ts'
+import { readThirdPartyAddress } from '../addresses/third-party-address.ts'
 import { defineAdminRequest } from './admin-request.ts'
 
 /** As `/register/available`, also where registration is closed. */
@@ -24,7 +24,7 @@ export const synapseUserByThreepid = defineAdminRequest({
   path: '/v1/threepid/:medium/users/:address',
   params: Type.Object({ medium: Type.String(), address: Type.String({ maxLength: 1_024 }) }),
   run: async (hs, { params: { medium, address: text } }) => {
-    const address = medium === 'email' ? readEmailAddress(text) : undefined
+    const address = readThirdPartyAddress(medium, text)
     const userId = address === undefined ? undefined : await findThreepidUser(hs.db, address)
     if (userId === undefined) throw notFound('User not found')
     return { user_id: userId }

@@ -6,6 +6,7 @@ import { localpartOf } from '@causeway/matrix/ids/user-id.ts'
 import { findProfiles } from '@causeway/store/tables/profiles.ts'
 import { findUser, type UserRecord } from '@causeway/store/tables/users.ts'
 import { setStanding } from '../accounts/administer.ts'
+import { parseThirdPartyAddress, type ThirdPartyAddress } from '../addresses/third-party-address.ts'
 import { changePassword } from '../accounts/change-password.ts'
 import { deactivateAccount } from '../accounts/deactivate.ts'
 import { MAX_PASSWORD_LENGTH, registerUser } from '../accounts/register-user.ts'
@@ -14,7 +15,7 @@ import type { Homeserver } from '../homeserver.ts'
 import { HttpResponse, type Session } from '../http/endpoint.ts'
 import { setField } from '../profile/set-field.ts'
 import { defineAdminRequest } from './admin-request.ts'
-import { changeThreepids, readThreepid } from './change-threepids.ts'
+import { changeThreepids } from './change-threepids.ts'
 import { requireAccount, requireLocal, UserParams } from './local-account.ts'
 import { viewAccount } from './user-view.ts'
 
@@ -53,11 +54,15 @@ function requirePossible({
     throw invalidParam('An account cannot be deactivated and locked')
 }
 
+/** Throws `M_THREEPID_MEDIUM_NOT_SUPPORTED`, and `M_INVALID_PARAM` for what is no address. */
+const addressesOf = (threepids: NonNullable<Wanted['threepids']>): ThirdPartyAddress[] =>
+  threepids.map(({ medium, address }) => parseThirdPartyAddress(medium, address))
+
 async function create(hs: Homeserver, userId: UserId, wanted: Wanted, ip: string): Promise<void> {
   if (wanted.deactivated === true) throw invalidParam(`There is no account ${userId} to be deactivated`)
   const chosen = await chooseUserId(hs, localpartOf(userId))
   if (chosen !== userId) throw invalidParam('A user name has small letters only')
-  const addresses = wanted.threepids?.map(readThreepid) ?? []
+  const addresses = addressesOf(wanted.threepids ?? [])
   const { password, displayname, admin } = wanted
   const displayName = displayname ?? localpartOf(userId)
   await registerUser(hs, { userId, password, isAdmin: admin ?? false, displayName, ip })
@@ -89,7 +94,7 @@ async function changesOf(
   }
   const { threepids, password } = wanted
   if (threepids !== undefined && user.deactivatedTs === 0) {
-    const addresses = threepids.map(readThreepid)
+    const addresses = addressesOf(threepids)
     changes.push(() => changeThreepids(hs, userId, addresses))
   }
   if (wanted.admin !== undefined && wanted.admin !== user.isAdmin) {

@@ -127,7 +127,10 @@ for (const driver of await findServerDrivers()) {
           password: 'her own password',
           displayname: 'Carol',
           avatar_url: 'mxc://test.example/face',
-          threepids: [{ medium: 'email', address: 'Carol@Example.org' }],
+          threepids: [
+            { medium: 'email', address: 'Carol@Example.org' },
+            { medium: 'msisdn', address: '+49 151 23456789' },
+          ],
         },
       })
       assert.equal(made.status, 201)
@@ -138,7 +141,10 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(await world.ask('GET', `/v1/threepid/email/users/${segment('carol@example.org')}`), {
         user_id: userId,
       })
-      assert.equal(await world.refusal('GET', '/v1/threepid/msisdn/users/123'), '404 M_NOT_FOUND')
+      assert.equal((body['threepids'] as JsonObject[])[1]!['address'], '4915123456789')
+      assert.deepEqual(await world.ask('GET', '/v1/threepid/msisdn/users/4915123456789'), { user_id: userId })
+      assert.equal(await world.refusal('GET', '/v1/threepid/msisdn/users/4915123456780'), '404 M_NOT_FOUND')
+      assert.equal(await world.refusal('GET', '/v1/threepid/fax/users/4915123456789'), '404 M_NOT_FOUND')
 
       // As the admin page sends it: all of it, with some things changed.
       const again = { ...body, displayname: 'Caroline', threepids: [], locked: true }
@@ -168,7 +174,11 @@ for (const driver of await findServerDrivers()) {
       assert.equal(await put('@Dave:test.example', {}), '400 M_INVALID_PARAM')
       assert.equal(await put('@dave:test.example', { password: 'x' }), '400 M_WEAK_PASSWORD')
       assert.equal(
-        await put(alice.userId, { threepids: [{ medium: 'msisdn', address: '123' }] }),
+        await put(alice.userId, { threepids: [{ medium: 'msisdn', address: 'no number' }] }),
+        '400 M_INVALID_PARAM',
+      )
+      assert.equal(
+        await put(alice.userId, { threepids: [{ medium: 'fax', address: '4915123456789' }] }),
         '400 M_THREEPID_MEDIUM_NOT_SUPPORTED',
       )
       await world.ask('PUT', at('v2', bob.userId), {

@@ -89,19 +89,21 @@ export const accountTables: ErasureList = {
     erase: { user_id: deleteRows('user_id', 'medium', 'address', 'id_server') },
     redact: { address: keep('no event has it') },
   },
-  email_sessions: {
+  address_sessions: {
     columns: {
       sid: 'none',
-      client_secret: 'none',
+      medium: 'none',
       address: 'content',
+      client_secret: 'none',
       purpose: 'none',
       user_id: 'user_id',
       send_attempt: 'none',
       token_hash: 'none',
+      guesses: 'none',
       expires_ts: 'none',
       validated_ts: 'none',
     },
-    erase: { user_id: keep('goes within two hours'), address: keep('goes within two hours') },
+    erase: { user_id: deleteRows('user_id', 'sid') },
     redact: { address: keep('no event has it') },
   },
   limits: {

@@ -11,9 +11,12 @@ const THREEPIDS: TableShape = {
   ],
 }
 
+/** What kind of address it is. https://spec.matrix.org/v1.19/appendices/#3pid-types */
+export type Medium = 'email' | 'msisdn'
+
 /** One row of `user_threepids`, columns as in the schema. */
 export interface ThreepidRow extends Row {
-  medium: string
+  medium: Medium
   address: string
   user_id: string
   validated_ts: number
@@ -23,9 +26,12 @@ export interface ThreepidRow extends Row {
 const COLUMNS = THREEPIDS.columns.map(({ name }) => name).join(', ')
 
 /** Whose address it is. */
-export async function findThreepidUser(db: Database, address: string): Promise<string | undefined> {
-  const sql = "SELECT user_id FROM user_threepids WHERE medium = 'email' AND address = ?"
-  return (await db.query<{ user_id: string }>(sql, [address]))[0]?.user_id
+export async function findThreepidUser(
+  db: Database,
+  { medium, address }: Pick<ThreepidRow, 'medium' | 'address'>,
+): Promise<string | undefined> {
+  const sql = 'SELECT user_id FROM user_threepids WHERE medium = ? AND address = ?'
+  return (await db.query<{ user_id: string }>(sql, [medium, address]))[0]?.user_id
 }
 
 export function listThreepids(db: Database, userId: string): Promise<ThreepidRow[]> {
@@ -34,9 +40,8 @@ export function listThreepids(db: Database, userId: string): Promise<ThreepidRow
 }
 
 /** Refused (`precondition`) when the address is somebody's already. */
-export function insertThreepid(row: Omit<ThreepidRow, 'medium'>): Step {
-  const whole: Row = { ...row, medium: 'email' }
-  return { into: THREEPIDS, values: THREEPIDS.columns.map(({ name }) => whole[name]!) }
+export function insertThreepid(row: ThreepidRow): Step {
+  return { into: THREEPIDS, values: THREEPIDS.columns.map(({ name }) => row[name]!) }
 }
 
 export function deleteThreepid(userId: string, medium: string, address: string): Statement {

@@ -1,13 +1,13 @@
-import type { EmailPurpose } from '@causeway/store/tables/email-sessions.ts'
+import type { AddressPurpose } from '@causeway/store/tables/address-sessions.ts'
 import type { HttpResponse } from '../../http/endpoint.ts'
 import { html, htmlPage } from './html.ts'
 
-const TITLES: Readonly<Record<EmailPurpose, string>> = {
+const TITLES: Readonly<Record<AddressPurpose, string>> = {
   register: 'Confirm your address',
   add: 'Confirm your address',
   reset: 'Allow a new password',
 }
-const BUTTONS: Readonly<Record<EmailPurpose, string>> = {
+const BUTTONS: Readonly<Record<AddressPurpose, string>> = {
   register: 'Confirm this address',
   add: 'Confirm this address',
   reset: 'Allow the new password',
@@ -17,7 +17,7 @@ const BUTTONS: Readonly<Record<EmailPurpose, string>> = {
 export interface EmailLink {
   readonly serverName: string
   readonly address: string
-  readonly purpose: EmailPurpose
+  readonly purpose: AddressPurpose
   /** Whose account the address is added to; empty otherwise. */
   readonly userId: string
   readonly sid: string

@@ -8,6 +8,7 @@ export type UiaStage =
   | 'm.login.registration_token'
   | 'm.login.password'
   | 'm.login.email.identity'
+  | 'm.login.msisdn'
 
 /** One operation that somebody is about to be allowed: bound to the operation and to whoever began it. */
 export interface UiaSession {

@@ -1,7 +1,8 @@
 import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { findRegistrationToken, isUsable } from '@causeway/store/tables/registration-tokens.ts'
-import { findConfirmed, readCredentials } from '../../email/confirmed-address.ts'
+import type { Medium } from '@causeway/store/tables/threepids.ts'
+import { findConfirmed, readCredentials } from '../../addresses/confirmed-address.ts'
 import type { Homeserver } from '../../homeserver.ts'
 import { MAX_PASSWORD_LENGTH } from '../register-user.ts'
 import { provePassword } from '../log-in.ts'
@@ -53,16 +54,27 @@ async function checkPassword(hs: Deps, auth: JsonObject, who: StageContext): Pro
   return done()
 }
 
-/** https://spec.matrix.org/v1.19/client-server-api/#email-based-identity--homeserver */
-async function checkEmail(hs: Deps, auth: JsonObject, { operation }: StageContext): Promise<StageResult> {
+const NOT_YET: Readonly<Record<Medium, string>> = {
+  email: 'The address is not confirmed yet: open the link in the mail first',
+  msisdn: 'The number is not confirmed yet: send the code of the text message to submit_url first',
+}
+
+/**
+ * https://spec.matrix.org/v1.19/client-server-api/#email-based-identity--homeserver,
+ * https://spec.matrix.org/v1.19/client-server-api/#phone-numbermsisdn-based-identity--homeserver
+ */
+async function checkAddress(
+  hs: Deps,
+  medium: Medium,
+  auth: JsonObject,
+  { operation }: StageContext,
+): Promise<StageResult> {
   const credentials = readCredentials(auth)
   if (credentials === undefined) {
     return failed('M_MISSING_PARAM', 'The stage needs threepid_creds with sid and client_secret')
   }
   const session = await findConfirmed(hs, credentials, operation === 'register' ? 'register' : 'reset')
-  if (session === undefined) {
-    return failed('M_UNAUTHORIZED', 'The address is not confirmed yet: open the link in the mail first')
-  }
+  if (session?.medium !== medium) return failed('M_UNAUTHORIZED', NOT_YET[medium])
   return done({ sid: session.sid, address: session.address, validated_ts: session.validated_ts })
 }
 
@@ -74,7 +86,8 @@ export async function runStage(
   who: StageContext,
 ): Promise<StageResult> {
   if (stage === 'm.login.registration_token') return checkRegistrationToken(hs, auth)
-  if (stage === 'm.login.email.identity') return checkEmail(hs, auth, who)
+  if (stage === 'm.login.email.identity') return checkAddress(hs, 'email', auth, who)
+  if (stage === 'm.login.msisdn') return checkAddress(hs, 'msisdn', auth, who)
   if (stage === 'm.login.password') return checkPassword(hs, auth, who)
   return done()
 }

@@ -45,7 +45,13 @@ async function logIn(name: string): Promise<string> {
   return token
 }
 const [alice, bob] = [await logIn('alice'), await logIn('bob')]
-const row = { address: ADDRESS, user_id: '@bob:test.example', validated_ts: 1, added_ts: 1 }
+const row = {
+  medium: 'email',
+  address: ADDRESS,
+  user_id: '@bob:test.example',
+  validated_ts: 1,
+  added_ts: 1,
+} as const
 // Refused in all runs but the first.
 await hs.db.commit({ entries: [], steps: [insertThreepid(row)] })
 await call(bob, 'POST', '/pushers/set', mailPusher(ADDRESS))

@@ -81,7 +81,7 @@ export async function sendDigest(deps: SendDigestDeps, nid: number): Promise<Dig
 
 /** The address may have been taken from the account by a way that knows nothing of pushers. */
 async function isTheirAddress({ rooms }: SendDigestDeps, pusher: PusherRow): Promise<boolean> {
-  return (await findThreepidUser(rooms.db, pusher.pushkey)) === pusher.user_id
+  return (await findThreepidUser(rooms.db, { medium: 'email', address: pusher.pushkey })) === pusher.user_id
 }
 
 async function endPusher({ log, logger }: SendDigestDeps, pusher: PusherRow): Promise<DigestOutcome> {

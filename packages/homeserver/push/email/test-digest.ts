@@ -72,7 +72,7 @@ let transactions = 0
 async function makeReader(scene: MailScene, name: string, isTold: boolean): Promise<Reader> {
   const login = await scene.server.register(name)
   const address = `${name}@mail.example`
-  const row = { address, user_id: login.userId, validated_ts: 1, added_ts: 1 }
+  const row = { medium: 'email', address, user_id: login.userId, validated_ts: 1, added_ts: 1 } as const
   await scene.server.hs.db.commit({ entries: [], steps: [insertThreepid(row)] })
   const reader: Reader = {
     ...login,
