@@ -8,6 +8,7 @@ import { emailOptions, findEmailConflicts } from './email-options.ts'
 import { findIdentityConflicts, identityOptions } from './identity-options.ts'
 import { findMediaConflicts, mediaOptions } from './media-options.ts'
 import { findPreviewConflicts, previewOptions } from './preview-options.ts'
+import { findSmsConflicts, smsOptions } from './sms-options.ts'
 import { findRetentionConflicts, retentionOptions } from './retention-options.ts'
 import { findRtcConflicts, rtcOptions } from './rtc-options.ts'
 import { federationOptions, findFederationConflicts, oldSigningKeys } from './federation-options.ts'
@@ -188,6 +189,11 @@ const rateLimits = Type.Object(
     media: limit(5, 100, 'Uploads and downloads, per person.'),
     preview: limit(0.5, 60, 'Previews of pages, per person.'),
     email: limit(0.02, 10, 'Mails that confirm an address, per address of who asks.'),
+    sms: limit(
+      0.003,
+      5,
+      'Text messages that confirm a telephone number, per person; per address where nobody says who they are.',
+    ),
     keys: limit(10, 200, 'Encryption keys, per person.'),
     read: limit(100, 2000, 'Everything that only reads, but for syncing, per person.'),
     report: limit(0.1, 20, 'Reporting events, rooms and people to the operators, per person.'),
@@ -316,6 +322,7 @@ export const homeserverConfigSchema = Type.Object({
   federation: federationOptions,
   url_previews: previewOptions,
   email: emailOptions,
+  sms: smsOptions,
   identity_servers: identityOptions,
   rate_limits: rateLimits,
   memory,
@@ -382,6 +389,7 @@ export function checkHomeserverConfig(config: HomeserverConfig): ConfigConflict[
   conflicts.push(...findFederationConflicts(config.federation, config.old_signing_keys))
   conflicts.push(...findMediaConflicts(config.media), ...findRetentionConflicts(config.retention))
   conflicts.push(...findPreviewConflicts(config.url_previews), ...findEmailConflicts(config.email))
+  conflicts.push(...findSmsConflicts(config.sms))
   conflicts.push(...findIdentityConflicts(config.identity_servers, config.federation.enabled))
   const budget = config.memory.budget
   if (budget < 16 * 1024 * 1024) {

@@ -10,6 +10,7 @@ import type { Transactions } from './client/idempotent.ts'
 import type { HomeserverConfig } from './config.ts'
 import type { DelayedSending } from './delayed/delayed-sending.ts'
 import type { Email } from './email/email.ts'
+import type { Sms } from './phone/sms.ts'
 import type { IdentityServers } from './identity/identity-servers.ts'
 import type { Previews } from './previews/previews.ts'
 import type { PublicRooms } from './directory/public-rooms.ts'
@@ -68,6 +69,7 @@ export interface Homeserver {
   readonly signer: Signer
   readonly media: MediaState
   readonly email: Email
+  readonly sms: Sms
   /** Servers that say whose an address is. */
   readonly identity: IdentityServers
   /** What pages say of themselves. */

@@ -21,6 +21,7 @@ import { createSigner, takeSigningKeys, type SigningKey } from './crypto/signing
 import { createKeyCounts } from './devices/create-key-counts.ts'
 import { createDelayedSending } from './delayed/delayed-sending.ts'
 import { createEmail } from './email/email.ts'
+import { createSms, type Sms } from './phone/sms.ts'
 import { createIdentityServers } from './identity/identity-servers.ts'
 import type { Homeserver } from './homeserver.ts'
 import { clientIp, createTrustedProxies } from './http/client-ip.ts'
@@ -56,7 +57,7 @@ import { createOutbound } from './federation/outbound/outbound.ts'
 import { createHomeserverJobs } from './jobs/create-jobs.ts'
 import { createSearchIndex } from './search/search-index.ts'
 import { createAddressGuard } from './outgoing/address-guard.ts'
-import { createOutgoing } from './outgoing/outgoing.ts'
+import { createOutgoing, type OutgoingDeps } from './outgoing/outgoing.ts'
 import { loadLimits } from './limits/adjusted-limits.ts'
 import { RateLimiter } from './limits/limiter.ts'
 import { createPush, type Push, type PushDeps } from './push/push.ts'
@@ -112,14 +113,24 @@ async function openPush(deps: Omit<PushDeps, 'outgoing'>, network: FederationNet
   return createPush({ ...deps, outgoing })
 }
 
+/** The hook is at an address of the operator's, which may be a private one. */
+function openSms(
+  { config, clock, logger, limiter }: Pick<Homeserver, 'config' | 'clock' | 'logger' | 'limiter'>,
+  trusted: Pick<OutgoingDeps, 'resolver' | 'authorities'>,
+): Sms {
+  const guard = createAddressGuard(['0.0.0.0/0', '::/0'])
+  const outgoing = createOutgoing({ clock, guard, ...trusted })
+  return createSms({ config: config.sms, outgoing, clock, logger, limiter })
+}
+
 /**
- * What reaches the web, the mail server, push gateways and identity servers. Names are resolved, and authorities trusted, as for other
+ * What reaches the web, the mail server, the program that sends text messages, push gateways and identity servers. Names are resolved, and authorities trusted, as for other
  * servers.
  */
 async function openOutside(
   shared: Omit<PushDeps, 'outgoing' | 'email'> & Pick<Homeserver, 'limiter'>,
   network: FederationNetwork,
-): Promise<Pick<Homeserver, 'previews' | 'email' | 'identity' | 'push'>> {
+): Promise<Pick<Homeserver, 'previews' | 'email' | 'sms' | 'identity' | 'push'>> {
   const { config, signer, clock } = shared
   const { resolver = createSystemResolver(clock) } = network
   const authorities = await readAuthorities(config.federation)
@@ -129,6 +140,7 @@ async function openOutside(
   return {
     previews: createPreviews({ ...shared, config: config.url_previews, resolver, authorities }),
     email,
+    sms: openSms(shared, { resolver, authorities }),
     push: await openPush({ ...shared, email }, network),
     identity: createIdentityServers({ config: config.identity_servers, signer, outgoing }),
   }

@@ -18,6 +18,7 @@ import {
   forgetReceivedIds,
   startHousekeeping,
 } from './ops/housekeeping.ts'
+import { forgetAddressSessions } from './addresses/forget-sessions.ts'
 import { forgetUnsentMessages } from './federation/outbound/forget-messages.ts'
 import { forgetDelayedEvents } from './delayed/forget.ts'
 import { forgetStickyEvents } from './rooms/forget-sticky.ts'
@@ -70,6 +71,7 @@ export async function startHomeserver(
     [
       forgetOldTransactions(hs),
       forgetOpenIdTokens(hs),
+      forgetAddressSessions(hs),
       forgetReceivedIds(hs),
       forgetUnsentMessages(hs),
       forgetUnusedMedia(hs),
@@ -138,6 +140,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
 export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise<void> {
   await hs.delayed[Symbol.asyncDispose]()
   await hs.email[Symbol.asyncDispose]()
+  await hs.sms[Symbol.asyncDispose]()
   await hs.search[Symbol.asyncDispose]()
   await hs.previews[Symbol.asyncDispose]()
   await hs.outbound[Symbol.asyncDispose]()

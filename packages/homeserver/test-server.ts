@@ -75,6 +75,7 @@ export function testConfig(folder: string, more: Partial<HomeserverConfig>): Hom
     federation: { key_servers: [] },
     url_previews: {},
     email: { notifications_after: 600_000 },
+    sms: { timeout: 30_000 },
     identity_servers: {},
     support: {},
     server_notices: {},

@@ -2,6 +2,7 @@ import { confirm, type OperationTable } from './operation.ts'
 import { SECRET } from './people.ts'
 import { TEST_PASSWORD } from '../../packages/homeserver/test-server.ts'
 
+const phone = { client_secret: 'abc', country: 'GB', phone_number: '07700900123', send_attempt: 1 }
 const email = { client_secret: 'abc', email: `${SECRET}@example.org`, send_attempt: 1 }
 
 /** Accounts, logins, profiles, and what administrators do. */
@@ -24,7 +25,7 @@ export const accountTable: OperationTable = {
   requestOpenIdToken: { door: 'user', stranger: '403 M_FORBIDDEN' },
   changePassword: {
     door: 'optional',
-    // Without a session it takes a mail to an address of theirs, and this server sends none.
+    // Without a session it takes a mail or a text message to them, and this server sends none.
     nobody: '401 M_MISSING_TOKEN',
     ask: (_, by) => ({ body: { ...confirm(by), new_password: TEST_PASSWORD } }),
     suspended: 'may',
@@ -70,9 +71,16 @@ export const accountTable: OperationTable = {
   },
   requestTokenToRegisterEmail: { door: 'none', ask: () => ({ body: email }) },
   requestTokenToResetPasswordEmail: { door: 'none', ask: () => ({ body: email }) },
-  requestTokenTo3PIDMSISDN: { door: 'none' },
-  requestTokenToRegisterMSISDN: { door: 'none' },
-  requestTokenToResetPasswordMSISDN: { door: 'none' },
+  requestTokenTo3PIDMSISDN: {
+    door: 'optional',
+    differs: 'the token says whose number it becomes; a wrong one is refused',
+    ask: () => ({ body: phone }),
+    owner: '400 M_THREEPID_MEDIUM_NOT_SUPPORTED',
+  },
+  requestTokenToRegisterMSISDN: { door: 'none', ask: () => ({ body: phone }) },
+  requestTokenToResetPasswordMSISDN: { door: 'none', ask: () => ({ body: phone }) },
+  // What lets somebody in is the session's secret and the code of a text message.
+  submitPhoneCode: { door: 'none' },
   showEmailPage: { door: 'none' },
   submitEmailPage: { door: 'none' },
   // What lets somebody in is the token of a mail: without it the answer is the same page for all.

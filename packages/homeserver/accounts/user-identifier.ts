@@ -1,5 +1,6 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
+import { readPhoneNumber } from '../phone/read-phone-number.ts'
 import { readThirdPartyAddress, type ThirdPartyAddress } from '../addresses/third-party-address.ts'
 
 /**
@@ -20,12 +21,24 @@ export function readUserName(from: JsonObject): string | undefined {
 const NO_ADDRESS: ThirdPartyAddress = { medium: 'email', address: '' }
 
 /** The address that a login names, one that nobody has for what is none; undefined where none is named. */
-export function readAddressIdentifier({ identifier }: JsonObject): ThirdPartyAddress | undefined {
+export async function readAddressIdentifier({
+  identifier,
+}: JsonObject): Promise<ThirdPartyAddress | undefined> {
   if (!isJsonObject(identifier)) return undefined
   const { type, medium, address } = identifier
-  // Nobody has a telephone number to log in with yet.
-  if (type === 'm.id.phone') return NO_ADDRESS
+  if (type === 'm.id.phone') return (await readPhone(identifier)) ?? NO_ADDRESS
   if (type !== 'm.id.thirdparty') return undefined
   if (typeof medium !== 'string' || typeof address !== 'string') return NO_ADDRESS
   return readThirdPartyAddress(medium, address) ?? NO_ADDRESS
+}
+
+/** The number in `phone`; older clients wrote it in `number`. */
+async function readPhone({
+  country,
+  phone,
+  number = phone,
+}: JsonObject): Promise<ThirdPartyAddress | undefined> {
+  if (typeof country !== 'string' || typeof number !== 'string') return undefined
+  const read = await readPhoneNumber(country, number)
+  return read && { medium: 'msisdn', address: read.msisdn }
 }

@@ -26,6 +26,7 @@ import { unsubscribeRoutes } from './unsubscribe.ts'
 import { getVersions } from './versions.ts'
 import { showEmailPage, submitEmailPage } from './email-page.ts'
 import { emailTokenRoutes } from './email-tokens.ts'
+import { phoneTokenRoutes } from './phone-tokens.ts'
 import {
   add3PID,
   bind3PID,
@@ -65,6 +66,7 @@ export const accountRoutes: readonly AnyEndpoint[] = [
   delete3pidFromAccount,
   unbind3pidFromAccount,
   ...emailTokenRoutes,
+  ...phoneTokenRoutes,
   showEmailPage,
   submitEmailPage,
   ...unsubscribeRoutes,

@@ -30,7 +30,7 @@ export const getCapabilities = defineEndpoint({
       'm.set_avatar_url': { enabled: true },
       'm.profile_fields': { enabled: true },
       'm.3pid_changes': {
-        enabled: hs.email.isThere || hs.config.identity_servers.allowed.length > 0,
+        enabled: hs.email.isThere || hs.sms.isThere || hs.config.identity_servers.allowed.length > 0,
       },
       'm.get_login_token': { enabled: true },
       'm.forget_forced_upon_leave': { enabled: false },

@@ -317,11 +317,11 @@ for (const driver of await findServerDrivers()) {
       assert.equal(mail.mails.length, 0)
     })
 
-    it('are asked for nowhere without a mail server, and numbers of telephones never', async () => {
+    it('are asked for nowhere without a mail server, and numbers of telephones without a hook', async () => {
       await using server = await driver.start({ endpoints: accountRoutes })
       const post = (url: string, body: JsonObject): Promise<DispatchResponse> =>
         server.request('POST', `${V3}${url}`, { body })
-      const body = { client_secret: 's', email: 'a@b.c', send_attempt: 1 }
+      const body = { client_secret: 's', email: 'a@b.c', country: 'GB', phone_number: '1', send_attempt: 1 }
       const answers = ['/account/3pid', '/register', '/account/password'].flatMap((where) =>
         ['email', 'msisdn'].map((medium) => post(`${where}/${medium}/requestToken`, body)),
       )

@@ -42,7 +42,7 @@ export const getLoginFlows = defineEndpoint({
 async function requireName(hs: Homeserver, body: Static<typeof Body>): Promise<string> {
   const name = readUserName({ ...body } as JsonObject)
   if (name !== undefined) return name
-  const address = readAddressIdentifier({ ...body } as JsonObject)
+  const address = await readAddressIdentifier({ ...body } as JsonObject)
   // Nobody has the empty name: it is refused after the same time as a wrong password.
   if (address !== undefined) return (await findThreepidUser(hs.db, address)) ?? ''
   throw missingParam('Say who logs in: "identifier": {"type": "m.id.user", "user": "alice"}')

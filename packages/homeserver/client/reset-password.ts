@@ -5,7 +5,7 @@ import { MatrixError, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { spendAddressSession } from '@causeway/store/tables/address-sessions.ts'
 import { findThreepidUser } from '@causeway/store/tables/threepids.ts'
 import { changePassword } from '../accounts/change-password.ts'
-import { confirmedAddresses } from '../accounts/uia/confirmed-addresses.ts'
+import { ADDRESS_STAGES, confirmedAddresses } from '../accounts/uia/confirmed-addresses.ts'
 import { withUia, type UiaProof } from '../accounts/uia/with-uia.ts'
 import type { Homeserver } from '../homeserver.ts'
 
@@ -17,11 +17,16 @@ export interface PasswordReset {
   readonly keepDevices: boolean
 }
 
-/** By a mail to an address of theirs. Throws `M_MISSING_TOKEN` where no mail is sent. */
+/** By a mail or a text message to an address of theirs. Throws `M_MISSING_TOKEN` where neither is sent. */
 export async function resetPassword(hs: Homeserver, reset: PasswordReset, ip: string): Promise<JsonObject> {
-  if (!hs.email.isThere) throw new MatrixError('M_MISSING_TOKEN', 'Log in first: this server sends no mail')
+  const flows = [
+    ...(hs.email.isThere ? [[ADDRESS_STAGES.email]] : []),
+    ...(hs.sms.isThere ? [[ADDRESS_STAGES.msisdn]] : []),
+  ]
+  if (flows.length === 0)
+    throw new MatrixError('M_MISSING_TOKEN', 'Log in first: this server sends neither mail nor text messages')
   const request = {
-    flows: [['m.login.email.identity']] as const,
+    flows,
     operation: 'resetPassword',
     session: undefined,
     ip,

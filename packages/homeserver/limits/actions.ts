@@ -1,6 +1,6 @@
 /**
  * Who is counted. People, addresses and servers are kept apart, so that strangers cannot push people's buckets out of
- * the map. `recipient`: whoever gets mail of this server without having asked for it.
+ * the map. `recipient`: whoever gets mail or text messages of this server without having asked for it.
  */
 export type PrincipalKind = 'user' | 'address' | 'server' | 'appservice' | 'recipient'
 
@@ -21,6 +21,7 @@ export const LIMITED_ACTIONS = {
   media: ['user', 'appservice', 'address'],
   preview: ['user', 'appservice'],
   email: ['user', 'appservice', 'address'],
+  sms: ['user', 'appservice', 'address'],
   keys: ['user', 'appservice'],
   read: ['user', 'appservice', 'address'],
   report: ['user', 'appservice'],

@@ -48,6 +48,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   push.figures.outcome('sent')
   registerSources(registry, {
     push,
+    sms: { figures: { sent: 2, refused: 0, failed: 1, limited: 0 } },
     delayed: { figures: { sent: 6, refused: 1, fault: 0, lateMs: 1_500 } },
     userDirectory: { behind: () => 3, roomsToWalk: async () => 2 },
     times,
@@ -72,6 +73,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_push_waiting_pushers\{phase="asleep"\} 1$/m)
   assert.match(text, /^causeway_push_oldest_seconds\{asleep="true"\} 2\.5$/m)
   assert.match(text, /^causeway_push_gateway_waiting_pushers\{gateway="push\.example"\} 1$/m)
+  assert.match(text, /^causeway_sms_total\{outcome="failed"\} 1$/m)
   assert.match(text, /^causeway_push_attempts_total\{outcome="sent"\} 1$/m)
   assert.match(text, /^causeway_http_request_seconds_bucket\{operation="sync",le="0\.0025"\} 0$/m)
   assert.match(text, /^causeway_http_request_seconds_bucket\{operation="sync",le="0\.005"\} 1$/m)

@@ -226,6 +226,11 @@ export const METRICS = {
     kind: 'gauge',
     help: 'People who are told by e-mail of missed messages if they do not read them, and of these the ones whose last mail was refused',
   },
+  textMessages: {
+    name: 'causeway_sms_total',
+    kind: 'counter',
+    help: 'Text messages that somebody wanted by outcome: sent, refused (by the hook, for that number), failed (the hook was not reached or did not take it), limited (there were too many)',
+  },
   edus: {
     name: 'causeway_federation_edus_total',
     kind: 'counter',

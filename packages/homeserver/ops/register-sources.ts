@@ -12,6 +12,7 @@ import { countUnsentRooms } from '@causeway/store/tables/outbound.ts'
 import { countWaiting } from '@causeway/store/tables/inbound-pdus.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import type { SearchIndex } from '../search/search-index.ts'
+import type { Sms } from '../phone/sms.ts'
 import type { Push } from '../push/push.ts'
 import { countDigestTurns } from '@causeway/store/tables/digests.ts'
 import { countPushers } from '@causeway/store/tables/pushers.ts'
@@ -34,6 +35,7 @@ export interface MetricSources {
   readonly outbound: Pick<Outbound, 'figures' | 'states'>
   readonly push: Pick<Push, 'figures' | 'turns' | 'mails'>
   readonly delayed: Pick<DelayedSending, 'figures'>
+  readonly sms: Pick<Sms, 'figures'>
   readonly clock: Pick<Clock, 'now'>
   readonly eduTally: EduTally
   readonly federation: FederationFigures
@@ -84,6 +86,7 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerOutbound(registry, sources)
   registerPush(registry, sources)
   registerDelayed(registry, sources)
+  registerTextMessages(registry, sources)
   registerMessages(registry, sources)
   registerRooms(registry, sources)
   registerDestinations(registry, sources)
@@ -99,6 +102,12 @@ function registerMessages(registry: Registry, { rooms: { figures } }: MetricSour
   const { messages } = figures
   registerMetric(registry, METRICS.messagesRemoved, () =>
     (['removed', 'cleared'] as const).map((how) => ({ labels: { how }, value: messages[how] })),
+  )
+}
+
+function registerTextMessages(registry: Registry, { sms }: MetricSources): void {
+  registerMetric(registry, METRICS.textMessages, () =>
+    Object.entries(sms.figures).map(([outcome, value]) => ({ labels: { outcome }, value })),
   )
 }
 
