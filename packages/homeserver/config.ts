@@ -1,6 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { isServerName } from '@causeway/matrix/ids/server-name.ts'
-import { DEFAULT_ROOM_VERSION, SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
+import { DEFAULT_ROOM_VERSION, SPECIFIED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import type { RateLimits } from './limits/limiter.ts'
 import { bytes, dataPath, secret } from './ops/config-options.ts'
 import { delayedOptions } from './delayed/delayed-options.ts'
@@ -300,7 +300,7 @@ export const homeserverConfigSchema = Type.Object({
   ),
   registration,
   password_hash: passwordHash,
-  default_room_version: Type.Enum([...SUPPORTED_ROOM_VERSIONS], {
+  default_room_version: Type.Enum([...SPECIFIED_ROOM_VERSIONS], {
     default: DEFAULT_ROOM_VERSION,
     description: 'The version of new rooms.',
   }),

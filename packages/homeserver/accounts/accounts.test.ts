@@ -220,6 +220,13 @@ for (const driver of await findServerDrivers()) {
       const { capabilities } = (await get('/capabilities', token)).json()
       const rooms = (capabilities as JsonObject)['m.room_versions'] as JsonObject
       assert.equal(rooms['default'], '12')
+      const available = Object.entries(rooms['available'] as JsonObject)
+      const unstable = available.filter(([, disposition]) => disposition !== 'stable')
+      assert.deepEqual(unstable, [
+        ['org.matrix.msc3757.10', 'unstable'],
+        ['org.matrix.msc3757.11', 'unstable'],
+      ])
+      assert.equal(available.length - unstable.length, 12)
       refused(await get('/capabilities'), 401, 'M_MISSING_TOKEN')
       const known = (await server.request('GET', '/.well-known/matrix/client')).json()
       assert.deepEqual(known, { 'm.homeserver': { base_url: 'https://test.example' } })

@@ -1,12 +1,17 @@
 // https://spec.matrix.org/v1.19/client-server-api/#capabilities-negotiation
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
+import { findRoomVersion, SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import type { HomeserverConfig } from '../config.ts'
 import { delayedLimits } from '../delayed/delayed-options.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { v3 } from './paths.ts'
 
-const AVAILABLE = Object.fromEntries(SUPPORTED_ROOM_VERSIONS.map((version) => [version, 'stable']))
+const AVAILABLE = Object.fromEntries(
+  SUPPORTED_ROOM_VERSIONS.map((version) => [
+    version,
+    findRoomVersion(version)!.isSpecified ? 'stable' : 'unstable',
+  ]),
+)
 
 /** https://github.com/matrix-org/matrix-spec-proposals/pull/4140 */
 function delayedCapability(config: Pick<HomeserverConfig, 'delayed_events'>): JsonObject {

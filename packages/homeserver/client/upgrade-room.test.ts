@@ -29,6 +29,7 @@ for (const driver of await findServerDrivers()) {
       ['10', '12'],
       ['12', '12'],
       ['12', '10'],
+      ['10', 'org.matrix.msc3757.11'],
     ] as const) {
       it(`replaces a room of version ${from} by one of version ${to}`, async () => {
         await using server = await openTestPeople(driver)

@@ -12,7 +12,7 @@ import {
   requireFewerScheduled,
 } from '@causeway/store/tables/delayed-events.ts'
 import type { Homeserver } from '../homeserver.ts'
-import { checkDraft } from '../rooms/check-draft.ts'
+import { checkDraft, checkStateKey } from '../rooms/check-draft.ts'
 import { findRoom } from '../rooms/load-head.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { CompanionRefused } from '../rooms/write-to-room.ts'
@@ -87,6 +87,7 @@ async function requirePlausible(hs: Deps, input: ScheduleInput): Promise<RoomInf
   checkDraft(input)
   const room = await findRoom(hs.rooms, input.roomId)
   if (room === undefined) throw notFound(`This server does not know the room ${input.roomId}`)
+  checkStateKey(room.rules, input)
   const { joined } = await hs.rooms.members.roomsOf(input.sender)
   if (input.type !== 'm.room.member' && !joined.has(input.roomId)) {
     throw forbidden(`You are not in the room ${input.roomId}; join it first`)

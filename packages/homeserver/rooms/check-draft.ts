@@ -1,4 +1,6 @@
 import { MatrixError, badJson } from '@causeway/matrix/errors/matrix-error.ts'
+import { findStateKeyFault } from '@causeway/matrix/event-auth/state-owner.ts'
+import type { RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
 import { exceedsBytes, MAX_ID_BYTES } from '@causeway/matrix/json/limits.ts'
 import { faultOfRetention, RETENTION_TYPE } from './retention/lifetime.ts'
 import type { EventDraft } from './room-write.ts'
@@ -33,4 +35,10 @@ export function checkDraft(draft: EventDraft): void {
     if (value !== undefined && typeof value !== 'string')
       throw badJson(`${field} of ${draft.type} must be text`)
   }
+}
+
+/** Refuses a state key that nobody may use in a room of this version: a mistake, and no question of power. Throws `M_BAD_JSON`. */
+export function checkStateKey(rules: RoomVersionRules, { stateKey }: Pick<EventDraft, 'stateKey'>): void {
+  const fault = stateKey === undefined ? undefined : findStateKeyFault(rules, stateKey)
+  if (fault !== undefined) throw badJson(fault)
 }

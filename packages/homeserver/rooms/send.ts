@@ -10,7 +10,7 @@ import type { Companions } from './persist.ts'
 import { addRedaction } from './apply-redaction.ts'
 import { appendEvent } from './append-event.ts'
 import { numberOf, stateOf, type EventDraft, type RoomWrite } from './room-write.ts'
-import { checkDraft } from './check-draft.ts'
+import { checkDraft, checkStateKey } from './check-draft.ts'
 import { checkRelation } from './check-relation.ts'
 import { redactedBy } from './redaction.ts'
 import { AFTER_OTHERS, writeToRoom } from './write-to-room.ts'
@@ -30,6 +30,7 @@ export function sendEvent(engine: RoomEngine, input: SendInput): Promise<EventId
   checkDraft(input)
   return writeToRoom(engine, input.roomId, async (write) => {
     await requireJoined(engine, write, input)
+    checkStateKey(write.head.rules, input)
     const unchanged = await findUnchangedState(engine, write, input)
     if (unchanged !== undefined) return { value: unchanged }
     await checkRelation(engine, write, input)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { JsonObject } from '../events/pdu.ts'
-import { SUPPORTED_ROOM_VERSIONS } from '../room-versions/rules.ts'
+import { SPECIFIED_ROOM_VERSIONS } from '../room-versions/rules.ts'
 import { authStateOf } from './auth-state.ts'
 import { authorizeEvent } from './authorize.ts'
 import { createTestRoom, type TestEvent, type TestRoom } from './test-room.ts'
@@ -38,7 +38,7 @@ function mayCreate(version: string, content: JsonObject, room = createTestRoom(v
 }
 
 test('a create event stands first, in a known room version, and names its creator before version 11', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     assert.equal(mayCreate(version, { creator: ALICE, room_version: version }), true)
     assert.equal(mayCreate(version, { room_version: version }), since(version, 11))
     for (const bad of ['0', '13', 'org.example', 7, null]) {
@@ -52,8 +52,15 @@ test('a create event stands first, in a known room version, and names its creato
   }
 })
 
+test('a create event may name a room version of a proposal that is known here', () => {
+  for (const version of ['org.matrix.msc3757.10', 'org.matrix.msc3757.11']) {
+    assert.equal(mayCreate(version, { creator: ALICE, room_version: version }), true)
+    assert.equal(mayCreate(version, { creator: ALICE, room_version: 'org.matrix.msc3757.9' }), false)
+  }
+})
+
 test("a create event is of the room id's server, and in version 12 has no room id", () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const room = createTestRoom(version)
     const content = { creator: ALICE }
     const event = room.send({ id: 'create', type: 'm.room.create', sender: ALICE, stateKey: '', content })
@@ -65,7 +72,7 @@ test("a create event is of the room id's server, and in version 12 has no room i
 })
 
 test('additional creators are a list of user IDs, from version 12 on', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     assert.equal(mayCreate(version, { creator: ALICE, additional_creators: [BOB] }), true)
     for (const bad of [null, BOB, {}, [7], ['bob'], [BOB, '@:'], ['@bob:b c']]) {
       const content = { creator: ALICE, additional_creators: bad }
@@ -75,7 +82,7 @@ test('additional creators are a list of user IDs, from version 12 on', () => {
 })
 
 test('nothing is allowed without the create event, or in version 12 with one that the room id does not name', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const room = roomWith(version)
     const event = room.send({ id: 'hello', type: 'm.room.message', sender: BOB })
     const state = room.authStateAfter('last')
@@ -88,7 +95,7 @@ test('nothing is allowed without the create event, or in version 12 with one tha
 })
 
 test('a room that does not federate takes events of its own server only', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     for (const [federate, expected] of [
       [false, false],
       [true, true],
@@ -102,7 +109,7 @@ test('a room that does not federate takes events of its own server only', () => 
 })
 
 test('up to version 5 a server sets its own aliases, without being in the room', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const room = roomWith(version)
     const aliases = { type: 'm.room.aliases', sender: '@carol:c' }
     assert.equal(isAllowed(room, { ...aliases, stateKey: 'c' }), !since(version, 6))
@@ -112,7 +119,7 @@ test('up to version 5 a server sets its own aliases, without being in the room',
 })
 
 test('who is not in the room sends nothing, who lacks the level neither', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const room = roomWith(version, {}, { users: { [BOB]: 10 }, events: { low: 10, high: 11 }, invite: 10 })
     for (const [type, expected] of [
       ['low', true],
@@ -128,7 +135,7 @@ test('who is not in the room sends nothing, who lacks the level neither', () => 
 })
 
 test('state under a user ID is for that user alone', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const room = roomWith(version, {}, { state_default: 0 })
     assert.equal(isAllowed(room, { type: 'test', sender: BOB, stateKey: BOB }), true)
     assert.equal(isAllowed(room, { type: 'test', sender: BOB, stateKey: ALICE }), false)
@@ -137,8 +144,54 @@ test('state under a user ID is for that user alone', () => {
   }
 })
 
+test('where state is owned (MSC3757), it is for its owner, with or without a suffix, and for who has more power', () => {
+  const CAROL = '@carol:c'
+  for (const version of ['org.matrix.msc3757.10', 'org.matrix.msc3757.11']) {
+    const room = roomWith(version, {}, { state_default: 0, users: { [ALICE]: 100, [BOB]: 50, [CAROL]: 50 } })
+    const maySet = (sender: string, stateKey: string): boolean =>
+      isAllowed(room, { type: 'test', sender, stateKey })
+    for (const suffix of ['', '_', '_phone', '_:@b_!', `_${ALICE}`, '_\u{1f600}']) {
+      assert.equal(maySet(BOB, BOB + suffix), true, suffix)
+      assert.equal(maySet(ALICE, BOB + suffix), true, 'who has more power')
+      assert.equal(maySet(BOB, ALICE + suffix), false, 'who has less')
+      assert.equal(maySet(BOB, CAROL + suffix), false, 'who has as much')
+      assert.equal(maySet(BOB, `@nobody:d${suffix}`), true, 'the power of everybody who is not named')
+    }
+    assert.equal(maySet(BOB, 'bob'), true)
+    assert.equal(maySet(BOB, `_${ALICE}`), true)
+    // Names that merely begin alike, or hold an underscore.
+    assert.equal(maySet(BOB, `${BOB}phone`), true, 'another server')
+    assert.equal(maySet(BOB, '@alice:ab_phone'), true, 'another server')
+    assert.equal(maySet(BOB, '@prefix_@alice:a_phone'), true, 'another user of her server')
+    for (const nobody of [
+      '@',
+      '@alice',
+      '@alice_a:',
+      '@alice:',
+      '@alice:_a',
+      '@alice:a@_x',
+      '@alice:a b',
+      '@_phone',
+    ]) {
+      assert.equal(maySet(ALICE, nobody), false, `${nobody} is nobody's`)
+    }
+  }
+})
+
+test('owned state takes the power of its type, and of memberships the rules of memberships', () => {
+  for (const version of ['org.matrix.msc3757.10', 'org.matrix.msc3757.11']) {
+    const levels = { state_default: 20, users: { [ALICE]: 100, [BOB]: 10 } }
+    const room = roomWith(version, {}, levels)
+    assert.equal(isAllowed(room, { type: 'test', sender: BOB, stateKey: `${BOB}_x` }), false)
+    assert.equal(isAllowed(room, { type: 'test', sender: ALICE, stateKey: `${BOB}_x` }), true)
+    const join = { type: 'm.room.member', content: { membership: 'join' } }
+    assert.equal(isAllowed(room, { ...join, sender: ALICE, stateKey: '@carol:c' }), false)
+    assert.equal(isAllowed(room, { ...join, sender: BOB, stateKey: `${BOB}_x` }), false)
+  }
+})
+
 test('in versions 1 and 2 a redaction needs the level, or an event of the same server', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const room = roomWith(version, {}, { users: { '@bob:b': 49 } })
     const redaction = { type: 'm.room.redaction', sender: BOB }
     assert.equal(isAllowed(room, { ...redaction, redacts: '$x:b' }), true)
@@ -200,7 +253,7 @@ test('whatever stands in the content of events, the answer is a verdict', () => 
     'x',
   ]
   const type = fc.constantFrom(...types.map((name) => `m.room.${name}`))
-  const version = fc.constantFrom(...SUPPORTED_ROOM_VERSIONS)
+  const version = fc.constantFrom(...SPECIFIED_ROOM_VERSIONS)
   const stateKey = fc.constantFrom('', ALICE, BOB, 'x', undefined)
   fc.assert(
     fc.property(

@@ -11,6 +11,7 @@ import { authorizeMembership } from './membership.ts'
 import { membershipOf } from './membership-of.ts'
 import { authorizePowerLevels } from './power-level-change.ts'
 import { formatLevel, powerLevelsOf, requiredActionLevel, requiredLevel, userLevel } from './power-levels.ts'
+import { findStateKeyFault, parseStateOwner } from './state-owner.ts'
 
 /**
  * Whether an event is allowed in a room at a state: the room version's authorisation rules without the check of the
@@ -96,10 +97,19 @@ function refuseWeak({ rules, event, state }: AuthContext): Verdict | undefined {
   return needPower(userLevel(levels, sender), required, describeSending(type))
 }
 
-function refuseForeignStateKey({ event }: AuthContext): Verdict | undefined {
+function refuseForeignStateKey({ rules, event, state }: AuthContext): Verdict | undefined {
   const { sender, state_key: stateKey } = event.pdu
   if (stateKey === undefined || !stateKey.startsWith('@') || stateKey === sender) return undefined
-  return refuse('State under a user ID can only be set by that user.')
+  if (!rules.ownedState) return refuse('State under a user ID can only be set by that user.')
+  const fault = findStateKeyFault(rules, stateKey)
+  if (fault !== undefined) return refuse(fault)
+  const owner = parseStateOwner(stateKey)!
+  if (owner === sender) return undefined
+  const levels = powerLevelsOf(rules, state)
+  if (userLevel(levels, sender) > userLevel(levels, owner)) return undefined
+  return refuse(
+    'State under a user ID can only be set by that user, and by who has more power than they have.',
+  )
 }
 
 function decidePowerLevels(ctx: AuthContext): Verdict | undefined {

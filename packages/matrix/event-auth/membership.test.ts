@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JsonObject } from '../events/pdu.ts'
-import { SUPPORTED_ROOM_VERSIONS } from '../room-versions/rules.ts'
+import { SPECIFIED_ROOM_VERSIONS } from '../room-versions/rules.ts'
 import type { Verdict } from './auth-state.ts'
 import { authorizeEvent } from './authorize.ts'
 import { createTestRoom, type TestRoom } from './test-room.ts'
@@ -85,7 +85,7 @@ function meaningOf(version: string, rule: JoinRule): 'open' | 'invited' | 'close
   return 'closed'
 }
 
-for (const version of SUPPORTED_ROOM_VERSIONS) {
+for (const version of SPECIFIED_ROOM_VERSIONS) {
   test(`version ${version}: who may join follows from the join rule and the membership before`, () => {
     for (const joinRule of JOIN_RULES) {
       for (const before of MEMBERSHIPS) {
@@ -185,7 +185,7 @@ for (const version of SUPPORTED_ROOM_VERSIONS) {
 }
 
 test('the creator joins first, and only right after the create event', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const room = createTestRoom(version)
     room.send({
       id: 'create',
@@ -206,7 +206,7 @@ test('the creator joins first, and only right after the create event', () => {
 })
 
 test('before version 11 the creator is whom the create event names, later its sender', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const room = createTestRoom(version)
     room.send({ id: 'create', type: 'm.room.create', sender: ALICE, stateKey: '', content: { creator: BOB } })
     const content = { membership: 'join' }
@@ -219,7 +219,7 @@ test('before version 11 the creator is whom the create event names, later its se
 test('a restricted room lets in whom a joined member with the power to invite authorises', () => {
   const via = (userId: string) => ({ membership: 'join', join_authorised_via_users_server: userId })
   for (const joinRule of ['restricted', 'knock_restricted'] as const) {
-    for (const version of SUPPORTED_ROOM_VERSIONS) {
+    for (const version of SPECIFIED_ROOM_VERSIONS) {
       const isKnown = since(version, joinRule === 'restricted' ? 8 : 10)
       const levels = { invite: 10, users: { [CAROL]: 10, '@erin:e': 10 } }
       const room = roomWith(version, { joinRule, levels, members: { [CAROL]: 'join', '@dave:d': 'join' } })
@@ -235,7 +235,7 @@ test('a restricted room lets in whom a joined member with the power to invite au
 })
 
 test('the signature of the authorising server is asked for whatever the membership, from version 8 on', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const room = roomWith(version, { joinRule: 'public', members: { [BOB]: 'join' } })
     const content = { membership: 'leave', join_authorised_via_users_server: CAROL }
     assert.equal(change(room, BOB, BOB, content, ['b']).ok, !since(version, 8))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JsonObject, JsonValue } from '../events/pdu.ts'
-import { findRoomVersion, SUPPORTED_ROOM_VERSIONS } from '../room-versions/rules.ts'
+import { findRoomVersion, SPECIFIED_ROOM_VERSIONS } from '../room-versions/rules.ts'
 import type { Verdict } from './auth-state.ts'
 import { authorizeEvent } from './authorize.ts'
 import fixture from './fixtures/power-levels.json' with { type: 'json' }
@@ -51,7 +51,7 @@ function parse(version: string, value: JsonValue): number {
 }
 
 test('levels in text are read before version 10, with signs, zeros and spaces', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     for (const [text, level] of [
       ['100', 100],
       ['000100', 100],
@@ -85,7 +85,7 @@ test('levels in text are read before version 10, with signs, zeros and spaces', 
 })
 
 test("the specification's levels as text and as fractions are read as it says, where the version has them", () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const rules = findRoomVersion(version)!
     for (const [json, level] of fixture.values as [string, number][]) {
       const value = JSON.parse(json) as string
@@ -108,7 +108,7 @@ test("the specification's levels as text and as fractions are read as it says, w
 })
 
 test('fractions are cut off before version 6 and are no levels afterwards', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     assert.equal(parse(version, 50.57), since(version, 6) ? Number.NaN : 50)
     assert.equal(parse(version, 5.114698e4), since(version, 6) ? Number.NaN : 51146)
     assert.equal(parse(version, -0.5), since(version, 6) ? Number.NaN : 0)
@@ -117,7 +117,7 @@ test('fractions are cut off before version 6 and are no levels afterwards', () =
 })
 
 test('integers beyond 2^53 are levels before version 6 only, and nothing beyond a double ever is', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     assert.equal(parse(version, 2 ** 53 - 1), 2 ** 53 - 1)
     assert.equal(parse(version, 2 ** 63), since(version, 6) ? Number.NaN : 2 ** 63)
     for (const value of [Infinity, -Infinity, '9'.repeat(400)]) {
@@ -127,7 +127,7 @@ test('integers beyond 2^53 are levels before version 6 only, and nothing beyond 
 })
 
 test('without a power-levels event the creator has 100 and others 0, and state takes 50', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const room = roomWith(version)
     const levels = powerLevelsOf(room.rules, room.authStateAfter('last'))
     assert.equal(userLevel(levels, ALICE), since(version, 12) ? Infinity : 100)
@@ -141,7 +141,7 @@ test('without a power-levels event the creator has 100 and others 0, and state t
 })
 
 test('with a power-levels event the creator has what it says, but for version 12', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const room = roomWith(version, {
       users_default: 5,
       events: { 'm.room.topic': 7 },
@@ -183,7 +183,7 @@ test('from version 10 on every level has to be an integer', () => {
     { notifications: { room: '50' } },
     { notifications: 7 },
   ]
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     for (const content of bad) {
       const isFirst = setLevels(roomWith(version), ALICE, content)
       assert.equal(isFirst.ok, !since(version, 10), `${version} ${JSON.stringify(content)}`)
@@ -214,7 +214,7 @@ test('version 12 refuses power levels that name a creator', () => {
 
 test('nobody adds, changes or removes a level above their own', () => {
   const named = ['users_default', 'events_default', 'state_default', 'ban', 'redact', 'kick', 'invite']
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const base = { users: { [BOB]: 50 }, events: { 'm.room.power_levels': 50 } }
     for (const name of named) {
       const at = (level: number | undefined) => (level === undefined ? base : { ...base, [name]: level })
@@ -236,7 +236,7 @@ test('nobody adds, changes or removes a level above their own', () => {
 })
 
 test('entries of events and, from version 6 on, of notifications are guarded alike', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     for (const map of ['events', 'notifications']) {
       const isGuarded = map === 'events' || since(version, 6)
       const at = (level: number | undefined): JsonObject => {
@@ -261,7 +261,7 @@ test('entries of events and, from version 6 on, of notifications are guarded ali
 })
 
 test('users of equal power are safe from each other, but may lower themselves', () => {
-  for (const version of SUPPORTED_ROOM_VERSIONS) {
+  for (const version of SPECIFIED_ROOM_VERSIONS) {
     const base = { [BOB]: 50, [CAROL]: 50 }
     const from = { users: base, events: { 'm.room.power_levels': 50 } }
     const set = (users: JsonObject) => setLevels(roomWith(version, from), BOB, { ...from, users }).ok

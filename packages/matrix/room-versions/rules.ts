@@ -4,6 +4,8 @@
  */
 export interface RoomVersionRules {
   readonly version: RoomVersion
+  /** Whether the specification has it. Others are a proposal's, and rooms of them are made only when asked for by name. */
+  readonly isSpecified: boolean
   /** `embedded`: the event carries its id (1, 2). `base64`, `base64url`: `$` + reference hash (3; 4 and later). */
   readonly eventId: 'embedded' | 'base64' | 'base64url'
   /** `prev_events` and `auth_events` are `[id, hashes]` pairs (1, 2) and not plain ids. */
@@ -41,12 +43,19 @@ export interface RoomVersionRules {
   readonly roomIdIsCreateHash: boolean
   /** Creators, with `additional_creators`, have power above every number (12 and later). */
   readonly privilegedCreators: boolean
+  /**
+   * State whose key is a user's id, or begins with one and `_`, is set by that user and by whoever has more power
+   * (MSC3757); otherwise state under `@` by nobody but the user whose id is the whole key.
+   */
+  readonly ownedState: boolean
 }
 
-export type RoomVersion = '1' | '2' | '3' | '4' | '5' | '6' | '7' | '8' | '9' | '10' | '11' | '12'
+export type SpecifiedRoomVersion = '1' | '2' | '3' | '4' | '5' | '6' | '7' | '8' | '9' | '10' | '11' | '12'
+export type RoomVersion = SpecifiedRoomVersion | 'org.matrix.msc3757.10' | 'org.matrix.msc3757.11'
 
 const v1: RoomVersionRules = {
   version: '1',
+  isSpecified: true,
   eventId: 'embedded',
   referencePairs: true,
   stateResolution: 'v1',
@@ -66,6 +75,7 @@ const v1: RoomVersionRules = {
   creatorIsSender: false,
   roomIdIsCreateHash: false,
   privilegedCreators: false,
+  ownedState: false,
 }
 const v2: RoomVersionRules = { ...v1, version: '2', stateResolution: 'v2' }
 const v3: RoomVersionRules = {
@@ -103,19 +113,34 @@ const v12: RoomVersionRules = {
   privilegedCreators: true,
 }
 
+/** https://github.com/matrix-org/matrix-spec-proposals/pull/3757 */
+const owned = { isSpecified: false, ownedState: true }
+const v10Owned: RoomVersionRules = { ...v10, ...owned, version: 'org.matrix.msc3757.10' }
+const v11Owned: RoomVersionRules = { ...v11, ...owned, version: 'org.matrix.msc3757.11' }
+
 const ROOM_VERSIONS: ReadonlyMap<string, RoomVersionRules> = new Map(
-  [v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12].map((rules) => [rules.version, rules]),
+  [v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v10Owned, v11Owned].map((rules) => [
+    rules.version,
+    rules,
+  ]),
 )
 
-/** Every room version this code implements, oldest first. */
+/** Every room version this code implements: those of the specification, oldest first, then those of proposals. */
 export const SUPPORTED_ROOM_VERSIONS: readonly RoomVersion[] = [...ROOM_VERSIONS.values()].map(
-  (r) => r.version,
+  (rules) => rules.version,
 )
+
+/** Those of them that the specification has, oldest first. */
+export const SPECIFIED_ROOM_VERSIONS = SUPPORTED_ROOM_VERSIONS.filter(isSpecified)
 
 /** The version of new rooms unless the client asks for another. */
-export const DEFAULT_ROOM_VERSION: RoomVersion = '12'
+export const DEFAULT_ROOM_VERSION: SpecifiedRoomVersion = '12'
 
 /** The rules of a room version, or undefined when we do not implement it. */
 export function findRoomVersion(version: string): RoomVersionRules | undefined {
   return ROOM_VERSIONS.get(version)
+}
+
+function isSpecified(version: RoomVersion): version is SpecifiedRoomVersion {
+  return ROOM_VERSIONS.get(version)!.isSpecified
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
+import { findRoomVersion, SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import type { MatrixPerson, SeenEvent } from '@causeway/testkit/matrix-person.ts'
 import {
   PATIENCE_MS,
@@ -57,6 +57,20 @@ function seeReceipt(
   })
 }
 
+const DEVICE = 'org.example.device'
+
+/** One sets state of their own, and the other, who has more power, writes over it. */
+async function ownState(strong: MatrixPerson, owner: MatrixPerson, roomId: string): Promise<void> {
+  const stateKey = `${owner.userId}_PHONE`
+  for (const [setter, reader] of [
+    [owner, strong],
+    [strong, owner],
+  ] as const) {
+    const eventId = await setState(setter, roomId, DEVICE, { by: setter.userId }, stateKey)
+    await reader.waitFor(roomId, 'owned state', ({ event_id: id }) => id === eventId, PATIENCE_MS)
+  }
+}
+
 /** What people say and do in a room that both servers are in. */
 export function tellOfConversation(sides: Sides): void {
   it('rooms of every version work: state, words in both directions, the same state on both sides', async () => {
@@ -68,6 +82,7 @@ export function tellOfConversation(sides: Sides): void {
         room_version: version,
         name: `Room of ${version}`,
         invite: [gero.userId],
+        power_level_content_override: { events: { [DEVICE]: 0 } },
       })
       await seeInvite(gero, roomId)
       await join(gero, roomId, hosts)
@@ -75,6 +90,7 @@ export function tellOfConversation(sides: Sides): void {
       await talk(hanna, gero, roomId, `version ${version}`)
       await setState(hanna, roomId, 'm.room.topic', { topic: `of ${version}` })
       await gero.waitFor(roomId, 'the topic', ({ type }) => type === 'm.room.topic', PATIENCE_MS)
+      if (findRoomVersion(version)!.ownedState) await ownState(hanna, gero, roomId)
       await agree(hanna, gero, roomId)
     }
   })
