@@ -1,5 +1,6 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
+import { POLL_RESPONSE } from '@causeway/matrix/push-rules/predefined.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 
 /** Stands for "somebody, perhaps": the event has to be put before the reader's rules. */
@@ -64,7 +65,8 @@ function namedInBody({ type, stateKey, content }: Mentioning, serverName: string
 
 /** Override rules that say nothing is notified come before the one that looks into the text. */
 function isSuppressed(type: string, stateKey: string | undefined, content: JsonObject): boolean {
-  if (type === 'm.reaction' || (type === 'm.room.server_acl' && stateKey === '')) return true
+  if (type === 'm.reaction' || type === POLL_RESPONSE) return true
+  if (type === 'm.room.server_acl' && stateKey === '') return true
   const relates = content['m.relates_to']
   return isJsonObject(relates) && relates['rel_type'] === 'm.replace'
 }

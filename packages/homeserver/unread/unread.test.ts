@@ -124,6 +124,28 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(await counts(people), { main: '1/0', threads: {} })
     })
 
+    it('count polls that begin or end, and not how people answer', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob, roomId } = people
+      const poll = await alice.say(roomId, 'Tea?', {}, 'org.matrix.msc3381.poll.start')
+      const about = { 'm.relates_to': { rel_type: 'm.reference', event_id: poll } }
+      assert.deepEqual(await counts(people), { main: '1/0', threads: {} })
+      await alice.say(roomId, `as ${bob.userId}`, about, 'org.matrix.msc3381.poll.response')
+      assert.deepEqual(await counts(people), { main: '1/0', threads: {} })
+      await alice.say(roomId, 'Tea.', { ...about, ...mention(bob) }, 'org.matrix.msc3381.poll.end')
+      assert.deepEqual(await counts(people), { main: '2/1', threads: {} })
+      for (const step of ['start', 'end']) {
+        const rule = `/pushrules/global/underride/.org.matrix.msc3930.rule.poll_${step}_one_to_one`
+        await bob.call('PUT', `${rule}/enabled`, { enabled: false })
+      }
+      // With the rule for rooms of two off, the one for any room says the same.
+      assert.deepEqual(await counts(people), { main: '2/1', threads: {} })
+      await bob.call('PUT', '/pushrules/global/underride/.org.matrix.msc3930.rule.poll_start/enabled', {
+        enabled: false,
+      })
+      assert.deepEqual(await counts(people), { main: '1/1', threads: {} })
+    })
+
     it('go down when a message is redacted, mentioned or not', async () => {
       await using people = await openPeople(driver)
       const { alice, bob, roomId, room } = people

@@ -75,6 +75,27 @@ test('notices, edits, reactions, other members and own events do not notify', ()
   })
 })
 
+test('a poll notifies when it begins and ends, as a message does; answers notify of nothing, nor who is named in them', () => {
+  for (const step of ['start', 'end']) {
+    const poll = event({ 'm.mentions': {} }, { type: `org.matrix.msc3381.poll.${step}` })
+    const verdict = byDefault(poll)
+    assert.deepEqual([verdict.notify, verdict.highlight, verdict.sound], [true, false, undefined])
+    assert.equal(byDefault(poll, { memberCount: 2 }).sound, 'default')
+    assert.equal(
+      byDefault(poll, { memberCount: 2 }).ruleId,
+      `.org.matrix.msc3930.rule.poll_${step}_one_to_one`,
+    )
+  }
+  const response = event({ body: `I think as ${ann} does` }, { type: 'org.matrix.msc3381.poll.response' })
+  assert.deepEqual(byDefault(response, { memberCount: 2 }).notify, false)
+  assert.equal(byDefault(response).ruleId, '.org.matrix.msc3930.rule.poll_response')
+  const mentioning = event(
+    { 'm.mentions': { user_ids: [ann] } },
+    { type: 'org.matrix.msc3381.poll.response' },
+  )
+  assert.equal(byDefault(mentioning).ruleId, '.m.rule.is_user_mention')
+})
+
 test('an invite to me and an upgraded room notify', () => {
   const invite = event({ membership: 'invite' }, { type: 'm.room.member', state_key: ann })
   assert.equal(byDefault(invite).sound, 'default')

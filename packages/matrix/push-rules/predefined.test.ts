@@ -12,7 +12,7 @@ const must = (edit: PushRuleEdit): PushRuleChanges => {
   return edit.changes
 }
 
-test('the predefined rules are those of the specification, in its order', () => {
+test('the predefined rules are those of the specification, in its order, and those for polls', () => {
   assert.deepEqual(
     listPredefinedRules('override', ann).map((rule) => rule.rule_id),
     [
@@ -26,6 +26,7 @@ test('the predefined rules are those of the specification, in its order', () => 
       '.m.rule.reaction',
       '.m.rule.room.server_acl',
       '.m.rule.suppress_edits',
+      '.org.matrix.msc3930.rule.poll_response',
     ],
   )
   assert.deepEqual(
@@ -36,6 +37,10 @@ test('the predefined rules are those of the specification, in its order', () => 
       '.m.rule.room_one_to_one',
       '.m.rule.message',
       '.m.rule.encrypted',
+      '.org.matrix.msc3930.rule.poll_start_one_to_one',
+      '.org.matrix.msc3930.rule.poll_start',
+      '.org.matrix.msc3930.rule.poll_end_one_to_one',
+      '.org.matrix.msc3930.rule.poll_end',
     ],
   )
   for (const kind of ['room', 'sender'] as const) assert.deepEqual(listPredefinedRules(kind, ann), [])

@@ -16,6 +16,14 @@ const SOUND: PushAction = { set_tweak: 'sound', value: 'default' }
 const RING: PushAction = { set_tweak: 'sound', value: 'ring' }
 const HIGHLIGHT: PushAction = { set_tweak: 'highlight' }
 
+/**
+ * Polls as clients make them today. Their rules are here under the names from before they are in the specification, as
+ * Synapse has them. https://github.com/matrix-org/matrix-spec-proposals/pull/3930
+ */
+export const POLL_START = 'org.matrix.msc3381.poll.start'
+export const POLL_END = 'org.matrix.msc3381.poll.end'
+export const POLL_RESPONSE = 'org.matrix.msc3381.poll.response'
+
 const matches = (key: string, pattern: string): PushCondition => ({ kind: 'event_match', key, pattern })
 const TWO_MEMBERS: PushCondition = { kind: 'room_member_count', is: '2' }
 
@@ -67,6 +75,7 @@ const AFTER_OWN: readonly Predefined[] = [
     [{ kind: 'event_property_is', key: 'content.m\\.relates_to.rel_type', value: 'm.replace' }],
     [],
   ],
+  ['.org.matrix.msc3930.rule.poll_response', [matches('type', POLL_RESPONSE)], []],
 ]
 
 const UNDERRIDE: readonly Predefined[] = [
@@ -79,6 +88,18 @@ const UNDERRIDE: readonly Predefined[] = [
   ['.m.rule.room_one_to_one', [TWO_MEMBERS, matches('type', 'm.room.message')], ['notify', SOUND]],
   ['.m.rule.message', [matches('type', 'm.room.message')], ['notify']],
   ['.m.rule.encrypted', [matches('type', 'm.room.encrypted')], ['notify']],
+  [
+    '.org.matrix.msc3930.rule.poll_start_one_to_one',
+    [TWO_MEMBERS, matches('type', POLL_START)],
+    ['notify', SOUND],
+  ],
+  ['.org.matrix.msc3930.rule.poll_start', [matches('type', POLL_START)], ['notify']],
+  [
+    '.org.matrix.msc3930.rule.poll_end_one_to_one',
+    [TWO_MEMBERS, matches('type', POLL_END)],
+    ['notify', SOUND],
+  ],
+  ['.org.matrix.msc3930.rule.poll_end', [matches('type', POLL_END)], ['notify']],
 ]
 
 /** Rules about threads that one is, or is not, subscribed to. */
@@ -100,7 +121,8 @@ const POSTCONTENT: readonly Predefined[] = [
 /**
  * The server-default rules of a kind, most important first, without what the user changed. The rules that
  * looked for mentions in the body left the specification in 1.17; of those only the one that cannot mistake a
- * word for a name is kept, for senders (bots, bridges, old clients) that do not know `m.mentions`.
+ * word for a name is kept, for senders (bots, bridges, old clients) that do not know `m.mentions`. Those about polls are not
+ * in the specification yet (MSC3930).
  * https://spec.matrix.org/v1.19/client-server-api/#predefined-rules
  */
 export function listPredefinedRules(kind: PushRuleKind, userId: UserId): PushRule[] {
