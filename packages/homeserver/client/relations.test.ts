@@ -161,7 +161,12 @@ for (const driver of await findServerDrivers()) {
             content,
           },
         ],
-        steps: [setAccountData(userId, 0, 'm.ignored_user_list', JSON.stringify(content), 0)],
+        steps: [
+          setAccountData(
+            { userId, roomNid: 0, type: 'm.ignored_user_list' },
+            { content: JSON.stringify(content), entry: 0, now: 1 },
+          ),
+        ],
       })
       const bundle = bundleOf(await readEvent(chat, 'alice', root))
       assert.deepEqual(Object.keys(bundle ?? {}), ['m.thread'])
@@ -322,6 +327,40 @@ for (const driver of await findServerDrivers()) {
       assert.equal(last['next_batch'], undefined)
       const stranger = await server.send('eve', { method: 'GET', url: `${chat.path}/threads` })
       assert.equal(stranger.status, 403)
+    })
+
+    it('messages are read by the type of their relation (MSC3874), redacted ones as without any', async () => {
+      await using chat = await openChat(driver)
+      const { server, roomId } = chat
+      const root = await server.say('alice', roomId, { msgtype: 'm.text', body: 'root' })
+      const reply = await server.say('alice', roomId, relatesTo('m.thread', root))
+      const reference = await server.say('bob', roomId, relatesTo('m.reference', root))
+      const taken = await server.say('bob', roomId, relatesTo('m.thread', root))
+      const path = `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}`
+      await server.call('bob', 'PUT', `${path}/redact/${encodeURIComponent(taken)}/r1`, {})
+      const found = async (filter: JsonObject): Promise<unknown[]> => {
+        const text = encodeURIComponent(JSON.stringify({ types: ['m.room.message'], ...filter }))
+        const page = await server.call('bob', 'GET', `${path}/messages?dir=f&limit=100&filter=${text}`)
+        return (page['chunk'] as JsonObject[]).map((event) => event['event_id'])
+      }
+      const [wanted, unwanted] = ['org.matrix.msc3874.rel_types', 'org.matrix.msc3874.not_rel_types'] as const
+      assert.deepEqual(await found({ [wanted]: ['m.thread'] }), [reply])
+      assert.deepEqual(await found({ [wanted]: ['m.thread', 'm.reference'] }), [reply, reference])
+      assert.deepEqual(await found({ [unwanted]: ['m.thread'] }), [root, reference, taken])
+      const filter = JSON.stringify({
+        room: { timeline: { types: ['m.room.message'], [wanted]: ['m.thread'] } },
+      })
+      const sync = await server.call(
+        'bob',
+        'GET',
+        `/_matrix/client/v3/sync?filter=${encodeURIComponent(filter)}`,
+      )
+      const joined = (sync['rooms'] as JsonObject)['join'] as Record<string, JsonObject>
+      const timeline = joined[roomId]!['timeline'] as JsonObject
+      assert.deepEqual(
+        (timeline['events'] as JsonObject[]).map((event) => event['event_id']),
+        [reply],
+      )
     })
   })
 }

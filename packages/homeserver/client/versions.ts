@@ -22,6 +22,9 @@ const UNSTABLE_FEATURES: JsonObject = {
   'org.matrix.msc4354': true,
   'org.matrix.msc4308': true,
   'org.matrix.msc3814': true,
+  'org.matrix.msc3391': true,
+  'org.matrix.msc3874': true,
+  'org.matrix.msc3890': true,
 }
 
 export const getVersions = defineEndpoint({

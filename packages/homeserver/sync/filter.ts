@@ -3,8 +3,9 @@ import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
 import { isUserId } from '@causeway/matrix/ids/user-id.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import { badJson } from '@causeway/matrix/errors/matrix-error.ts'
+import { relationOf } from '../rooms/relation.ts'
 
-/** Tests an event against `types`, `not_types`, `senders`, `not_senders`, `contains_url` and the like. */
+/** Tests an event against `types`, `not_types`, `senders`, `not_senders`, `contains_url`, what it relates to, and the like. */
 export interface EventFilter {
   readonly limit: number | undefined
   readonly lazyLoadMembers: boolean
@@ -77,6 +78,28 @@ function flag(value: unknown): boolean {
   return value === true
 }
 
+/**
+ * By what an event says of how it relates to another; one that relates to none passes unless certain ones are wanted.
+ * Undefined: every event passes. https://github.com/matrix-org/matrix-spec-proposals/pull/3874
+ */
+function relationMatcher(spec: JsonObject): ((content: JsonObject | undefined) => boolean) | undefined {
+  const [wanted, unwanted] = REL_TYPE_LISTS.map((key) => listOf(spec, key))
+  if (wanted === undefined && unwanted === undefined) return undefined
+  return (content) => {
+    const relType = content === undefined ? undefined : relationOf(content)?.relType
+    if (relType === undefined) return wanted === undefined
+    return wanted?.has(relType) !== false && unwanted?.has(relType) !== true
+  }
+}
+
+const REL_TYPE_LISTS = ['org.matrix.msc3874.rel_types', 'org.matrix.msc3874.not_rel_types']
+
+function listOf(spec: JsonObject, key: string): ReadonlySet<string> | undefined {
+  const list = textList(spec[key], key)
+  if ((list?.size ?? 0) > MAX_LIST) throw badJson(`A filter lists at most ${MAX_LIST} items`)
+  return list
+}
+
 /** Most patterns of one filter that hold a wildcard: each costs a test per event. */
 const MAX_LIST = 1_000
 
@@ -84,13 +107,12 @@ const MAX_LIST = 1_000
 export function compileEventFilter(value: unknown, name = 'filter'): EventFilter {
   const spec = section(value, name)
   const lists = ['types', 'not_types', 'senders', 'not_senders', 'rooms', 'not_rooms'].map((key) =>
-    textList(spec[key], key),
+    listOf(spec, key),
   )
-  if (lists.some((list) => (list?.size ?? 0) > MAX_LIST))
-    throw badJson(`A filter lists at most ${MAX_LIST} items`)
   const [types, notTypes, senders, notSenders, rooms, notRooms] = lists
   const inTypes = typeMatcher(types)
   const inNotTypes = typeMatcher(notTypes)
+  const relates = relationMatcher(spec)
   const containsUrl = typeof spec['contains_url'] === 'boolean' ? spec['contains_url'] : undefined
   const limit =
     typeof spec['limit'] === 'number' && spec['limit'] >= 0 ? Math.floor(spec['limit']) : undefined
@@ -105,12 +127,14 @@ export function compileEventFilter(value: unknown, name = 'filter'): EventFilter
       notTypes === undefined &&
       senders === undefined &&
       notSenders === undefined &&
-      containsUrl === undefined,
+      containsUrl === undefined &&
+      relates === undefined,
     passes: ({ type, sender, content }) => {
       if (inTypes !== undefined && !inTypes(type)) return false
       if (inNotTypes?.(type) === true) return false
       if (senders !== undefined && !senders.has(sender ?? '')) return false
       if (notSenders?.has(sender ?? '') === true) return false
+      if (relates?.(content) === false) return false
       return containsUrl === undefined || (typeof content?.['url'] === 'string') === containsUrl
     },
     passesRoom: (roomId) => rooms?.has(roomId) !== false && notRooms?.has(roomId) !== true,
