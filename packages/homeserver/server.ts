@@ -16,6 +16,7 @@ import {
   forgetOldTransactions,
   forgetOpenIdTokens,
   forgetReceivedIds,
+  forgetRemovedAccountData,
   startHousekeeping,
 } from './ops/housekeeping.ts'
 import { forgetAddressSessions } from './addresses/forget-sessions.ts'
@@ -73,6 +74,7 @@ export async function startHomeserver(
       forgetOpenIdTokens(hs),
       forgetAddressSessions(hs),
       forgetReceivedIds(hs),
+      forgetRemovedAccountData(hs),
       forgetUnsentMessages(hs),
       forgetUnusedMedia(hs),
       limitRemoteMedia(hs),

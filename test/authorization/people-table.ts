@@ -86,6 +86,8 @@ export const peopleTable: OperationTable = {
     stranger: refused,
     suspended: 'may',
   },
+  deleteAccountData: { door: 'user', spends: 'part', stranger: refused, suspended: 'may' },
+  deleteAccountDataPerRoom: { door: 'user', spends: 'part', stranger: refused, suspended: 'may' },
   getRoomTags: { door: 'user', stranger: refused },
   setRoomTag: { door: 'user', ask: () => ({ body: { order: 0.1 } }), stranger: refused },
   deleteRoomTag: { door: 'user', stranger: refused },

@@ -15,7 +15,7 @@ import { requireGoodPassword } from './register-user.ts'
  * Throws `M_WEAK_PASSWORD`, and `M_NOT_FOUND` for an account that is not in use.
  */
 export async function changePassword(
-  hs: Pick<Homeserver, 'db' | 'sessions' | 'keyCounts' | 'accounts'>,
+  hs: Pick<Homeserver, 'db' | 'clock' | 'sessions' | 'keyCounts' | 'accounts'>,
   userId: UserId,
   password: string,
   {
@@ -32,7 +32,7 @@ export async function changePassword(
   requireGoodPassword(password)
   const passwordHash = await hs.accounts.passwords.hash(password, userId)
   const ending = keepDevices ? [] : (await listLoginDeviceIds(hs, userId)).filter((id) => id !== except)
-  const { entries, steps } = endDevicesWrite(userId, ending)
+  const { entries, steps } = await endDevicesWrite(hs, userId, ending)
   const result = await hs.db.commit({
     entries,
     steps: [

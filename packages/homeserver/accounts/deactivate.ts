@@ -31,7 +31,7 @@ export async function deactivateAccount(
 ): Promise<UnbindResult> {
   const unbound = await unbindAddresses(hs, await bindingsOf(hs, userId, { also: idServer }))
   const devices = await listDeviceIds(hs, userId)
-  const { entries, steps } = endDevicesWrite(userId, devices)
+  const { entries, steps } = await endDevicesWrite(hs, userId, devices)
   const result = await hs.db.commit({
     entries,
     steps: [

@@ -6,7 +6,7 @@ import { MatrixError, notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
-import { readAccountData, writeAccountData } from '../user-data/account-data.ts'
+import { readAccountData, removeAccountData, writeAccountData } from '../user-data/account-data.ts'
 import { rulesetOf } from '../user-data/push-rules.ts'
 import { requireSelf } from './own-user.ts'
 import { v3 } from './paths.ts'
@@ -15,6 +15,9 @@ import { roomIdText, userIdText } from './schemas.ts'
 const typeText = Type.String({ minLength: 1, maxLength: 255 })
 const globalParams = Type.Object({ userId: userIdText, type: typeText })
 const roomParams = Type.Object({ userId: userIdText, roomId: roomIdText, type: typeText })
+
+/** Where clients remove pieces. https://github.com/matrix-org/matrix-spec-proposals/pull/3391 */
+const REMOVAL = '/_matrix/client/unstable/org.matrix.msc3391/user/:userId'
 
 /** What the server manages itself, each with its own endpoints. */
 const MANAGED: ReadonlySet<string> = new Set(['m.fully_read', 'm.push_rules'])
@@ -39,10 +42,24 @@ async function write(
   roomId: RoomId | undefined,
   { type, content }: { type: string; content: JsonObject },
 ): Promise<JsonObject> {
-  if (MANAGED.has(type)) {
-    throw new MatrixError('M_BAD_JSON', `${type} is set by its own endpoint`, { status: 405 })
-  }
+  requireUnmanaged(type)
   await writeAccountData(hs, { userId, roomId, type }, content)
+  return {}
+}
+
+function requireUnmanaged(type: string): void {
+  if (!MANAGED.has(type)) return
+  throw new MatrixError('M_BAD_JSON', `${type} is set by its own endpoint`, { status: 405 })
+}
+
+async function remove(
+  hs: Homeserver,
+  { userId }: Session,
+  roomId: RoomId | undefined,
+  type: string,
+): Promise<JsonObject> {
+  requireUnmanaged(type)
+  await removeAccountData(hs, { userId, roomId, type })
   return {}
 }
 
@@ -97,5 +114,31 @@ export const setAccountDataPerRoom = defineEndpoint({
   run: async (hs, { session, params, body }) => {
     requireSelf(session, params.userId)
     return write(hs, session, params.roomId, { type: params.type, content: body })
+  },
+})
+
+export const deleteAccountData = defineEndpoint({
+  operation: 'deleteAccountData',
+  method: 'DELETE',
+  path: `${REMOVAL}/account_data/:type`,
+  auth: 'user',
+  rateLimit: 'read',
+  params: globalParams,
+  run: async (hs, { session, params }) => {
+    requireSelf(session, params.userId)
+    return remove(hs, session, undefined, params.type)
+  },
+})
+
+export const deleteAccountDataPerRoom = defineEndpoint({
+  operation: 'deleteAccountDataPerRoom',
+  method: 'DELETE',
+  path: `${REMOVAL}/rooms/:roomId/account_data/:type`,
+  auth: 'user',
+  rateLimit: 'read',
+  params: roomParams,
+  run: async (hs, { session, params }) => {
+    requireSelf(session, params.userId)
+    return remove(hs, session, params.roomId, params.type)
   },
 })

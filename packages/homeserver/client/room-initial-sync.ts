@@ -6,6 +6,7 @@ import { defineEndpoint, RawJson } from '../http/endpoint.ts'
 import { listStateAt } from '../rooms/current-state.ts'
 import { renderEvents, renderPlain } from '../rooms/render-event.ts'
 import { formatPageToken, formatPaginationToken } from '../sync/pagination-token.ts'
+import { isPresent } from '../user-data/account-data.ts'
 import { parseFilterQuery } from './filter-query.ts'
 import { MAX_PAGE, readPage } from './history-page.ts'
 import { v3 } from './paths.ts'
@@ -42,7 +43,10 @@ export const roomInitialSync = defineEndpoint({
       `"messages":{${start}"end":"${end}","chunk":[${chunk.join(',')}]}`,
       `"state":[${state.map(({ stored }) => renderPlain(hs.rooms, stored)).join(',')}]`,
       `"visibility":"${isPublic ? 'public' : 'private'}"`,
-      `"account_data":[${data.map(({ type, content }) => `{"type":${JSON.stringify(type)},"content":${content}}`).join(',')}]`,
+      `"account_data":[${data
+        .filter(isPresent)
+        .map(({ type, content }) => `{"type":${JSON.stringify(type)},"content":${content}}`)
+        .join(',')}]`,
     ]
     return new RawJson(`{${fields.join(',')}}`)
   },

@@ -1,5 +1,7 @@
 import type { AnyEndpoint } from '../http/endpoint.ts'
 import {
+  deleteAccountData,
+  deleteAccountDataPerRoom,
   getAccountData,
   getAccountDataPerRoom,
   setAccountData,
@@ -30,6 +32,8 @@ export const userDataRoutes: readonly AnyEndpoint[] = [
   setAccountData,
   getAccountDataPerRoom,
   setAccountDataPerRoom,
+  deleteAccountData,
+  deleteAccountDataPerRoom,
   getRoomTags,
   setRoomTag,
   deleteRoomTag,

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
-import { findServerDrivers } from '../test-server.ts'
+import { createSteppedClock } from '../delayed/test-clock.ts'
+import { forgetRemovedAccountData } from '../ops/housekeeping.ts'
+import { findServerDrivers, TEST_PASSWORD } from '../test-server.ts'
 import { contentOf, eventsIn, openPeople, roomPart } from '../user-data/test-people.ts'
 
 const escaped = encodeURIComponent
+const DAY_MS = 86_400_000
 
 for (const driver of await findServerDrivers()) {
   describe(`account data on ${driver.name}`, { skip: driver.skip }, () => {
@@ -34,7 +37,7 @@ for (const driver of await findServerDrivers()) {
       await using people = await openPeople(driver)
       const { alice, roomId, room } = people
       const own = `/user/${escaped(alice.userId)}`
-      await alice.call('PUT', `${own}/account_data/org.example.old`, {})
+      await alice.call('PUT', `${own}/account_data/org.example.old`, { a: 1 })
       const before = (await alice.sync())['next_batch'] as string
       await alice.call('PUT', `${own}/account_data/org.example.new`, { a: 'ä' })
       await alice.call('PUT', `${own}${room}/tags/u.x`, { order: 0.5 })
@@ -69,6 +72,128 @@ for (const driver of await findServerDrivers()) {
       assert.equal(unknown.status, 403)
       const rules = await alice.call('GET', `${own}/account_data/m.push_rules`)
       assert.ok((rules['global'] as JsonObject)['override'])
+    })
+
+    it('is gone once it was removed, which is told once, and nobody finds it any more (MSC3391)', async () => {
+      await using people = await openPeople(driver)
+      const { server, alice, bob, roomId, room } = people
+      const user = `/user/${escaped(alice.userId)}`
+      const remove = async (path: string, token = alice.token): Promise<unknown[]> => {
+        const unstable = `/_matrix/client/unstable/org.matrix.msc3391${user}${path}`
+        const answer = await server.request('DELETE', unstable, { token })
+        return [answer.status, answer.status === 200 ? answer.json() : answer.json()['errcode']]
+      }
+      const isGone = async (path: string): Promise<void> => {
+        const { status, body } = await alice.ask('GET', user + path)
+        assert.deepEqual([status, body['errcode']], [404, 'M_NOT_FOUND'])
+      }
+      const [global, ofRoom] = ['/account_data/org.example.a', `${room}/account_data/org.example.b`] as const
+      const told = (answer: JsonObject): unknown => [
+        eventsIn(answer, 'account_data').filter(({ type }) => type !== 'm.push_rules'),
+        roomPart(answer, roomId, 'account_data'),
+      ]
+      const empty = [[{ type: 'org.example.a', content: {} }], [{ type: 'org.example.b', content: {} }]]
+      for (const way of ['DELETE', 'PUT'] as const) {
+        for (const path of [global, ofRoom]) await alice.call('PUT', user + path, { secret: 'x' })
+        const before = (await alice.sync())['next_batch'] as string
+        for (const path of [global, ofRoom]) {
+          if (way === 'PUT') await alice.call('PUT', user + path, {})
+          else assert.deepEqual(await remove(path), [200, {}])
+          await isGone(path)
+        }
+        assert.deepEqual(told(await alice.sync()), empty, `${way}: told as empty`)
+        assert.deepEqual(told(await alice.sync()), [[], []], `${way}: told once`)
+        const { ring } = server.hs.log
+        const sinceOf = ring.sinceOf.bind(ring)
+        ring.sinceOf = () => 'fell-behind'
+        assert.deepEqual(told(await alice.firstSync({ since: before })), empty, `${way}: from the tables`)
+        ring.sinceOf = sinceOf
+        assert.deepEqual(told(await alice.firstSync()), [[], []], `${way}: not to who has nothing`)
+        const initial = await alice.call('GET', `${room}/initialSync`)
+        assert.deepEqual(initial['account_data'], [])
+        assert.deepEqual(await remove(global), [200, {}])
+        assert.deepEqual(told(await alice.sync()), [[], []], 'what is not there is not removed again')
+      }
+      const left = await server.hs.db.query('SELECT content FROM account_data WHERE user_id = ?', [
+        alice.userId,
+      ])
+      assert.deepEqual(left, [{ content: '{}' }, { content: '{}' }])
+      for (const path of ['/account_data/m.push_rules', `${room}/account_data/m.fully_read`])
+        assert.deepEqual(await remove(path), [405, 'M_BAD_JSON'])
+      assert.deepEqual(await remove(global, bob.token), [403, 'M_FORBIDDEN'])
+      assert.deepEqual(await remove('/rooms/!x:y/account_data/x'), [403, 'M_FORBIDDEN'])
+      await alice.call('PUT', user + global, { again: true })
+      assert.deepEqual(await alice.call('GET', user + global), { again: true })
+    })
+
+    it('leaves no row behind once clients have had the time to hear that it was removed', async () => {
+      const clock = createSteppedClock()
+      await using people = await openPeople(driver, { clock })
+      const { server, alice } = people
+      const at = (type: string): string => `/user/${escaped(alice.userId)}/account_data/org.example.${type}`
+      for (const type of ['early', 'late', 'kept']) await alice.call('PUT', at(type), { a: 1 })
+      await alice.call('PUT', at('early'), {})
+      clock.advance(60 * DAY_MS)
+      await alice.call('PUT', at('late'), {})
+      const rows = async (): Promise<unknown[]> => {
+        await forgetRemovedAccountData(server.hs).run()
+        const all = await server.hs.db.query(
+          'SELECT type FROM account_data WHERE user_id = ? ORDER BY type',
+          [alice.userId],
+        )
+        return all.map(({ type }) => type)
+      }
+      assert.deepEqual(await rows(), ['org.example.early', 'org.example.kept', 'org.example.late'])
+      clock.advance(31 * DAY_MS)
+      assert.deepEqual(await rows(), ['org.example.kept', 'org.example.late'])
+      // Set again, it is no longer on its way out.
+      await alice.call('PUT', at('late'), { a: 2 })
+      clock.advance(365 * DAY_MS)
+      assert.deepEqual(await rows(), ['org.example.kept', 'org.example.late'])
+    })
+
+    it('that is about a device goes with the device (MSC3890)', async () => {
+      await using people = await openPeople(driver)
+      const { server, alice } = people
+      const user = `/user/${escaped(alice.userId)}`
+      const logIn = async (deviceId: string): Promise<string> => {
+        const answer = await server.request('POST', '/_matrix/client/v3/login', {
+          body: {
+            type: 'm.login.password',
+            identifier: { type: 'm.id.user', user: alice.userId },
+            password: TEST_PASSWORD,
+            device_id: deviceId,
+          },
+        })
+        return answer.json()['access_token'] as string
+      }
+      const tokens = { ONE: await logIn('ONE'), TWO: await logIn('TWO'), OLD: await logIn('OLD') }
+      const names = ['org.matrix.msc3890.local_notification_settings', 'm.local_notification_settings']
+      const typesOf = (deviceId: string): string[] => names.map((name) => `${name}.${deviceId}`)
+      for (const type of [...typesOf('ONE'), ...typesOf('TWO')])
+        await alice.call('PUT', `${user}/account_data/${type}`, { is_silenced: true })
+      await alice.sync()
+      const end = (token: string) => server.request('POST', '/_matrix/client/v3/logout', { token, body: {} })
+      assert.equal((await end(tokens.OLD)).status, 200)
+      assert.deepEqual(eventsIn(await alice.sync(), 'account_data'), [], 'there was nothing to remove')
+      assert.equal((await end(tokens.ONE)).status, 200)
+      for (const type of typesOf('ONE')) {
+        const { status, body } = await alice.ask('GET', `${user}/account_data/${type}`)
+        assert.deepEqual([status, body['errcode']], [404, 'M_NOT_FOUND'])
+      }
+      assert.deepEqual(
+        eventsIn(await alice.sync(), 'account_data').toSorted((a, b) =>
+          String(b['type']) < String(a['type']) ? 1 : -1,
+        ),
+        typesOf('ONE')
+          .toSorted()
+          .map((type) => ({ type, content: {} })),
+      )
+      for (const type of typesOf('TWO'))
+        assert.deepEqual(await alice.call('GET', `${user}/account_data/${type}`), { is_silenced: true })
+      assert.equal((await end(tokens.TWO)).status, 200)
+      const seen = eventsIn(await alice.firstSync(), 'account_data').map(({ type }) => type)
+      assert.deepEqual(seen, ['m.push_rules'])
     })
 
     it('keeps every one of many tags that are set at once', async () => {

@@ -26,6 +26,8 @@ const WHILE_SUSPENDED: ReadonlySet<string> = new Set([
   'postReceipt',
   'setAccountData',
   'setAccountDataPerRoom',
+  'deleteAccountData',
+  'deleteAccountDataPerRoom',
   'setPresence',
   'searchUserDirectory',
   'queryPublicRooms',

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '@causeway/store/clock/clock.ts'
 import type { Database } from '@causeway/store/db/database.ts'
+import { forgetRemovedBefore } from '@causeway/store/tables/account-data.ts'
 import { deleteClientTransactionsBefore } from '@causeway/store/tables/events.ts'
 import { deleteExpiredOpenIdTokens } from '@causeway/store/tables/openid-tokens.ts'
 import {
@@ -40,6 +41,21 @@ export function forgetOpenIdTokens({ db, clock }: { db: Database; clock: Clock }
     everyMs: HOUR_MS,
     run: async () => {
       while ((await deleteExpiredOpenIdTokens(db, clock.now(), PORTION)) === PORTION) await clock.sleep(50)
+    },
+  }
+}
+
+/** For so long a client that was off is still told that a piece of account data was removed. */
+const REMOVED_KEPT_MS = 90 * 24 * HOUR_MS
+
+/** Forgets that account data was removed, once clients have had the time to hear of it. */
+export function forgetRemovedAccountData({ db, clock }: { db: Database; clock: Clock }): Chore {
+  return {
+    name: 'forget removed account data',
+    everyMs: HOUR_MS,
+    run: async () => {
+      const before = clock.now() - REMOVED_KEPT_MS
+      while ((await forgetRemovedBefore(db, before, PORTION)) === PORTION) await clock.sleep(50)
     },
   }
 }

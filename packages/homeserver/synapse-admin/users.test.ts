@@ -306,6 +306,8 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(memberships, { [roomId as string]: 'invite' })
       const user = `/user/${segment(alice.userId)}`
       await world.client(alice, 'PUT', `${user}/account_data/org.example.one`, { a: 1 })
+      await world.client(alice, 'PUT', `${user}/account_data/org.example.removed`, { a: 1 })
+      await world.client(alice, 'PUT', `${user}/account_data/org.example.removed`, {})
       await world.client(
         alice,
         'PUT',

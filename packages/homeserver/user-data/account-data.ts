@@ -6,7 +6,9 @@ import {
   changeAccountData,
   findAccountData,
   GLOBAL,
+  REMOVED,
   setAccountData,
+  type AccountDataRow,
 } from '@causeway/store/tables/account-data.ts'
 import type { Homeserver } from '../homeserver.ts'
 
@@ -35,22 +37,44 @@ function entryOf(place: AccountDataPlace, content: JsonObject): LogEntry {
   return { kind: 'account_data', position: 0, ...place, content }
 }
 
-/** The content of one piece, or undefined when it was never set. */
-export async function readAccountData(hs: Parts, place: AccountDataPlace): Promise<JsonObject | undefined> {
-  const row = await findAccountData(hs.db, place.userId, await roomNidOf(hs, place), place.type)
-  return row === undefined ? undefined : (JSON.parse(row.content) as JsonObject)
+/** Whether there is such a piece: it was set, and not removed since. */
+export function isPresent<Found extends Pick<AccountDataRow, 'content'>>(
+  row: Found | undefined,
+): row is Found {
+  return row !== undefined && row.content !== REMOVED
 }
 
-/** Sets one piece, whatever it was; resolves once that is durable. */
+/** The content of one piece, or undefined when it was never set, or removed since. */
+export async function readAccountData(hs: Parts, place: AccountDataPlace): Promise<JsonObject | undefined> {
+  const row = await findAccountData(hs.db, place.userId, await roomNidOf(hs, place), place.type)
+  return isPresent(row) ? (JSON.parse(row.content) as JsonObject) : undefined
+}
+
+/** Sets one piece, whatever it was; without content, removes it. Resolves once that is durable. */
 export async function writeAccountData(
   hs: Parts,
   place: AccountDataPlace,
   content: JsonObject,
 ): Promise<void> {
-  const roomNid = await roomNidOf(hs, place)
+  const text = JSON.stringify(content)
+  if (text === REMOVED) return removeAccountData(hs, place)
+  const key = { userId: place.userId, roomNid: await roomNidOf(hs, place), type: place.type }
   await hs.log.append({
     entries: [entryOf(place, content)],
-    steps: [setAccountData(place.userId, roomNid, place.type, JSON.stringify(content), 0)],
+    steps: [setAccountData(key, { content: text, entry: 0, now: hs.rooms.clock.now() })],
+  })
+}
+
+/**
+ * Removes one piece: nobody reads it from here on, and clients that sync from before are told that it is empty. Where there
+ * is none, nothing happens. https://github.com/matrix-org/matrix-spec-proposals/pull/3391
+ */
+export async function removeAccountData(hs: Parts, place: AccountDataPlace): Promise<void> {
+  const key = { userId: place.userId, roomNid: await roomNidOf(hs, place), type: place.type }
+  if (!isPresent(await findAccountData(hs.db, key.userId, key.roomNid, key.type))) return
+  await hs.log.append({
+    entries: [entryOf(place, {})],
+    steps: [setAccountData(key, { content: REMOVED, entry: 0, now: hs.rooms.clock.now() })],
   })
 }
 
@@ -71,7 +95,13 @@ export async function editAccountData(
     const key = { userId: place.userId, roomNid, type: place.type }
     const result = await hs.log.append({
       entries: [entryOf(place, content)],
-      steps: [changeAccountData(key, JSON.stringify(content), 0, row?.position)],
+      steps: [
+        changeAccountData(
+          key,
+          { content: JSON.stringify(content), entry: 0, now: hs.rooms.clock.now() },
+          row?.position,
+        ),
+      ],
     })
     if (result.ok) return
   }

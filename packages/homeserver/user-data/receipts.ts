@@ -104,7 +104,11 @@ async function markerChange(
   return {
     entry: { kind: 'account_data', position: 0, userId, roomId, type, content },
     step: (index) =>
-      changeAccountData({ userId, roomNid, type }, JSON.stringify(content), index, row?.position),
+      changeAccountData(
+        { userId, roomNid, type },
+        { content: JSON.stringify(content), entry: index, now: hs.clock.now() },
+        row?.position,
+      ),
   }
 }
 

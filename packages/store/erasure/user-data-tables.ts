@@ -11,6 +11,7 @@ export const userDataTables: ErasureList = {
       type: 'none',
       content: 'content',
       position: 'none',
+      removed_ts: 'none',
     },
     purge: withMemberships('user_id'),
     erase: { user_id: deleteRows('user_id', 'room_nid', 'type') },

@@ -1,4 +1,4 @@
-import type { Database, Row, Step, TableShape } from '../db/database.ts'
+import type { Database, Row, Step, TableShape, WriteValue } from '../db/database.ts'
 
 const ACCOUNT_DATA: TableShape = {
   name: 'account_data',
@@ -8,6 +8,7 @@ const ACCOUNT_DATA: TableShape = {
     { name: 'type', type: 'text' },
     { name: 'content', type: 'text' },
     { name: 'position', type: 'int' },
+    { name: 'removed_ts', type: 'int' },
   ],
   onConflict: { key: ['user_id', 'room_nid', 'type'], action: 'replace' },
 }
@@ -15,17 +16,23 @@ const ACCOUNT_DATA: TableShape = {
 /** `room_nid` of what belongs to no room. */
 export const GLOBAL = 0
 
+/**
+ * Content of a piece that was removed: clients are told so by it, and it is kept until they have heard of it. To set it is
+ * to remove. https://github.com/matrix-org/matrix-spec-proposals/pull/3391
+ */
+export const REMOVED = '{}'
+
 export interface AccountDataRow extends Row {
   room_nid: number
   type: string
-  /** JSON text. */
+  /** JSON text; `REMOVED`: it is there no more. */
   content: string
   position: number
 }
 
 const COLUMNS = 'room_nid, type, content, position'
 
-/** One piece of account data, or undefined. @param roomNid `GLOBAL`, or a room's number */
+/** One piece of account data, or undefined; what was removed is found for a while. @param roomNid `GLOBAL`, or a room's number */
 export async function findAccountData(
   db: Database,
   userId: string,
@@ -39,7 +46,7 @@ export async function findAccountData(
   return rows[0]
 }
 
-/** All that was set in (after, upTo] of the log, global and of every room. */
+/** All that was set or removed in (after, upTo] of the log, global and of every room. */
 export function listAccountData(
   db: Database,
   userId: string,
@@ -60,12 +67,12 @@ export function listAllAccountData(
   return db.queryLarge(
     `SELECT a.type, a.content, r.room_id FROM account_data a
      LEFT JOIN rooms r ON r.nid = a.room_nid AND substr(r.room_id, 1, 1) = '!'
-     WHERE a.user_id = ? AND (a.room_nid = ${GLOBAL} OR r.room_id IS NOT NULL) ORDER BY a.room_nid, a.type`,
+     WHERE a.user_id = ? AND a.content <> '${REMOVED}' AND (a.room_nid = ${GLOBAL} OR r.room_id IS NOT NULL) ORDER BY a.room_nid, a.type`,
     [userId],
   )
 }
 
-/** Everything of certain rooms. */
+/** Everything of certain rooms, and what was removed of them lately. */
 export function listAccountDataOfRooms(
   db: Database,
   userId: string,
@@ -87,15 +94,41 @@ export function listRoomMarks(db: Database, userId: string): Promise<AccountData
   )
 }
 
-/** Sets one piece. @param entry index of its log entry in the write */
-export function setAccountData(
+/** Which of some pieces there are, of those that belong to no room. */
+export async function listPresentTypes(
+  db: Database,
   userId: string,
-  roomNid: number,
-  type: string,
-  content: string,
-  entry: number,
-): Step {
-  return { into: ACCOUNT_DATA, values: [userId, roomNid, type, content, { position: entry }] }
+  types: readonly string[],
+): Promise<string[]> {
+  const rows = await db.query<{ type: string }>(
+    `SELECT type FROM account_data
+     WHERE user_id = ? AND room_nid = ${GLOBAL} AND type IN (?text[]) AND content <> '${REMOVED}' ORDER BY type`,
+    [userId, types],
+  )
+  return rows.map(({ type }) => type)
+}
+
+/** Where a piece of account data is stored. */
+export interface AccountDataKey {
+  readonly userId: string
+  /** `GLOBAL`, or a room's number. */
+  readonly roomNid: number
+  readonly type: string
+}
+
+/** What a piece becomes. */
+export interface AccountDataValue {
+  /** JSON text. */
+  readonly content: string
+  /** Index of its log entry in the write. */
+  readonly entry: number
+  /** The time, from which on a piece with the content `REMOVED` is kept for a while. */
+  readonly now: number
+}
+
+/** Sets one piece, or removes it. */
+export function setAccountData(key: AccountDataKey, value: AccountDataValue): Step {
+  return { into: ACCOUNT_DATA, values: valuesOf(key, value) }
 }
 
 /**
@@ -103,19 +136,52 @@ export function setAccountData(
  * @param before position at which it was read; undefined when there was none
  */
 export function changeAccountData(
-  { userId, roomNid, type }: { userId: string; roomNid: number; type: string },
-  content: string,
-  entry: number,
+  key: AccountDataKey,
+  value: AccountDataValue,
   before: number | undefined,
 ): Step {
   if (before === undefined) {
     const { onConflict: _, ...into } = ACCOUNT_DATA
-    return { into, values: [userId, roomNid, type, content, { position: entry }] }
+    return { into, values: valuesOf(key, value) }
   }
   return {
-    sql: `UPDATE account_data SET content = ?, position = ?
+    sql: `UPDATE account_data SET content = ?, position = ?, removed_ts = ?
           WHERE user_id = ? AND room_nid = ? AND type = ? AND position = ?`,
-    params: [content, { position: entry }, userId, roomNid, type, before],
+    params: [
+      value.content,
+      { position: value.entry },
+      removedTs(value),
+      key.userId,
+      key.roomNid,
+      key.type,
+      before,
+    ],
     expectRows: 1,
   }
+}
+
+function valuesOf({ userId, roomNid, type }: AccountDataKey, value: AccountDataValue): WriteValue[] {
+  return [userId, roomNid, type, value.content, { position: value.entry }, removedTs(value)]
+}
+
+function removedTs({ content, now }: AccountDataValue): number {
+  return content === REMOVED ? now : 0
+}
+
+/** Forgets up to `limit` pieces that were removed before a time; answers how many. */
+export async function forgetRemovedBefore(db: Database, before: number, limit: number): Promise<number> {
+  const result = await db.commit({
+    entries: [],
+    steps: [
+      {
+        sql: `DELETE FROM account_data WHERE (user_id, room_nid, type) IN
+          (SELECT user_id, room_nid, type FROM account_data WHERE removed_ts > 0 AND removed_ts < ?
+           ORDER BY removed_ts LIMIT ?)
+          RETURNING 1 AS one`,
+        params: [before, limit],
+        returning: true,
+      },
+    ],
+  })
+  return result.ok ? (result.rows.get(0)?.length ?? 0) : 0
 }

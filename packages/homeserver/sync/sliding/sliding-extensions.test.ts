@@ -126,12 +126,29 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(roomsOf(await slider.next(asked(1)), 'account_data'), { [roomId]: note(3) })
       await slider.next(asked(0))
       assert.deepEqual(roomsOf(await slider.next(asked(1)), 'account_data'), {}, 'nothing new')
+      await alice.call('PUT', `${own}/account_data/com.example.global`, {})
+      await alice.call('PUT', `${own}/rooms/${escaped(roomId)}/account_data/com.example.note`, {})
+      assert.deepEqual(
+        extensionIn(await slider.next(asked(1), 60_000), 'account_data'),
+        {
+          global: [{ type: 'com.example.global', content: {} }],
+          rooms: { [roomId]: [{ type: 'com.example.note', content: {} }] },
+        },
+        'what was removed is told as empty',
+      )
+      assert.deepEqual(extensionIn(await slider.next(asked(1)), 'account_data'), { global: [], rooms: {} })
       await alice.call('PUT', '/pushrules/global/content/word', { actions: ['notify'], pattern: 'word' })
       const rules = extensionIn(await slider.next(asked(1)), 'account_data')['global'] as JsonObject[]
       assert.deepEqual(
         rules.map((event) => event['type']),
         ['m.push_rules'],
       )
+      const anew = extensionIn(await openSlider(server, alice.token, asked(1)).next(), 'account_data')
+      assert.deepEqual(
+        (anew['global'] as JsonObject[]).map((event) => event['type']),
+        ['m.push_rules'],
+      )
+      assert.deepEqual(anew['rooms'], { [second]: note(1) })
     })
 
     it('bring receipts: one’s own and those of what is shown, then those that change, no private ones of others', async () => {

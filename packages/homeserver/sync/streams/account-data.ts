@@ -6,6 +6,7 @@ import {
   listAccountDataOfRooms,
   type AccountDataRow,
 } from '@causeway/store/tables/account-data.ts'
+import { isPresent } from '../../user-data/account-data.ts'
 import { pushRulesEvent } from '../../user-data/push-rules.ts'
 import type { SyncContext } from '../context.ts'
 import { toldRooms, type ToldRooms } from './joined-rooms.ts'
@@ -25,7 +26,7 @@ interface Piece {
 
 /**
  * The user's account data, tags and push rules: all on a first sync, else what changed; of a room that they came
- * into since, all. https://spec.matrix.org/v1.19/client-server-api/#client-config
+ * into since, all. What was removed is told as empty, but on a first sync, whose reader has nothing. https://spec.matrix.org/v1.19/client-server-api/#client-config
  */
 export async function readAccountData(ctx: SyncContext): Promise<AccountDataNews> {
   const { accountData, roomAccountData } = ctx.filter
@@ -48,7 +49,7 @@ export async function readAccountData(ctx: SyncContext): Promise<AccountDataNews
 
 async function readRows({ hs, session, since, now }: SyncContext): Promise<Piece[]> {
   const rows = await listAccountData(hs.db, session.userId, since?.position ?? 0, now.position)
-  return rows.map(pieceOf)
+  return (since === undefined ? rows.filter(isPresent) : rows).map(pieceOf)
 }
 
 function pieceOf({ room_nid: roomNid, type, content }: AccountDataRow): Piece {

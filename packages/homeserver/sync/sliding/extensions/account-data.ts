@@ -5,6 +5,7 @@ import {
   listAccountDataOfRooms,
   type AccountDataRow,
 } from '@causeway/store/tables/account-data.ts'
+import { isPresent } from '../../../user-data/account-data.ts'
 import { pushRulesEvent } from '../../../user-data/push-rules.ts'
 import type { SlidingContext } from '../context.ts'
 import { roomsJson, type ExtensionResult } from './extension.ts'
@@ -13,7 +14,8 @@ import type { ScopedRooms } from './scope.ts'
 type Piece = Pick<AccountDataRow, 'room_nid' | 'type' | 'content'>
 
 /**
- * What the user has set for themselves: all at first, and of rooms that are new to the client, else what changed.
+ * What the user has set for themselves: all at first, and of rooms that are new to the client, else what changed. What was
+ * removed is told as empty, but at first.
  * https://github.com/matrix-org/matrix-spec-proposals/pull/3959
  */
 export async function readAccountData(ctx: SlidingContext, scoped: ScopedRooms): Promise<ExtensionResult> {
@@ -49,7 +51,8 @@ async function readRooms(ctx: SlidingContext, { fresh, behind }: ScopedRooms): P
   const nids = [...fresh.map(({ roomNid }) => roomNid), ...until.keys()]
   if (ctx.since === undefined) nids.push(GLOBAL)
   if (nids.length === 0) return []
-  const rows = await listAccountDataOfRooms(ctx.hs.db, ctx.session.userId, nids)
+  const all = await listAccountDataOfRooms(ctx.hs.db, ctx.session.userId, nids)
+  const rows = ctx.since === undefined ? all.filter(isPresent) : all
   return rows.filter(({ room_nid: roomNid, position }) => position > (until.get(roomNid) ?? -1))
 }
 
