@@ -141,6 +141,16 @@ for (const driver of await findServerDrivers()) {
       assert.equal(closed.status, 401)
       const older = { method: 'GET', url: `/_matrix/media/v3/download/${pathOf(mxc)}` }
       assert.equal((await server.send(undefined, older)).status, 200)
+      for (const root of ['/_matrix/media/v3', '/_matrix/media/r0', '/_matrix/media/v1']) {
+        const named = await get(server, `${root}/download/${pathOf(mxc)}/other.txt`, {}, undefined)
+        assert.deepEqual([named.status, text(named)], [200, 'x'], root)
+        assert.match(named.headers['content-disposition']!, /filename="?other\.txt/)
+      }
+      const shown = await upload(server, await picture(64, 64), 'image/png')
+      const url = `/_matrix/media/v3/thumbnail/${pathOf(shown)}?width=32&height=32&method=crop`
+      const small = await get(server, url, {}, undefined)
+      assert.equal(small.status, 200)
+      assert.equal((await sharp(small.bytes).metadata()).width, 32)
       Object.assign(server.hs.config.media, { unauthenticated_downloads: false })
       const frozen = { method: 'GET', url: `/_matrix/media/v3/download/${pathOf(await upload(server, 'y'))}` }
       assert.equal((await server.send(undefined, frozen)).status, 404)

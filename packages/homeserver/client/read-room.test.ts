@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { createSteppedClock } from '../delayed/test-clock.ts'
 import { findServerDrivers } from '../test-server.ts'
 import { openPeople, type People, type Person } from '../user-data/test-people.ts'
 
 const escaped = encodeURIComponent
+const HOUR_MS = 3_600_000
 
 interface Page {
   readonly chunk: readonly JsonObject[]
@@ -169,6 +171,45 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(bodiesOf(filtered['events_after'] as JsonObject[]), ['m3', 'm5'])
       const members = (filtered['state'] as JsonObject[]).map((event) => event['state_key'])
       assert.deepEqual(new Set(members), new Set([alice.userId, bob.userId]))
+    })
+
+    it('finds what was said at a time, before it or after, of what the reader may see', async () => {
+      const clock = createSteppedClock()
+      const state = [{ type: 'm.room.history_visibility', content: { history_visibility: 'joined' } }]
+      await using people = await openPeople(driver, { clock, room: { initial_state: state } })
+      const { server, alice, roomId, room } = people
+      const carol = await people.register('carol')
+      const said: string[] = []
+      const times: number[] = []
+      for (const body of ['one', 'two', 'three']) {
+        clock.advance(HOUR_MS)
+        if (body === 'three') await carol.call('POST', `${room}/join`, {})
+        said.push(await alice.say(roomId, body))
+        times.push(clock.now())
+      }
+      const find = async (
+        who: Person,
+        ts: number,
+        dir: string,
+        path = '/_matrix/client/v1',
+      ): Promise<unknown> => {
+        const url = `${path}${room}/timestamp_to_event?ts=${Math.round(ts)}&dir=${dir}`
+        const answer = await server.request('GET', url, { token: who.token })
+        return answer.status === 200 ? answer.json()['event_id'] : answer.json()['errcode']
+      }
+      const half = HOUR_MS / 2
+      assert.equal(await find(alice, times[1]! - half, 'f'), said[1])
+      assert.equal(await find(alice, times[1]! + half, 'b'), said[1])
+      assert.equal(await find(alice, times[2]! + half, 'f'), 'M_NOT_FOUND')
+      assert.equal(
+        await find(alice, times[1]! - half, 'f', '/_matrix/client/unstable/org.matrix.msc3030'),
+        said[1],
+      )
+      assert.equal(await find(carol, times[2]! + half, 'b'), said[2])
+      assert.notEqual(await find(carol, times[0]! - half, 'f'), said[0], 'from before she came')
+      assert.equal(await find(alice, times[1]!, 'sideways'), 'M_INVALID_PARAM')
+      const stranger = await people.register('dan')
+      assert.equal(await find(stranger, times[1]!, 'b'), 'M_FORBIDDEN')
     })
 
     it('hides what was said before somebody came, where history is for members', async () => {

@@ -290,6 +290,17 @@ for (const driver of await findServerDrivers()) {
       assert.equal(nobody.json()['errcode'], 'M_MISSING_TOKEN')
     })
 
+    it('are given on the older paths too, to who has an account', async () => {
+      await using previews = await openPreviews(driver)
+      const { token } = await previews.server.register('older')
+      site.pages.set('/older', html('<title>Older</title>'))
+      for (const version of ['v3', 'r0', 'v1']) {
+        const path = `/_matrix/media/${version}/preview_url?url=${encodeURIComponent(`${site.url}/older`)}`
+        const answer = await previews.server.request('GET', path, { token })
+        assert.deepEqual([answer.status, answer.json()], [200, { 'og:title': 'Older' }], version)
+      }
+    })
+
     it('are made of hosts that the operator wants, at ports of the web', async () => {
       const names = new Map(['good.test', 'bad.test', 'sub.bad.test'].map((name) => [name, ['127.0.0.1']]))
       await using previews = await openPreviews(driver, { denied_hosts: ['bad.test', '*.bad.test'] }, names)
