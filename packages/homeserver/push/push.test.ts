@@ -137,20 +137,23 @@ for (const driver of await findServerDrivers()) {
         { 'm.relates_to': { rel_type: 'm.annotation', event_id: said, key: '+' } },
         'm.reaction',
       )
+      const poll = await alice.say(roomId, 'tea?', {}, 'org.matrix.msc3381.poll.start')
+      const answers = { 'm.relates_to': { rel_type: 'm.reference', event_id: poll } }
+      await alice.say(roomId, 'yes', answers, 'org.matrix.msc3381.poll.response')
       await scene.settled()
-      assert.deepEqual(eventIds(gateway), [said])
+      assert.deepEqual(eventIds(gateway), [said, poll])
       await bob.call('PUT', `/pushrules/global/room/${encodeURIComponent(roomId)}`, { actions: [] })
       await alice.say(roomId, 'muted')
       const loud = await alice.say(roomId, 'loud', { 'm.mentions': { user_ids: [bob.userId] } })
       await scene.settled()
-      assert.deepEqual(eventIds(gateway), [said, loud])
+      assert.deepEqual(eventIds(gateway), [said, poll, loud])
       await bob.call('PUT', '/pushrules/global/override/topics', {
         conditions: [{ kind: 'event_match', key: 'type', pattern: 'm.room.topic' }],
         actions: ['notify', { set_tweak: 'sound', value: 'bing' }],
       })
       const topic = (await alice.call('PUT', `${room}/state/m.room.topic`, { topic: 'news' }))['event_id']
       await scene.settled()
-      assert.deepEqual(eventIds(gateway), [said, loud, topic])
+      assert.deepEqual(eventIds(gateway), [said, poll, loud, topic])
       assert.deepEqual(gateway.taken.at(-1)!.device['tweaks'], { sound: 'bing' })
       const made = await alice.call('POST', '/createRoom', { name: 'Secret', invite: [bob.userId] })
       await scene.settled()
