@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { textOf } from '@causeway/testkit/text-of.ts'
 import { findServerDrivers } from '../test-server.ts'
 import { openPeople } from '../user-data/test-people.ts'
 
@@ -19,7 +20,7 @@ for (const driver of await findServerDrivers()) {
         const { alice, bob, room: path } = people
         const put = async (who: typeof alice, stateKey: string, content: JsonObject): Promise<unknown> => {
           const answer = await who.ask('PUT', `${path}/state/${TYPE}/${escaped(stateKey)}`, content)
-          return answer.status === 200 ? 200 : `${answer.status} ${String(answer.body['errcode'])}`
+          return answer.status === 200 ? 200 : `${answer.status} ${textOf(answer.body['errcode'])}`
         }
         const phone = `${bob.userId}_PHONE:!@#$`
         assert.equal(await put(bob, phone, { by: 'bob' }), 200)
