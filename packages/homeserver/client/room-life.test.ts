@@ -189,6 +189,14 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(await refusal(alice, `${room}/invite`, { user_id: bob.userId }), FORBIDDEN)
     })
 
+    it('an invitation of who is there is refused in the words by which mautrix bridges know it', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob, room } = people
+      const { status, body } = await alice.ask('POST', `${room}/invite`, { user_id: bob.userId })
+      const { errcode, error } = body as JsonObject
+      assert.deepEqual([status, errcode, error], [403, 'M_FORBIDDEN', `${bob.userId} is already in the room`])
+    })
+
     it('a room is forgotten only by who left it, is gone for them, and comes back whole when they rejoin', async () => {
       await using people = await openPeople(driver)
       const { alice, bob, roomId, room } = people

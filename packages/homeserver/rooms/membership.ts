@@ -82,7 +82,8 @@ function requirePossible({ action, target, sender }: MembershipInput, before: st
     throw forbidden(`${target} is not in the room`)
   }
   if (action === 'unban' && before !== 'ban') throw forbidden(`${target} is not banned from this room`)
-  if (action === 'invite' && before === 'join') throw forbidden(`${target} is in the room already`)
+  // Bridges (mautrix) know by these very words that all is as they wanted it.
+  if (action === 'invite' && before === 'join') throw forbidden(`${target} is already in the room`)
 }
 
 async function contentFor(

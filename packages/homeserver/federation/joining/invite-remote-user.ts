@@ -90,7 +90,7 @@ function draftInvite(
   return readRoom(deps.rooms, roomId, async (write) => {
     if (target === sender) throw forbidden('You cannot invite yourself')
     const current = await stateOf(deps.rooms, write, 'm.room.member', target)
-    if (current?.stored.content['membership'] === 'join') throw forbidden(`${target} is in the room already`)
+    if (current?.stored.content['membership'] === 'join') throw forbidden(`${target} is already in the room`)
     await requireServerAllowed(deps.rooms, write, serverNameOf(target))
     const invite = { ...content, membership: 'invite' }
     return draftEvent(deps.rooms, write, { type: 'm.room.member', sender, stateKey: target, content: invite })
