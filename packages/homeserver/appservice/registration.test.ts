@@ -79,7 +79,10 @@ test('a registration with a mistake is refused with a sentence that names it', (
     [{ ...registration('a'), as_token: undefined }, /"as_token" (is missing|must)/],
     [{ ...registration('a'), as_token: 'short' }, /"as_token" must not have fewer than 16/],
     [registration('a', { hs_token: registration('a').as_token }), /must differ/],
-    [registration('a', { sender_localpart: 'Bot!' }), /"sender_localpart" may hold only/],
+    [registration('a', { sender_localpart: 'my bot' }), /"sender_localpart" may hold only/],
+    [registration('a', { sender_localpart: 'bot:x' }), /"sender_localpart" may hold only/],
+    [registration('a', { sender_localpart: 'b\u00f6t' }), /"sender_localpart" may hold only/],
+    [registration('a', { sender_localpart: 'b'.repeat(255) }), /"sender_localpart" may hold only/],
     [registration('a', { url: 'ftp://x' }), /"url" must begin with http/],
     [registration('a', { url: 'https://user@x' }), /no user name/],
     [{ ...registration('a'), namespaces: { users: [{ regex: 1 }] } }, /"namespaces\.users/],
@@ -91,6 +94,16 @@ test('a registration with a mistake is refused with a sentence that names it', (
   for (const [value, expected] of cases) {
     assert.throws(() => parseRegistration(value, serverName, { source: 'a.yaml' }), expected)
   }
+})
+
+test('a sender may have a name that no new account could have, as mautrix bridges write it', () => {
+  // What mautrix-irc generates; it acts by its bot, which its namespaces name.
+  const value = registration('irc', {
+    sender_localpart: 'Vm4AYuwezcjg1upSDoMYYy6eDejScG8m',
+    namespaces: { users: [{ exclusive: true, regex: '^@ircbot:example\\.org$' }] },
+  })
+  const { sender } = parseRegistration(value, serverName, { source: 'a.yaml' })
+  assert.equal(sender, '@Vm4AYuwezcjg1upSDoMYYy6eDejScG8m:example.org')
 })
 
 test('ids, tokens and senders must be unique among all registrations', async () => {

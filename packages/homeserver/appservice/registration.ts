@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { Errors } from 'typebox/schema'
 import type { ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
-import { formatUserId } from '@causeway/matrix/ids/user-id.ts'
+import { isCompliantUserId, localpartOf, parseUserId } from '@causeway/matrix/ids/user-id.ts'
 import { compilePattern, type Pattern } from './pattern.ts'
 
 const namespaceEntry = Type.Object({ exclusive: Type.Optional(Type.Boolean()), regex: Type.String() })
@@ -117,6 +117,14 @@ function checkUrl(url: string | null | undefined, source: string): string | unde
   return url.replace(/\/+$/, '')
 }
 
+/** By the historical grammar: mautrix bridges write a random name with capitals there, and never act by it. */
+function senderOf(localpart: string, serverName: ServerName): UserId | undefined {
+  const userId = parseUserId(`@${localpart}:${serverName}`)
+  return userId !== undefined && localpartOf(userId) === localpart && isCompliantUserId(userId)
+    ? userId
+    : undefined
+}
+
 /**
  * Checks a registration and compiles its namespaces. `source` names it in messages (a file name).
  * @throws RegistrationError with a sentence for the operator
@@ -127,9 +135,9 @@ export function parseRegistration(
   { source, isInProcess = false }: { readonly source: string; readonly isInProcess?: boolean },
 ): Appservice {
   const registration = checkShape(value, source)
-  const sender = formatUserId(registration.sender_localpart, serverName)
+  const sender = senderOf(registration.sender_localpart, serverName)
   if (sender === undefined) {
-    throw new RegistrationError(`${source}: "sender_localpart" may hold only a-z, 0-9 and ._=-/+`)
+    throw new RegistrationError(`${source}: "sender_localpart" may hold only visible ASCII without a colon`)
   }
   if (registration.as_token === registration.hs_token) {
     throw new RegistrationError(`${source}: as_token and hs_token must differ`)

@@ -18,6 +18,12 @@ const PropagateQuery = Type.Object({
   [MSC4069]: Type.Optional(Type.Boolean()),
 })
 
+/**
+ * What everybody has, be it empty: `{}` says so, as Synapse does. mautrix bridges look before they set a name or a
+ * picture, and set none where that look fails. https://github.com/matrix-org/matrix-spec-proposals/pull/4537
+ */
+const ALWAYS_THERE: ReadonlySet<string> = new Set(['displayname', 'avatar_url'])
+
 function requireOwn({ userId }: Session, owner: UserId): void {
   if (userId !== owner) throw forbidden('You may only change your own profile')
 }
@@ -47,8 +53,9 @@ export const getProfileField = defineEndpoint({
   run: async (hs, { params }): Promise<JsonObject> => {
     const { userId, keyName } = params
     const value = (await readProfile(hs, userId)).get(keyName)
-    if (value === undefined) throw notFound(`${userId} has no such profile field`)
-    return { [keyName]: value }
+    if (value !== undefined) return { [keyName]: value }
+    if (ALWAYS_THERE.has(keyName)) return {}
+    throw notFound(`${userId} has no such profile field`)
   },
 })
 

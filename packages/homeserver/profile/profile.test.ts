@@ -79,6 +79,18 @@ for (const driver of await findServerDrivers()) {
       refused(await server.request('GET', `${V3}/profile/@nobody:test.example`), 404, 'M_NOT_FOUND')
       refused(await server.request('GET', `${V3}/profile/nobody`), 400, 'M_INVALID_PARAM')
     })
+    it('tell an empty name or picture apart from a field or a user that is not there', async () => {
+      const ask = (userId: string, field: string) =>
+        server.request('GET', `${V3}/profile/${userId}/${field}`)
+      const bare = await server.register('bare')
+      assert.equal((await remove(bare, 'displayname')).status, 200)
+      for (const field of ['displayname', 'avatar_url']) {
+        const answer = await ask(bare.userId, field)
+        assert.deepEqual([answer.status, answer.json()], [200, {}], field)
+        refused(await ask('@nobody:test.example', field), 404, 'M_NOT_FOUND')
+      }
+      refused(await ask(bare.userId, 'm.tz'), 404, 'M_NOT_FOUND')
+    })
     it('refuse bad names, values, sizes and other people', async () => {
       refused(await put(alice, 'pronouns', { pronouns: 'x' }), 400, 'M_INVALID_PARAM')
       refused(await put(alice, 'Org.Example', { 'Org.Example': 'x' }), 400, 'M_INVALID_PARAM')
