@@ -1,5 +1,6 @@
 // https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidredacteventidtxnid
 import { Type } from 'typebox'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { userSuspended } from '../http/account-standing.ts'
@@ -19,11 +20,13 @@ export const redactEvent = defineEndpoint({
   body: Type.Object({ reason: reasonText }),
   run: async (hs, { session, params, body }) => {
     if (session.standing === 'suspended') await requireOwnEvent(hs, session, params.eventId)
+    // Bridges (mautrix) know by a key of their own what they did themselves; which event it is, the path says.
+    const { redacts: _, ...content } = body as JsonObject
     return sendOnce(hs, session, params.txnId, `redact/${params.roomId}/${params.eventId}`, {
       roomId: params.roomId,
       type: 'm.room.redaction',
       sender: session.userId,
-      content: body.reason === undefined ? {} : { reason: body.reason },
+      content,
       redacts: params.eventId,
     })
   },

@@ -197,6 +197,39 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual([status, errcode, error], [403, 'M_FORBIDDEN', `${bob.userId} is already in the room`])
     })
 
+    it('who joins by a state event is shown with name and picture, unless the event says others', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob, roomId, room } = people
+      const picture = 'mxc://test.example/bob'
+      await bob.call('PUT', `/profile/${escaped(bob.userId)}/avatar_url`, { avatar_url: picture })
+      const put = (content: JsonObject) =>
+        bob.call('PUT', `${room}/state/m.room.member/${escaped(bob.userId)}`, content)
+      const shown = async () => {
+        const { displayname, avatar_url } = (await stateOf(alice, roomId, 'm.room.member', bob.userId))!
+        return [displayname, avatar_url]
+      }
+      const { displayname } = await bob.call('GET', `/profile/${escaped(bob.userId)}`)
+      await bob.call('POST', `${room}/leave`, {})
+      await alice.call('POST', `${room}/invite`, { user_id: bob.userId })
+      await put({ membership: 'join' })
+      assert.deepEqual(await shown(), [displayname, picture])
+      await put({ membership: 'join', displayname: 'Bobby' })
+      assert.deepEqual(await shown(), ['Bobby', picture])
+    })
+
+    it('a redaction carries what its sender put beside the reason, and redacts what the path names', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob, roomId, room } = people
+      const said = await alice.say(roomId, 'oops')
+      const body = { reason: 'typo', 'fi.mau.double_puppet_source': 'bridge', redacts: '$another' }
+      const path = `${room}/redact/${escaped(said)}/r1`
+      const { event_id: redaction } = await alice.call('PUT', path, body)
+      const seen = await bob.call('GET', `${room}/event/${escaped(redaction as string)}`)
+      assert.deepEqual(seen['content'], { ...body, redacts: said })
+      const bad = await alice.ask('PUT', `${room}/redact/${escaped(said)}/r2`, { reason: 1 })
+      assert.deepEqual([bad.status, bad.body['errcode']], [400, 'M_BAD_JSON'])
+    })
+
     it('a room is forgotten only by who left it, is gone for them, and comes back whole when they rejoin', async () => {
       await using people = await openPeople(driver)
       const { alice, bob, roomId, room } = people

@@ -9,12 +9,24 @@ import { comesIn, requireUnblocked } from '../moderation/blocked-rooms.ts'
 import type { SendInput } from '../rooms/send.ts'
 import { sendState } from '../rooms/send-state.ts'
 import { requireRejectable } from '../server-notices/require-rejectable.ts'
+import { readMemberProfiles } from '../profile/member-profile.ts'
 import { carryOverAll } from '../user-data/carry-over.ts'
 
 type Deps = Pick<
   Homeserver,
-  'rooms' | 'db' | 'log' | 'pushRules' | 'logger' | 'serverName' | 'serverNotices' | 'joining'
+  | 'rooms'
+  | 'db'
+  | 'log'
+  | 'pushRules'
+  | 'logger'
+  | 'serverName'
+  | 'serverNotices'
+  | 'joining'
+  | 'remoteProfiles'
+  | 'clock'
 >
+
+type StateInput = SendInput & { readonly stateKey: string }
 
 /**
  * Sends a state event as a client asks for it, and sees to what comes with it: the invited user's server signs first;
@@ -23,7 +35,7 @@ type Deps = Pick<
  */
 export async function setState(
   hs: Deps,
-  input: SendInput & { readonly stateKey: string },
+  input: StateInput,
   signal?: AbortSignal,
   once?: MadeOnce,
 ): Promise<EventId> {
@@ -38,13 +50,27 @@ export async function setState(
   if (target !== undefined) await requireInviteWanted(hs.rooms, sender, target)
   if (type === 'm.room.member' && stateKey === sender && content['membership'] === 'leave')
     await requireRejectable(hs, sender, roomId)
-  const eventId = await sendState(hs, input)
+  const eventId = await sendState(hs, await withOwnProfile(hs, input))
   const replacement = replacementIn(type, stateKey, content)
   if (isRoomId(replacement)) await carryOverAll(hs, replacement)
   return eventId
 }
 
-function invitedBy({ type, stateKey, content }: SendInput & { readonly stateKey: string }) {
+const SHOWS_PROFILE: ReadonlySet<unknown> = new Set(['join', 'knock'])
+
+/** Who comes in by a state event, as mautrix bridges let people do, has name and picture like by any other way, unless it says. */
+async function withOwnProfile(hs: Deps, input: StateInput): Promise<StateInput> {
+  const { type, stateKey, sender, content } = input
+  if (type !== 'm.room.member' || stateKey !== sender || !SHOWS_PROFILE.has(content['membership'])) return input
+  const { displayName, avatarUrl } = (await readMemberProfiles(hs, [sender]))(sender)
+  const own = {
+    ...(displayName === undefined ? {} : { displayname: displayName }),
+    ...(avatarUrl === undefined ? {} : { avatar_url: avatarUrl }),
+  }
+  return { ...input, content: { ...own, ...content } }
+}
+
+function invitedBy({ type, stateKey, content }: StateInput) {
   return type === 'm.room.member' && content['membership'] === 'invite' ? parseUserId(stateKey) : undefined
 }
 
