@@ -35,6 +35,8 @@ export const uploadCrossSigningKeys = defineEndpoint({
   operation: 'uploadCrossSigningKeys',
   method: 'POST',
   ...v3('/keys/device_signing/upload'),
+  // matrix-js-sdk asks here whether a password is enough.
+  also: [...v3('/keys/device_signing/upload').also, '/_matrix/client/unstable/keys/device_signing/upload'],
   auth: 'user',
   rateLimit: 'keys',
   body: Type.Object({

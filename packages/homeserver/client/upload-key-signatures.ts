@@ -25,6 +25,7 @@ export const uploadKeySignatures = defineEndpoint({
   operation: 'uploadCrossSigningSignatures',
   method: 'POST',
   ...v3('/keys/signatures/upload'),
+  also: [...v3('/keys/signatures/upload').also, '/_matrix/client/unstable/keys/signatures/upload'],
   auth: 'user',
   rateLimit: 'keys',
   body: mapOf(mapOf(jsonObject, MAX_SIGNED_KEYS), MAX_SIGNED_KEYS),

@@ -108,6 +108,18 @@ for (const driver of await findServerDrivers()) {
       assert.equal(found['self_signing_keys'], undefined)
     })
 
+    it('are taken and signed under the paths from before they were specified, which matrix-js-sdk still asks', async () => {
+      await using on = await openDevices(driver)
+      const alice = await on.register('alice')
+      const ask = (path: string, body: JsonObject) =>
+        on.server.request('POST', `/_matrix/client/unstable${path}`, { token: alice.token, body })
+      const { upload } = makeIdentity(alice)
+      assert.equal((await ask(UPLOAD, upload)).status, 200)
+      assert.deepEqual((await queryOne(on, alice, alice))['master_keys'], upload['master_key'])
+      assert.equal((await ask(UPLOAD, makeIdentity(alice, 11).upload)).status, 401)
+      assert.deepEqual((await ask('/keys/signatures/upload', {})).json(), { failures: {} })
+    })
+
     it('let one of two first uploads at once win, not both', async () => {
       await using on = await openDevices(driver)
       const alice = await on.register('alice')
