@@ -101,6 +101,31 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(await members(await alice.sync(query)), [carol.userId])
     })
 
+    it('has the memberships that the timeline shows, too, with members loaded lazily', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob } = people
+      const query = withTimeline({ limit: 20 }, { lazy_load_members: true })
+      await alice.sync(query)
+      const { room_id } = await alice.call('POST', '/createRoom', { invite: [bob.userId] })
+      const roomId = room_id as string
+      const membersIn = (sync: JsonObject): unknown[][] =>
+        eventsIn(sync, 'rooms', 'join', roomId, 'state_after')
+          .filter(({ type }) => type === 'm.room.member')
+          .map(({ state_key: who, content }) => [who, (content as JsonObject)['membership']])
+      const invited = [bob.userId, 'invite']
+      assert.deepEqual(
+        new Set(membersIn(await alice.sync(query))),
+        new Set([[alice.userId, 'join'], invited]),
+      )
+      // As a client that begins anew, and as one that goes on.
+      assert.deepEqual(
+        membersIn(await alice.firstSync(query)).filter(([who]) => who === bob.userId),
+        [invited],
+      )
+      await alice.say(roomId, 'hello')
+      assert.deepEqual(membersIn(await alice.sync(query)), [])
+    })
+
     it('says of who has left that they have', async () => {
       await using people = await openPeople(driver)
       const { alice, bob, roomId, room } = people

@@ -80,8 +80,7 @@ for (const driver of await findServerDrivers()) {
       refused(await server.request('GET', `${V3}/profile/nobody`), 400, 'M_INVALID_PARAM')
     })
     it('tell an empty name or picture apart from a field or a user that is not there', async () => {
-      const ask = (userId: string, field: string) =>
-        server.request('GET', `${V3}/profile/${userId}/${field}`)
+      const ask = (userId: string, field: string) => server.request('GET', `${V3}/profile/${userId}/${field}`)
       const bare = await server.register('bare')
       assert.equal((await remove(bare, 'displayname')).status, 200)
       for (const field of ['displayname', 'avatar_url']) {

@@ -61,7 +61,8 @@ const SHOWS_PROFILE: ReadonlySet<unknown> = new Set(['join', 'knock'])
 /** Who comes in by a state event, as mautrix bridges let people do, has name and picture like by any other way, unless it says. */
 async function withOwnProfile(hs: Deps, input: StateInput): Promise<StateInput> {
   const { type, stateKey, sender, content } = input
-  if (type !== 'm.room.member' || stateKey !== sender || !SHOWS_PROFILE.has(content['membership'])) return input
+  if (type !== 'm.room.member' || stateKey !== sender || !SHOWS_PROFILE.has(content['membership']))
+    return input
   const { displayName, avatarUrl } = (await readMemberProfiles(hs, [sender]))(sender)
   const own = {
     ...(displayName === undefined ? {} : { displayname: displayName }),

@@ -101,7 +101,10 @@ async function changedState(
   return [...(await readStateEntries(engine, room, stateNids)).values()]
 }
 
-/** The membership of whoever speaks in the timeline, unless this device was told before; always the user's own on a first sync. */
+/**
+ * The membership of whoever speaks in the timeline, unless this device was told before; always the user's own on a first
+ * sync. Where state is not read out of the timeline, of whom it is about too: else nobody would tell of who was invited.
+ */
 async function membersFor(
   ctx: SyncContext,
   room: RoomInfo,
@@ -115,7 +118,10 @@ async function membersFor(
   const wanted = new Set<UserId>(isFirst ? [ctx.session.userId] : [])
   for (const { event } of timeline.events) {
     // A membership event in the timeline tells of its own user from there on, unless state is not read out of it.
-    const tellsItself = ctx.stateAfter === undefined && event.type === 'm.room.member'
+    const isMembership = event.type === 'm.room.member'
+    if (isMembership && ctx.stateAfter !== undefined && event.stateKey !== undefined)
+      wanted.add(event.stateKey as UserId)
+    const tellsItself = isMembership && ctx.stateAfter === undefined
     if (tellsItself && event.stateKey === event.sender) told.add(event.stateKey)
     else if (!told.has(event.sender)) wanted.add(event.sender)
   }
