@@ -17,6 +17,7 @@ import type { PublicRooms } from './directory/public-rooms.ts'
 import type { RateLimiter } from './limits/limiter.ts'
 import type { MediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
+import type { RoomList } from './room-list/room-list.ts'
 import type { RoomEngine } from './rooms/engine.ts'
 import type { RoomHistory } from './rooms/history/room-history.ts'
 import type { SearchIndex } from './search/search-index.ts'
@@ -116,6 +117,8 @@ export interface Homeserver {
   readonly thirdParty: ThirdParty
   /** Who is found by whom. */
   readonly userDirectory: UserDirectory
+  /** What rooms say of themselves, for operators. */
+  readonly roomList: RoomList
   /** Work that takes many writes. */
   readonly jobs: Jobs
   /** Told to clients inside their sync tokens. */

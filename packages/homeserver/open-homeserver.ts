@@ -37,6 +37,7 @@ import { createThirdParty } from './third-party/third-party.ts'
 import { createServerNotices } from './server-notices/server-notices.ts'
 import { createUserDirectory } from './user-directory/user-directory.ts'
 import { createPresence } from './presence/create-presence.ts'
+import { createRoomList } from './room-list/room-list.ts'
 import { createRoomEngine, type RoomEngine, type StateReset } from './rooms/engine.ts'
 import { createReceiveFigures, type ReceiveFigures } from './rooms/receive/figures.ts'
 import type { RoomHistory } from './rooms/history/room-history.ts'
@@ -262,6 +263,7 @@ export async function openHomeserver(
     media: createMediaState(signer, clock, budget),
     ...(await openOutside({ ...shared, signer, pushRules, unread }, network)),
     publicRooms: createPublicRooms(shared),
+    roomList: createRoomList(shared),
     blobs: await openBlobs(config.media, random),
     notifier,
     volatile,

@@ -124,6 +124,7 @@ export function routesOf(
 export async function startSending(hs: Homeserver): Promise<void> {
   await hs.search.start()
   await hs.userDirectory.start()
+  await hs.roomList.start()
   await hs.appservices.start()
   await hs.push.start()
   if (hs.config.federation.enabled) await hs.outbound.start(hs.federation.client, hs)
@@ -156,6 +157,7 @@ export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise
   await hs.jobs[Symbol.asyncDispose]()
   await hs.accounts[Symbol.asyncDispose]()
   await hs.userDirectory[Symbol.asyncDispose]()
+  await hs.roomList[Symbol.asyncDispose]()
   await hs.sessions[Symbol.asyncDispose]()
   await hs.rooms.queue.idle()
   await hs.blobs[Symbol.asyncDispose]()

@@ -51,6 +51,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
     sms: { figures: { sent: 2, refused: 0, failed: 1, limited: 0 } },
     delayed: { figures: { sent: 6, refused: 1, fault: 0, lateMs: 1_500 } },
     userDirectory: { behind: () => 3, roomsToWalk: async () => 2 },
+    roomList: { behind: () => 4 },
     times,
     budget,
     router: { waiting: new Set() },
@@ -100,6 +101,7 @@ it('shows what was measured, in the form that Prometheus reads', async () => {
   assert.match(text, /^causeway_federation_requests_total\{outcome="refused"\} 1$/m)
   assert.match(text, /^causeway_federation_failing_destinations 7$/m)
   assert.match(text, /^causeway_user_directory_behind 3$/m)
+  assert.match(text, /^causeway_room_list_behind 4$/m)
   assert.match(text, /^causeway_user_directory_rooms_waiting 2$/m)
   assert.match(text, /^causeway_delayed_events_total\{outcome="sent"\} 6$/m)
   assert.match(text, /^causeway_messages_removed_total\{how="removed"\} 8$/m)

@@ -50,6 +50,11 @@ export const METRICS = {
     kind: 'gauge',
     help: 'Entries of the log that the user directory has still to read',
   },
+  roomListBehind: {
+    name: 'causeway_room_list_behind',
+    kind: 'gauge',
+    help: 'Entries of the log that the list of rooms for administrators has still to read',
+  },
   directoryRooms: {
     name: 'causeway_user_directory_rooms_waiting',
     kind: 'gauge',

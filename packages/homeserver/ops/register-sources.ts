@@ -17,6 +17,7 @@ import type { Push } from '../push/push.ts'
 import { countDigestTurns } from '@causeway/store/tables/digests.ts'
 import { countPushers } from '@causeway/store/tables/pushers.ts'
 import type { RoomFigures } from '../rooms/room-figures.ts'
+import type { RoomList } from '../room-list/room-list.ts'
 import type { UserDirectory } from '../user-directory/user-directory.ts'
 import { METRICS, registerMetric, registerProcessMetrics, registerValue } from './metrics.ts'
 import type { MetricDeclaration, Sample } from './metrics.ts'
@@ -42,6 +43,7 @@ export interface MetricSources {
   readonly rooms: { readonly figures: RoomFigures; readonly policy?: Pick<PolicyPort, 'figures'> }
   readonly search: Pick<SearchIndex, 'behind' | 'figures'>
   readonly userDirectory: Pick<UserDirectory, 'behind' | 'roomsToWalk'>
+  readonly roomList: Pick<RoomList, 'behind'>
 }
 
 /** What is counted of other servers. */
@@ -93,7 +95,8 @@ export function registerSources(registry: Registry, sources: MetricSources): voi
   registerUserDirectory(registry, sources)
 }
 
-function registerUserDirectory(registry: Registry, { userDirectory }: MetricSources): void {
+function registerUserDirectory(registry: Registry, { userDirectory, roomList }: MetricSources): void {
+  registerMetric(registry, METRICS.roomListBehind, () => [{ value: roomList.behind() }])
   registerMetric(registry, METRICS.directoryBehind, () => [{ value: userDirectory.behind() }])
   registerMetric(registry, METRICS.directoryRooms, async () => [{ value: await userDirectory.roomsToWalk() }])
 }

@@ -1,20 +1,21 @@
 // https://element-hq.github.io/synapse/latest/admin_api/event_reports.html
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { parseJsonObject } from '@causeway/matrix/json/parse.ts'
 import { findEventRows } from '@causeway/store/tables/events.ts'
 import {
-  deleteEventReport,
-  findEventReport,
-  listEventReports,
+  deleteReportOfKind,
+  findReportOfKind,
+  listReportsOfKind,
   type ReportRow,
 } from '@causeway/store/tables/reports.ts'
-import { roomIdText, userIdText } from '../client/schemas.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { describeRoom } from '../room-list/describe-room.ts'
+import { findRoom } from '../rooms/load-head.ts'
 import { defineAdminRequest } from './admin-request.ts'
-import { describeRoom } from './describe-room.ts'
-import { dirQuery, nextFrom, pageQuery, readPageWanted } from './pages.ts'
+import { dirQuery, nextFrom, pageQuery, partOfId, readPageWanted } from './pages.ts'
 
 const path = '/v1/event_reports'
 const Params = Type.Object({ reportId: Type.Integer({ minimum: 0 }) })
@@ -22,7 +23,12 @@ const Params = Type.Object({ reportId: Type.Integer({ minimum: 0 }) })
 /** Reports with the names that their rooms have now; each room is read once. */
 async function viewReports(hs: Homeserver, rows: readonly ReportRow[]): Promise<JsonObject[]> {
   const rooms = [...new Set(rows.map((row) => row.room_id))]
-  const described = await Promise.all(rooms.map(async (id) => [id, await describeRoom(hs, id)] as const))
+  const described = await Promise.all(
+    rooms.map(async (id) => {
+      const room = await findRoom(hs.rooms, id as RoomId)
+      return [id, await describeRoom(hs.rooms, room)] as const
+    }),
+  )
   const byId = new Map(described)
   return rows.map((row) => {
     const { name = null, canonical_alias: alias = null } = byId.get(row.room_id)?.texts ?? {}
@@ -49,17 +55,18 @@ export const synapseListEventReports = defineAdminRequest({
   query: Type.Object({
     ...pageQuery,
     dir: dirQuery,
-    user_id: Type.Optional(userIdText),
-    room_id: Type.Optional(roomIdText),
-    event_sender_user_id: Type.Optional(userIdText),
+    user_id: partOfId,
+    room_id: partOfId,
+    event_sender_user_id: partOfId,
   }),
   run: async (hs, { query }) => {
     const page = readPageWanted(query)
-    const { rows, total } = await listEventReports(hs.db, {
+    const { rows, total } = await listReportsOfKind(hs.db, {
       ...page,
+      kind: 'event',
       reporter: query.user_id,
       roomId: query.room_id,
-      sender: query.event_sender_user_id,
+      userId: query.event_sender_user_id,
       newestFirst: query.dir !== 'f',
     })
     const next = nextFrom(page, rows.length, total)
@@ -74,7 +81,7 @@ export const synapseGetEventReport = defineAdminRequest({
   path: `${path}/:reportId`,
   params: Params,
   run: async (hs, { params }) => {
-    const row = await findEventReport(hs.db, params.reportId)
+    const row = await findReportOfKind(hs.db, 'event', params.reportId)
     if (row === undefined) throw notFound('Event report not found')
     const [view] = await viewReports(hs, [row])
     const [event] = await findEventRows(hs.db, [row.event_id])
@@ -88,7 +95,7 @@ export const synapseDeleteEventReport = defineAdminRequest({
   path: `${path}/:reportId`,
   params: Params,
   run: async (hs, { params }) => {
-    const result = await hs.db.commit({ entries: [], steps: [deleteEventReport(params.reportId)] })
+    const result = await hs.db.commit({ entries: [], steps: [deleteReportOfKind('event', params.reportId)] })
     if (!result.ok) throw notFound('Event report not found')
     return {}
   },

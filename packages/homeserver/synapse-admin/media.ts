@@ -12,12 +12,11 @@ import {
 import { findProfiles } from '@causeway/store/tables/profiles.ts'
 import { findQuarantinedBlob } from '@causeway/store/tables/quarantined-blobs.ts'
 import { findRemoteMediaRow, listUnusedRemoteMedia } from '@causeway/store/tables/remote-media.ts'
-import { listRoomFigures } from '@causeway/store/tables/room-list.ts'
+import { listRoomAvatars } from '@causeway/store/tables/room-descriptions.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { deleteMedia } from '../media/delete-media.ts'
 import { deleteRemoteMedia } from '../media/remote/forget-remote-media.ts'
 import { defineAdminRequest } from './admin-request.ts'
-import { describeAll } from './describe-room.ts'
 import { dirQuery, nextFrom, oneOf, pageQuery, readPageWanted } from './pages.ts'
 import { viewMedia, viewQuarantiner } from './user-media.ts'
 
@@ -89,10 +88,10 @@ const OldMedia = Type.Object({
   keep_profiles: Type.Optional(Type.Boolean()),
 })
 
-/** Pictures of people here and of rooms, as they stand now. */
-async function listPictures(hs: Homeserver): Promise<ReadonlySet<string>> {
-  const avatarOf: Parameters<typeof describeAll<string>>[2] = (_, { texts }) => texts['avatar'] ?? undefined
-  return new Set(await describeAll(hs, await listRoomFigures(hs.db, {}), avatarOf, true))
+/** Pictures of rooms, as they stand now. */
+async function listPictures({ roomList, db }: Homeserver): Promise<ReadonlySet<string>> {
+  await roomList.caughtUp()
+  return await listRoomAvatars(db)
 }
 
 async function deleteOld(hs: Homeserver, query: Static<typeof OldMedia>): Promise<JsonObject> {

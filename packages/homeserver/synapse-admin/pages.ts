@@ -12,6 +12,9 @@ export const pageQuery = {
 
 export const dirQuery = Type.Optional(Type.Union([Type.Literal('f'), Type.Literal('b')]))
 
+/** What ids contain that are looked for. */
+export const partOfId = Type.Optional(Type.String({ maxLength: 255 }))
+
 /** One of these words. */
 export const oneOf = <T extends string>(words: readonly T[]): TEnum<T[]> => Enum([...words])
 

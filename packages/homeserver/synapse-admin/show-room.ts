@@ -11,6 +11,7 @@ import { wholeAccess } from '../client/room-access.ts'
 import { eventIdText, roomIdText } from '../client/schemas.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { RawJson } from '../http/endpoint.ts'
+import { describeRoom } from '../room-list/describe-room.ts'
 import { listStateAt } from '../rooms/current-state.ts'
 import { readStoredExtremities } from '../rooms/head.ts'
 import { findEvent, findEvents, isShown } from '../rooms/read-events.ts'
@@ -18,23 +19,21 @@ import { renderPlain } from '../rooms/render-event.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { showAll } from '../rooms/visibility.ts'
 import { defineAdminRequest } from './admin-request.ts'
-import { describeRoom, viewRoom } from './describe-room.ts'
 import { requireRoom, requireRoomOrAlias, RoomOrAliasParams, RoomParams } from './known-room.ts'
+import { viewRoom, type RoomFigures } from './view-room.ts'
 
-async function figuresOf({ db, rooms }: Homeserver, { roomId, roomNid, rules }: RoomInfo) {
-  const [{ joined }, local, isPublic] = await Promise.all([
+async function figuresOf(
+  { db, rooms }: Homeserver,
+  { roomId, roomNid, rules }: RoomInfo,
+): Promise<RoomFigures> {
+  const [{ joined }, local, isPublic, states] = await Promise.all([
     rooms.members.counts(roomNid),
     rooms.members.localMembers(roomNid),
     isPublished(db, roomNid),
+    countStateKeys(db, [roomNid]),
   ])
-  return {
-    nid: roomNid,
-    room_id: roomId,
-    room_version: rules.version,
-    joined,
-    joined_local: local.size,
-    published: isPublic ? 1 : 0,
-  }
+  const stateEvents = states.get(roomNid) ?? 0
+  return { roomId, version: rules.version, isPublic, joined, joinedLocal: local.size, stateEvents }
 }
 
 export const synapseGetRoom = defineAdminRequest({
@@ -44,14 +43,13 @@ export const synapseGetRoom = defineAdminRequest({
   params: RoomParams,
   run: async (hs, { params }) => {
     const room = await requireRoom(hs, params.roomId)
-    const [figures, description, counts, traces] = await Promise.all([
+    const [figures, description, traces] = await Promise.all([
       figuresOf(hs, room),
-      describeRoom(hs, room.roomId, true),
-      countStateKeys(hs.db, [room.roomNid]),
+      describeRoom(hs.rooms, room, true),
       readLocalTraces(hs.db, room.roomNid),
     ])
     return {
-      ...viewRoom(figures, description, counts.get(room.roomNid) ?? 0),
+      ...viewRoom(figures, description),
       joined_local_devices: traces.devices,
       forgotten: traces.isForgotten,
       tombstoned: description.isReplaced,

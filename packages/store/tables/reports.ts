@@ -1,4 +1,5 @@
-import type { Database, ReadParam, Row, Statement } from '../db/database.ts'
+import type { Database, Row, Statement } from '../db/database.ts'
+import { containing } from './like.ts'
 import { readPage, type Page, type PageOf } from './page.ts'
 
 export type ReportKind = 'event' | 'room' | 'user'
@@ -90,44 +91,51 @@ export function closeReport(reportId: string, now: number): Statement {
   }
 }
 
-/** Which reports of events; what is absent lets all through. */
-export interface EventReportQuery extends PageOf {
+/** Which reports of a kind, by parts of ids; what is absent lets all through. */
+export interface ReportQuery extends PageOf {
+  readonly kind: ReportKind
   readonly reporter?: string | undefined
   readonly roomId?: string | undefined
-  readonly sender?: string | undefined
+  /** The user that was reported, or the sender of the event. */
+  readonly userId?: string | undefined
   readonly newestFirst: boolean
 }
 
-/** One page of the reports of events, those that were dealt with too. */
-export function listEventReports(
+/** One page of the reports of a kind, those that were dealt with too. */
+export function listReportsOfKind(
   db: Database,
-  { reporter, roomId, sender, newestFirst, ...page }: EventReportQuery,
+  { kind, reporter, roomId, userId, newestFirst, ...page }: ReportQuery,
 ): Promise<Page<ReportRow>> {
-  const filters = { reporter, room_id: roomId, user_id: sender }
-  const given = Object.entries(filters).filter(([, value]) => value !== undefined)
-  const where = ["kind = 'event'", ...given.map(([column]) => `${column} = ?`)].join(' AND ')
+  const parts = Object.entries({ reporter, room_id: roomId, user_id: userId }).filter(
+    (part): part is [string, string] => part[1] !== undefined,
+  )
+  const where = ['kind = ?', ...parts.map(([column]) => `${column} LIKE ? ESCAPE '!'`)].join(' AND ')
   return readPage<ReportRow>(
     db,
     {
       columns: COLUMNS,
       tables: `reports WHERE ${where}`,
       order: `number ${newestFirst ? 'DESC' : 'ASC'}`,
-      params: given.map(([, value]) => value as ReadParam),
+      params: [kind, ...parts.map(([, text]) => containing(text))],
     },
     page,
   )
 }
 
-export async function findEventReport(db: Database, number: number): Promise<ReportRow | undefined> {
-  const sql = `SELECT ${COLUMNS} FROM reports WHERE number = ? AND kind = 'event'`
-  return (await db.query<ReportRow>(sql, [number]))[0]
+export async function findReportOfKind(
+  db: Database,
+  kind: ReportKind,
+  number: number,
+): Promise<ReportRow | undefined> {
+  const sql = `SELECT ${COLUMNS} FROM reports WHERE number = ? AND kind = ?`
+  return (await db.query<ReportRow>(sql, [number, kind]))[0]
 }
 
-/** Refused (`precondition`) where there is none. */
-export function deleteEventReport(number: number): Statement {
+/** Refused (`precondition`) where there is none of this kind. */
+export function deleteReportOfKind(kind: ReportKind, number: number): Statement {
   return {
-    sql: "DELETE FROM reports WHERE number = ? AND kind = 'event'",
-    params: [number],
+    sql: 'DELETE FROM reports WHERE number = ? AND kind = ?',
+    params: [number, kind],
     expectRows: 1,
   }
 }
