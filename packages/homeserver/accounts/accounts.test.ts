@@ -76,6 +76,8 @@ for (const driver of await findServerDrivers()) {
       const devices = (await get('/devices', own['access_token'] as string)).json()
       const [device] = devices['devices'] as JsonObject[]
       assert.deepEqual([device!['device_id'], device!['display_name']], ['MINE', 'Phone'])
+      const nulls = { device_id: null, initial_device_display_name: null }
+      assert.equal(typeof (await registerAs('with-nulls', nulls)).json()['device_id'], 'string')
       const without = (await registerAs('without-login', { inhibit_login: true })).json()
       assert.deepEqual(without, { user_id: '@without-login:test.example' })
       assert.equal((await logIn('without-login')).status, 200)
