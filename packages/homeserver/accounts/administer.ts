@@ -28,12 +28,14 @@ export async function createUser(
   return userId
 }
 
-const FLAG = { admin: 'is_admin', locked: 'is_locked', suspended: 'is_suspended' } as const satisfies Record<
-  string,
-  UserFlag
->
+const FLAG = {
+  admin: 'is_admin',
+  locked: 'is_locked',
+  suspended: 'is_suspended',
+  shadowBanned: 'is_shadow_banned',
+} as const satisfies Record<string, UserFlag>
 
-/** Makes somebody an administrator (or not), locks or suspends an account. Throws `M_NOT_FOUND`. */
+/** Makes somebody an administrator (or not), locks, suspends or shadow-bans an account. Throws `M_NOT_FOUND`. */
 export async function setStanding(
   hs: Pick<Homeserver, 'db' | 'sessions'>,
   userId: UserId,

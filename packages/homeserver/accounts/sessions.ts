@@ -160,6 +160,7 @@ function sessionOf(owner: TokenOwner): Session {
     isGuest: owner.isGuest,
     appserviceId: undefined,
     tokenNid: owner.nid,
+    isShadowBanned: owner.isShadowBanned,
     standing: owner.isLocked ? 'locked' : owner.isSuspended ? 'suspended' : undefined,
   }
 }

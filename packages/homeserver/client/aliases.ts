@@ -96,7 +96,8 @@ export const deleteRoomAlias = defineEndpoint({
     if (!result.ok) throw notFound(`There is no alias ${roomAlias} on this server`)
     if (room === undefined) return {}
     hs.appservices.aliasesChanged(room.roomNid)
-    await removeFromCanonicalAlias(hs.rooms, room, roomAlias, session.userId)
+    if (session.isShadowBanned !== true)
+      await removeFromCanonicalAlias(hs.rooms, room, roomAlias, session.userId)
     return {}
   },
 })

@@ -70,7 +70,8 @@ export const createRoom = defineEndpoint({
   rateLimit: 'create_room',
   body: Body,
   maxBodyBytes: 1024 * 1024,
-  run: async (hs, { session, body, signal }) => {
+  run: async (hs, { session, body: asked, signal }) => {
+    const body = session.isShadowBanned === true ? forOneself(asked) : asked
     const rules = rulesFor(hs, body.room_version)
     const alias = aliasFor(hs, session, body.room_alias_name)
     const { found, unknown } = await findAddressees(hs, body.invite_3pid ?? [], signal)
@@ -96,6 +97,13 @@ export const createRoom = defineEndpoint({
     }
   },
 })
+
+/** The room of a shadow-banned user: nobody is asked into it, and nobody finds it. */
+function forOneself(body: CreateRoomBody): CreateRoomBody {
+  const { visibility, preset = visibility === 'public' ? 'public_chat' : 'private_chat' } = body
+  const initialState = (body.initial_state ?? []).filter(({ type }) => type !== 'm.room.member')
+  return { ...body, preset, initial_state: initialState, visibility: 'private', invite: [], invite_3pid: [] }
+}
 
 /** The room is there whatever becomes of these: one that fails can be sent again. */
 async function inviteLater(

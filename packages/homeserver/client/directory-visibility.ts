@@ -48,6 +48,7 @@ export const setRoomVisibilityOnDirectory = defineEndpoint({
     const may =
       session.isAdmin || (await maySendState(hs.rooms, room, session.userId, 'm.room.canonical_alias'))
     if (!may) throw forbidden('Listing a room takes the power to change its main address')
+    if (session.isShadowBanned === true) return {}
     const step = body.visibility === 'private' ? unpublishRoom(room.roomNid) : publishRoom(room.roomNid)
     await hs.log.append({ entries: [], steps: [step] })
     hs.publicRooms.changed()

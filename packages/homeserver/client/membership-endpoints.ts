@@ -9,7 +9,9 @@ import type { MembershipAction } from '../rooms/membership.ts'
 import { change, type Change } from './change-membership.ts'
 import { InviteAddress, inviteAddress, readAskedAddress } from './invite-address.ts'
 import { locateRoom, viaQuery } from './locate-room.ts'
+import { requireJoined } from './own-user.ts'
 import { v3 } from './paths.ts'
+import { reasonFor } from './pretend.ts'
 import { reasonText, roomIdOrAliasText, roomParams, userIdText } from './schemas.ts'
 
 const ReasonBody = Type.Object({ reason: reasonText })
@@ -23,7 +25,7 @@ function joinChange(
   session: Session,
   body: { reason?: string; third_party_signed?: unknown },
 ): Change {
-  const { reason, third_party_signed: _, ...content } = body as JsonObject
+  const { reason, third_party_signed: _, ...content } = session.isShadowBanned ? {} : (body as JsonObject)
   const join: Change = {
     roomId,
     action: 'join',
@@ -45,7 +47,8 @@ function actOnOther(operation: string, action: MembershipAction): AnyEndpoint {
     params: roomParams,
     body: TargetBody,
     run: async (hs, { session, params, body, signal }): Promise<JsonObject> => {
-      const { user_id: target, reason } = body
+      const { user_id: target } = body
+      const reason = reasonFor(session, body)
       await change(hs, { roomId: params.roomId, action, sender: session.userId, target, reason }, signal)
       return {}
     },
@@ -73,7 +76,8 @@ export const inviteUser = defineEndpoint({
     const { roomId } = params
     const { user_id: target, reason } = body
     const sender = session.userId
-    if (target !== undefined) {
+    if (session.isShadowBanned === true) await requireJoined(hs, session, roomId)
+    else if (target !== undefined) {
       await ensureUserThroughAppservice(hs, target)
       await change(hs, { roomId, action: 'invite', sender, target, reason }, signal)
     } else if (OF_ADDRESSES.some((key) => body[key] !== undefined)) {
@@ -127,7 +131,8 @@ export const leaveRoom = defineEndpoint({
   run: async (hs, { session, params, body, signal }) => {
     const { userId } = session
     const { roomId } = params
-    await change(hs, { roomId, action: 'leave', sender: userId, target: userId, reason: body.reason }, signal)
+    const reason = reasonFor(session, body)
+    await change(hs, { roomId, action: 'leave', sender: userId, target: userId, reason }, signal)
     return {}
   },
 })
@@ -144,7 +149,7 @@ export const knockRoom = defineEndpoint({
   run: async (hs, { session, params, query, body, signal }) => {
     const { userId } = session
     const { roomId, via } = await locateRoom(hs, params.roomIdOrAlias, query)
-    const { reason } = body
+    const reason = reasonFor(session, body)
     await change(hs, { roomId, action: 'knock', sender: userId, target: userId, reason, via }, signal)
     return { room_id: roomId }
   },

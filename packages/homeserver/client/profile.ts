@@ -28,7 +28,9 @@ function requireOwn({ userId }: Session, owner: UserId): void {
   if (userId !== owner) throw forbidden('You may only change your own profile')
 }
 
-function propagates(query: Static<typeof PropagateQuery>): boolean {
+/** Of a shadow-banned user no room is told. */
+function propagates({ isShadowBanned }: Session, query: Static<typeof PropagateQuery>): boolean {
+  if (isShadowBanned === true) return false
   return (query.propagate ?? (query as Record<string, unknown>)[MSC4069]) !== false
 }
 
@@ -74,7 +76,7 @@ export const setProfileField = defineEndpoint({
     requireFieldName(field)
     const value = Object.hasOwn(body, field) ? body[field] : undefined
     if (value === undefined) throw missingParam(`The body must hold the key "${field}" with the new value`)
-    await setField(hs, userId, { field, value, propagate: propagates(query) })
+    await setField(hs, userId, { field, value, propagate: propagates(session, query) })
     return {}
   },
 })
@@ -91,7 +93,7 @@ export const deleteProfileField = defineEndpoint({
     const { userId, keyName: field } = params
     requireOwn(session, userId)
     requireFieldName(field)
-    await setField(hs, userId, { field, value: undefined, propagate: propagates(query) })
+    await setField(hs, userId, { field, value: undefined, propagate: propagates(session, query) })
     return {}
   },
 })

@@ -7,6 +7,7 @@ import { userSuspended } from '../http/account-standing.ts'
 import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { findEvent } from '../rooms/read-events.ts'
 import { v3 } from './paths.ts'
+import { pretendOnce } from './pretend.ts'
 import { eventIdText, reasonText, roomIdText, txnIdText } from './schemas.ts'
 import { sendOnce } from './send-once.ts'
 
@@ -20,10 +21,13 @@ export const redactEvent = defineEndpoint({
   body: Type.Object({ reason: reasonText }),
   run: async (hs, { session, params, body }) => {
     if (session.standing === 'suspended') await requireOwnEvent(hs, session, params.eventId)
+    const { roomId, txnId } = params
+    const path = `redact/${roomId}/${params.eventId}`
+    if (session.isShadowBanned === true) return pretendOnce(hs, session, roomId, { txnId, path })
     // Bridges (mautrix) know by a key of their own what they did themselves; which event it is, the path says.
     const { redacts: _, ...content } = body as JsonObject
-    return sendOnce(hs, session, params.txnId, `redact/${params.roomId}/${params.eventId}`, {
-      roomId: params.roomId,
+    return sendOnce(hs, session, txnId, path, {
+      roomId,
       type: 'm.room.redaction',
       sender: session.userId,
       content,

@@ -6,6 +6,7 @@ import { jsonObject } from '../http/schemas.ts'
 import { appserviceTimestamp } from './appservice-timestamp.ts'
 import { delayOf, delayQuery, requireBody, scheduleOnce } from './delayed-events.ts'
 import { v3 } from './paths.ts'
+import { pretendOnce } from './pretend.ts'
 import { roomIdText, txnIdText } from './schemas.ts'
 import { sendOnce } from './send-once.ts'
 import { stickyOf, stickyQuery } from './sticky-query.ts'
@@ -31,8 +32,11 @@ export const sendMessageEvent = defineEndpoint({
       ...stickyOf(query),
     })
     const delayMs = delayOf(query)
+    const path = `send/${roomId}/${type}`
+    if (session.isShadowBanned === true && delayMs === undefined)
+      return pretendOnce(hs, session, roomId, { txnId, path })
     return delayMs === undefined
-      ? sendOnce(hs, session, txnId, `send/${roomId}/${type}`, draft(body))
+      ? sendOnce(hs, session, txnId, path, draft(body))
       : scheduleOnce(hs, session, { txnId, path: `${roomId}/${type}` }, () => ({ ...draft(body), delayMs }))
   },
 })

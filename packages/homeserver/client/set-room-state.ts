@@ -6,7 +6,9 @@ import { jsonObject } from '../http/schemas.ts'
 import { setState } from '../sending/set-state.ts'
 import { appserviceTimestamp } from './appservice-timestamp.ts'
 import { delayOf, delayQuery } from './delayed-events.ts'
+import { requireJoined } from './own-user.ts'
 import { v3 } from './paths.ts'
+import { comingOrGoing, pretendEventId } from './pretend.ts'
 import { roomIdText } from './schemas.ts'
 
 const PATH = '/rooms/:roomId/state/:eventType'
@@ -38,6 +40,10 @@ export const setRoomStateWithKey = defineEndpoint({
     const draft = { roomId, type, stateKey, sender: session.userId, content: body, ...more }
     const delayMs = delayOf(query)
     if (delayMs !== undefined) return scheduleEvent(hs, { ...draft, delayMs })
-    return { event_id: await setState(hs, draft, signal) }
+    if (session.isShadowBanned !== true) return { event_id: await setState(hs, draft, signal) }
+    const content = await comingOrGoing(hs, draft)
+    if (content !== undefined) return { event_id: await setState(hs, { ...draft, content }, signal) }
+    await requireJoined(hs, session, roomId)
+    return { event_id: pretendEventId(hs) }
   },
 })

@@ -1,5 +1,5 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv1roomsroomidhierarchy
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { forbidden, invalidParam } from '@causeway/matrix/errors/matrix-error.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId, ServerName, UserId } from '@causeway/matrix/ids/ids.ts'
@@ -18,7 +18,8 @@ const MAX_ROOMS = 2_000
 const PATIENCE_MS = 15_000
 
 interface Walk {
-  readonly userId: UserId
+  /** Undefined for an administrator, who is told of every room that people of ours are in, and of no other. */
+  readonly userId: UserId | undefined
   readonly suggestedOnly: boolean
   readonly maxDepth: number
   readonly deadline: number
@@ -40,7 +41,7 @@ async function readRoom(
   { roomId, via }: Visit,
 ): Promise<RoomSummary | undefined> {
   const own = await summarizeRoom(hs.rooms, roomId)
-  if (own !== undefined) return own
+  if (own !== undefined || walk.userId === undefined) return own
   const described = walk.described.get(roomId)
   if (described !== undefined && !described.isSpace) return described
   if (walk.inaccessible.has(roomId) || hs.clock.monotonic() >= walk.deadline) return described
@@ -51,6 +52,10 @@ async function readRoom(
   return told?.room ?? described
 }
 
+async function isTold({ rooms }: Homeserver, { userId }: Walk, room: RoomSummary): Promise<boolean> {
+  return userId === undefined || (await isVisibleToUser(rooms, userId, room))
+}
+
 /** The rooms of a space that a user may be told of, each before what is below it. */
 async function* walkSpace(hs: Homeserver, walk: Walk, start: Visit): AsyncGenerator<JsonObject> {
   const stack = [start]
@@ -58,7 +63,7 @@ async function* walkSpace(hs: Homeserver, walk: Walk, start: Visit): AsyncGenera
     if (walk.seen.has(visit.roomId) || walk.seen.size >= MAX_ROOMS) continue
     walk.seen.add(visit.roomId)
     const room = await readRoom(hs, walk, visit)
-    if (room === undefined || !(await isVisibleToUser(hs.rooms, walk.userId, room))) continue
+    if (room === undefined || !(await isTold(hs, walk, room))) continue
     const { depth } = visit
     const links = childrenOf(room.childrenState).filter(({ suggested }) => suggested || !walk.suggestedOnly)
     const told = new Set(links.map((link) => link.roomId as string))
@@ -82,6 +87,46 @@ function parseFrom(from: string | undefined, suggestedOnly: boolean, maxDepth: n
   return Number(parts[1])
 }
 
+export const HierarchyQuery = Type.Object({
+  from: Type.Optional(Type.String()),
+  limit: Type.Optional(Type.Integer({ minimum: 1 })),
+  max_depth: Type.Optional(Type.Integer({ minimum: 0, maximum: 999_999_999 })),
+  suggested_only: Type.Optional(Type.Boolean()),
+})
+
+/** @param userId who asks; undefined for an administrator, from whom nothing of this server is hidden */
+export async function answerHierarchy(
+  hs: Homeserver,
+  userId: UserId | undefined,
+  roomId: RoomId,
+  query: Static<typeof HierarchyQuery>,
+): Promise<JsonObject> {
+  const { max_depth: maxDepth, suggested_only: suggestedOnly = false } = query
+  const skip = parseFrom(query.from, suggestedOnly, maxDepth)
+  const limit = Math.min(query.limit ?? MAX_LIMIT, MAX_LIMIT)
+  const walk: Walk = {
+    userId,
+    suggestedOnly,
+    maxDepth: maxDepth ?? Number.POSITIVE_INFINITY,
+    deadline: hs.clock.monotonic() + PATIENCE_MS,
+    seen: new Set(),
+    described: new Map(),
+    inaccessible: new Set(),
+  }
+  const rooms: JsonObject[] = []
+  let count = 0
+  let hasMore = false
+  for await (const room of walkSpace(hs, walk, { roomId, via: [], depth: 0 })) {
+    if (count === 0 && room['room_id'] !== roomId) break
+    hasMore = rooms.length === limit
+    if (hasMore) break
+    if (count++ >= skip) rooms.push(room)
+  }
+  if (count === 0) throw forbidden('You may not be told of this room')
+  const next = `${skip + rooms.length}_${suggestedOnly ? 1 : 0}_${maxDepth ?? '-'}`
+  return hasMore ? { rooms, next_batch: next } : { rooms }
+}
+
 export const getSpaceHierarchy = defineEndpoint({
   operation: 'getSpaceHierarchy',
   method: 'GET',
@@ -89,36 +134,6 @@ export const getSpaceHierarchy = defineEndpoint({
   auth: 'user',
   rateLimit: 'read',
   params: roomParams,
-  query: Type.Object({
-    from: Type.Optional(Type.String()),
-    limit: Type.Optional(Type.Integer({ minimum: 1 })),
-    max_depth: Type.Optional(Type.Integer({ minimum: 0, maximum: 999_999_999 })),
-    suggested_only: Type.Optional(Type.Boolean()),
-  }),
-  run: async (hs, { session, params, query }) => {
-    const { max_depth: maxDepth, suggested_only: suggestedOnly = false } = query
-    const skip = parseFrom(query.from, suggestedOnly, maxDepth)
-    const limit = Math.min(query.limit ?? MAX_LIMIT, MAX_LIMIT)
-    const walk: Walk = {
-      userId: session.userId,
-      suggestedOnly,
-      maxDepth: maxDepth ?? Number.POSITIVE_INFINITY,
-      deadline: hs.clock.monotonic() + PATIENCE_MS,
-      seen: new Set(),
-      described: new Map(),
-      inaccessible: new Set(),
-    }
-    const rooms: JsonObject[] = []
-    let count = 0
-    let hasMore = false
-    for await (const room of walkSpace(hs, walk, { roomId: params.roomId, via: [], depth: 0 })) {
-      if (count === 0 && room['room_id'] !== params.roomId) break
-      hasMore = rooms.length === limit
-      if (hasMore) break
-      if (count++ >= skip) rooms.push(room)
-    }
-    if (count === 0) throw forbidden('You may not be told of this room')
-    const next = `${skip + rooms.length}_${suggestedOnly ? 1 : 0}_${maxDepth ?? '-'}`
-    return hasMore ? { rooms, next_batch: next } : { rooms }
-  },
+  query: HierarchyQuery,
+  run: (hs, { session, params, query }) => answerHierarchy(hs, session.userId, params.roomId, query),
 })

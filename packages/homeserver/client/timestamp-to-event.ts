@@ -7,7 +7,7 @@ import { defineEndpoint, RawJson, type Session } from '../http/endpoint.ts'
 import { findByTime } from '../rooms/history/find-by-time.ts'
 import { HISTORY_END, HISTORY_START, listHistory } from '../rooms/history/read-history.ts'
 import { timestampAnswer } from '../rooms/history/serve-timestamp.ts'
-import { filterVisible } from '../rooms/visibility.ts'
+import { filterVisible, showAll } from '../rooms/visibility.ts'
 import { v1 } from './paths.ts'
 import { requireAccess, type RoomAccess } from './room-access.ts'
 import { roomParams } from './schemas.ts'
@@ -28,11 +28,14 @@ async function findOverGaps(
   access: RoomAccess,
   wanted: Wanted,
 ): Promise<StoredEvent | undefined> {
-  const { room, upTo } = access
+  const { room, upTo, isWhole = false } = access
   const deadline = hs.clock.monotonic() + PATIENCE_MS
   const filter = async (events: readonly StoredEvent[]): Promise<readonly StoredEvent[]> => {
     const within = events.filter((event) => event.nid <= upTo)
-    return (await filterVisible(hs.rooms, room, session.userId, within)).map(({ event }) => event)
+    const seen = isWhole
+      ? await showAll(hs.rooms, room, within)
+      : await filterVisible(hs.rooms, room, session.userId, within)
+    return seen.map(({ event }) => event)
   }
   for (let round = 0; ; round++) {
     const found = await findByTime(hs.rooms, room, { ...wanted, filter })
@@ -62,6 +65,18 @@ async function placeOfGap(
   return (await listHistory(hs.rooms, room, range))[0]
 }
 
+/** The event closest to a time that may be read. Throws `M_NOT_FOUND`. */
+export async function answerTimestamp(
+  hs: Homeserver,
+  session: Session,
+  access: RoomAccess,
+  wanted: Wanted,
+): Promise<RawJson> {
+  const event = await findOverGaps(hs, session, access, wanted)
+  if (event === undefined) throw notFound('There is no event of this room in that direction that you may see')
+  return new RawJson(timestampAnswer(event))
+}
+
 export const getEventByTimestamp = defineEndpoint({
   operation: 'getEventByTimestamp',
   method: 'GET',
@@ -75,9 +90,6 @@ export const getEventByTimestamp = defineEndpoint({
   }),
   run: async (hs, { session, params, query }) => {
     const access = await requireAccess(hs.rooms, session, params.roomId)
-    const event = await findOverGaps(hs, session, access, { ts: query.ts, direction: query.dir })
-    if (event === undefined)
-      throw notFound('There is no event of this room in that direction that you may see')
-    return new RawJson(timestampAnswer(event))
+    return answerTimestamp(hs, session, access, { ts: query.ts, direction: query.dir })
   },
 })

@@ -20,7 +20,8 @@ export const setTyping = defineEndpoint({
     requireSelf(session, userId)
     await requireJoined(hs, session, roomId)
     hs.presence.noteActive(userId)
-    hs.typing.set(roomId, userId, body.typing ? (body.timeout ?? DEFAULT_MS) : 0)
+    if (session.isShadowBanned !== true)
+      hs.typing.set(roomId, userId, body.typing ? (body.timeout ?? DEFAULT_MS) : 0)
     return {}
   },
 })

@@ -21,6 +21,7 @@ import { replacementState } from '../rooms/upgrade/replacement-state.ts'
 import { newestAt } from '../sync/timeline-order.ts'
 import { carryOverAll } from '../user-data/carry-over.ts'
 import { v3 } from './paths.ts'
+import { pretendRoomId } from './pretend.ts'
 import { roomParams, userIdText } from './schemas.ts'
 
 interface Upgrade {
@@ -161,6 +162,7 @@ export const upgradeRoom = defineEndpoint({
   }),
   run: async (hs, { session, params, body }) => {
     const upgrade = await openUpgrade(hs, session.userId, params.roomId, body)
+    if (session.isShadowBanned === true) return { replacement_room: pretendRoomId(hs) }
     const replacement = await makeReplacement(hs, upgrade)
     await closeOld(hs, upgrade, replacement)
     await moveInSpaces(hs, upgrade, replacement)

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { MatrixError, missingParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { hasReplacementGrant } from '@causeway/store/tables/cross-signing.ts'
 import {
   checkCrossSigningKeys,
   storeCrossSigningKeys,
@@ -59,6 +60,7 @@ export const uploadCrossSigningKeys = defineEndpoint({
       await store(hs, session.userId, keys)
       return {}
     }
-    return change.replaces ? confirmByPassword(hs, request, 'uploadCrossSigningKeys', run) : run()
+    const isConfirmed = !change.replaces || (await hasReplacementGrant(hs.db, session.userId, hs.clock.now()))
+    return isConfirmed ? run() : confirmByPassword(hs, request, 'uploadCrossSigningKeys', run)
   },
 })

@@ -33,7 +33,8 @@ export async function sendDelayed(
   row: DelayedEventRow,
   { sendTs, signal }: SendOptions = {},
 ): Promise<void> {
-  await requireStanding(hs, row.user_id)
+  const { isShadowBanned } = await requireStanding(hs, row.user_id)
+  if (isShadowBanned) return dropDelayed(hs, row, sendTs)
   let written: EventId | undefined
   const input: SendInput = {
     roomId: row.room_id as RoomId,
@@ -77,12 +78,27 @@ async function noteSent(
   await db.commit({ entries: [], steps: [finaliseDelayedEvent(row.delay_id, clock.now(), { eventNid })] })
 }
 
+/** What a shadow-banned user had sent later ends as if it had been cancelled. */
+async function dropDelayed(
+  { db, clock }: SendingDeps,
+  { delay_id: delayId }: DelayedEventRow,
+  sendTs: number | undefined,
+): Promise<void> {
+  const step = finaliseDelayedEvent(delayId, clock.now(), {}, sendTs)
+  const result = await db.commit({ entries: [], steps: [step] })
+  if (!result.ok) throw new CompanionRefused(result.step, result.reason)
+}
+
 /** What an account may not do now was not permitted by its being scheduled before. */
-async function requireStanding({ db }: SendingDeps, userId: string): Promise<void> {
+async function requireStanding(
+  { db }: SendingDeps,
+  userId: string,
+): Promise<{ readonly isShadowBanned: boolean }> {
   const user = await findUser(db, userId)
   // Application services speak for a user that may have no account.
-  if (user === undefined) return
+  if (user === undefined) return { isShadowBanned: false }
   if (user.deactivatedTs !== 0) throw new MatrixError('M_USER_DEACTIVATED', 'This account has ended')
   if (user.isLocked) throw userLocked()
   if (user.isSuspended) throw userSuspended()
+  return user
 }

@@ -7,6 +7,7 @@ import { decodeBase64, encodeBase64 } from '@causeway/matrix/signing/base64.ts'
 import { verifyJson } from '@causeway/matrix/signing/verify-json.ts'
 import {
   deleteCrossSigningKey,
+  endReplacementGrant,
   listCrossSigningKeys,
   setCrossSigningKey,
   type CrossSigningRow,
@@ -120,6 +121,7 @@ export async function storeCrossSigningKeys(hs: Deps, change: KeyChange): Promis
     steps: [
       ...outdated(change).flatMap(deleteCrossSigningKey),
       ...changed.map((row) => setCrossSigningKey(row, !replaces)),
+      ...(replaces ? [endReplacementGrant(userId)] : []),
       ...companions.steps,
     ],
   })

@@ -19,6 +19,8 @@ export interface Session {
   readonly isRateLimited?: boolean
   /** Row number of the access token; undefined for an appservice. */
   readonly tokenNid: number | undefined
+  /** What they say reaches nobody, and is answered as if it did. Never so for an appservice. */
+  readonly isShadowBanned?: boolean
   /** What an administrator did to the account; absent for one in good standing. */
   readonly standing?: 'locked' | 'suspended' | undefined
 }

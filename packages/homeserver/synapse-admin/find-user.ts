@@ -30,3 +30,17 @@ export const synapseUserByThreepid = defineAdminRequest({
     return { user_id: userId }
   },
 })
+
+/** Accounts have no identities elsewhere, since this server has no single sign-on: nobody is found by one. */
+export const synapseUserByExternalId = defineAdminRequest({
+  operation: 'synapseUserByExternalId',
+  method: 'GET',
+  path: '/v1/auth_providers/:provider/users/:externalId',
+  params: Type.Object({
+    provider: Type.String({ maxLength: 255 }),
+    externalId: Type.String({ maxLength: 1_024 }),
+  }),
+  run: async () => {
+    throw notFound('User not found')
+  },
+})

@@ -15,7 +15,7 @@ import { dirQuery, nextFrom, oneOf, pageQuery, readPageWanted } from './pages.ts
 import { NOT_HERE } from './user-view.ts'
 
 /** Nobody differs in these, so that the second order, by name, is all there is. */
-const SAME_FOR_ALL = ['user_type', 'shadow_banned'] as const
+const SAME_FOR_ALL = ['user_type'] as const
 
 const term = Type.Optional(Type.String({ maxLength: 255 }))
 const flag = Type.Optional(Type.Boolean())
@@ -45,6 +45,7 @@ function viewRow(row: AccountRow): JsonObject {
     deactivated: row.deactivated_ts > 0,
     erased: row.is_erased === 1,
     locked: row.is_locked === 1,
+    shadow_banned: row.is_shadow_banned === 1,
     ...NOT_HERE,
     creation_ts: row.created_ts,
     last_seen_ts: row.last_seen_ts,

@@ -18,11 +18,13 @@ import {
   synapseResetDestination,
 } from './destinations.ts'
 import { synapseDeleteEventReport, synapseGetEventReport, synapseListEventReports } from './event-reports.ts'
-import { synapseUserByThreepid, synapseUsernameAvailable } from './find-user.ts'
+import { synapseUserByExternalId, synapseUserByThreepid, synapseUsernameAvailable } from './find-user.ts'
 import { synapseScheduledTasks } from './jobs.ts'
+import { synapseLargestRooms } from './largest-rooms.ts'
 import { synapseListRooms } from './list-rooms.ts'
 import { synapseListUsersV2, synapseListUsersV3 } from './list-users.ts'
 import { synapseLogInAsUser } from './login-as-user.ts'
+import { synapseFetchEvent, synapseRoomHierarchy, synapseTimestampToEvent } from './look-up-events.ts'
 import {
   synapseDeleteMedia,
   synapseDeleteOldMedia,
@@ -64,10 +66,19 @@ import {
   synapseGetUserAdmin,
   synapseResetPassword,
   synapseSetUserAdmin,
+  synapseShadowBanUser,
   synapseSuspendUser,
+  synapseUnshadowBanUser,
   synapseWhois,
 } from './user-account.ts'
-import { synapseAccountData, synapseJoinedRooms, synapseMemberships, synapsePushers } from './user-data.ts'
+import { synapseJoinedRoomCount, synapseSentInvites } from './user-counts.ts'
+import {
+  synapseAccountData,
+  synapseExperimentalFeatures,
+  synapseJoinedRooms,
+  synapseMemberships,
+  synapsePushers,
+} from './user-data.ts'
 import {
   synapseCreateDevice,
   synapseDeleteDevice,
@@ -76,8 +87,10 @@ import {
   synapseListDevices,
   synapseUpdateDevice,
 } from './user-devices.ts'
+import { synapseAllowKeyReplacement } from './user-keys.ts'
 import { synapseDeleteUserMedia, synapseListUserMedia } from './user-media.ts'
 import { synapseDeleteRateLimit, synapseGetRateLimit, synapseSetRateLimit } from './user-rate-limit.ts'
+import { synapseDeleteUserReport, synapseGetUserReport, synapseListUserReports } from './user-reports.ts'
 
 const userRoutes: readonly AnyEndpoint[] = [
   synapseListUsersV2,
@@ -87,6 +100,9 @@ const userRoutes: readonly AnyEndpoint[] = [
   synapseWhois,
   synapseDeactivateUser,
   synapseSuspendUser,
+  synapseShadowBanUser,
+  synapseUnshadowBanUser,
+  synapseAllowKeyReplacement,
   synapseResetPassword,
   synapseGetUserAdmin,
   synapseSetUserAdmin,
@@ -98,7 +114,10 @@ const userRoutes: readonly AnyEndpoint[] = [
   synapseDeleteDevices,
   synapseJoinedRooms,
   synapseMemberships,
+  synapseSentInvites,
+  synapseJoinedRoomCount,
   synapseAccountData,
+  synapseExperimentalFeatures,
   synapsePushers,
   synapseListUserMedia,
   synapseDeleteUserMedia,
@@ -108,6 +127,7 @@ const userRoutes: readonly AnyEndpoint[] = [
   synapseDeleteRateLimit,
   synapseUsernameAvailable,
   synapseUserByThreepid,
+  synapseUserByExternalId,
   synapseRedactUser,
   synapseRedactStatus,
 ]
@@ -119,6 +139,9 @@ const roomRoutes: readonly AnyEndpoint[] = [
   synapseRoomState,
   synapseRoomMessages,
   synapseRoomContext,
+  synapseTimestampToEvent,
+  synapseRoomHierarchy,
+  synapseFetchEvent,
   synapseForwardExtremities,
   synapseGetRoomBlock,
   synapseSetRoomBlock,
@@ -146,10 +169,14 @@ const serverRoutes: readonly AnyEndpoint[] = [
   synapseListEventReports,
   synapseGetEventReport,
   synapseDeleteEventReport,
+  synapseListUserReports,
+  synapseGetUserReport,
+  synapseDeleteUserReport,
   synapseDeleteMedia,
   synapseDeleteOldMedia,
   synapsePurgeMediaCache,
   synapseMediaStatistics,
+  synapseLargestRooms,
   synapseGetMedia,
   synapseQuarantineMedia,
   synapseUnquarantineMedia,

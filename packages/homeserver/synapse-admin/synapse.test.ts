@@ -70,6 +70,7 @@ async function open(ask: Ask): Promise<Side> {
   const { content_uri: mxc } = await as(alice, 'POST', '/_matrix/media/v3/upload', { some: 'bytes' })
   const picture = { msgtype: 'm.image', body: 'a picture', url: mxc! }
   await as(alice, 'PUT', `${inRoom}/send/m.room.message/2`, picture)
+  await as(root, 'POST', `${v3}/users/${segment(alice['user_id'] as string)}/report`, { reason: 'rude' })
   return {
     ask: (method, path, body) => ask(method, `/_synapse/admin${path}`, root['access_token'] as string, body),
     names: {
@@ -109,8 +110,15 @@ const REQUESTS: readonly (readonly [method: string, path: string, body?: JsonObj
   ['GET', '/v1/username_available?username=somebody'],
   ['GET', '/v1/username_available?username=alice'],
   ['GET', '/v1/threepid/email/users/nobody%40example.org'],
+  ['GET', '/v1/auth_providers/oidc/users/nobody'],
   ['PUT', '/v2/users/{alice}', { displayname: 'Alice A.', locked: false }],
   ['PUT', '/v1/suspend/{alice}', { suspend: false }],
+  ['POST', '/v1/users/{alice}/shadow_ban', {}],
+  ['GET', '/v2/users/{alice}'],
+  ['DELETE', '/v1/users/{alice}/shadow_ban', {}],
+  ['GET', '/v1/users/{alice}/sent_invite_count?from_ts=0'],
+  ['GET', '/v1/users/{alice}/cumulative_joined_room_count?from_ts=0'],
+  ['POST', '/v1/users/{alice}/_allow_cross_signing_replacement_without_uia', {}],
   ['POST', '/v1/users/{alice}/login', {}],
   ['GET', '/v1/rooms?search_term=hall&order_by=joined_members'],
   ['GET', '/v1/rooms?search_term='],
@@ -120,6 +128,11 @@ const REQUESTS: readonly (readonly [method: string, path: string, body?: JsonObj
   ['GET', '/v1/rooms/{room}/state?type=m.room.name'],
   ['GET', '/v1/rooms/{room}/messages?dir=b&limit=1'],
   ['GET', '/v1/rooms/{room}/context/{event}?limit=2'],
+  ['GET', '/v1/rooms/{room}/timestamp_to_event?ts=1&dir=f'],
+  ['GET', '/v1/rooms/{room}/timestamp_to_event?ts=1&dir=b'],
+  ['GET', '/v1/rooms/{room}/hierarchy?limit=5'],
+  ['GET', '/v1/fetch_event/{event}'],
+  ['GET', '/v1/fetch_event/%24nothing'],
   ['GET', '/v1/rooms/{room}/forward_extremities'],
   ['GET', '/v1/rooms/{room}/block'],
   ['PUT', '/v1/rooms/{room}/block', { block: true }],
@@ -134,6 +147,11 @@ const REQUESTS: readonly (readonly [method: string, path: string, body?: JsonObj
   ['DELETE', '/v1/registration_tokens/friends'],
   ['GET', '/v1/event_reports'],
   ['GET', '/v1/event_reports/99999'],
+  ['GET', '/v1/user_reports'],
+  ['GET', '/v1/user_reports/1'],
+  ['GET', '/v1/user_reports/99999'],
+  ['GET', '/v1/user_reports?target_user_id=ali&dir=f'],
+  ['DELETE', '/v1/user_reports/99999'],
   ['GET', '/v1/federation/destinations'],
   ['GET', '/v1/federation/destinations/nowhere.example'],
   ['GET', '/v1/statistics/users/media'],
@@ -181,6 +199,7 @@ const BY_NAME = new Set([
   'failed_redactions',
   'content',
   'unsigned',
+  'signatures',
 ])
 
 /** What theirs has and ours lacks, or has in another type; null stands for any. */

@@ -48,6 +48,21 @@ export const synapseDeactivateUser = defineAdminRequest({
   },
 })
 
+function setShadowBan(operation: string, method: 'POST' | 'DELETE', isBanned: boolean) {
+  return defineAdminRequest({
+    operation,
+    method,
+    path: '/v1/users/:userId/shadow_ban',
+    params: UserParams,
+    run: async (hs, { session, params: { userId } }) => {
+      requireOther(session, userId)
+      await requireAccount(hs, userId)
+      await setStanding(hs, userId, 'shadowBanned', isBanned)
+      return {}
+    },
+  })
+}
+
 export const synapseSuspendUser = defineAdminRequest({
   operation: 'synapseSuspendUser',
   method: 'PUT',
@@ -61,6 +76,9 @@ export const synapseSuspendUser = defineAdminRequest({
     return { [`user_${userId}_suspended`]: suspend }
   },
 })
+
+export const synapseShadowBanUser = setShadowBan('synapseShadowBanUser', 'POST', true)
+export const synapseUnshadowBanUser = setShadowBan('synapseUnshadowBanUser', 'DELETE', false)
 
 export const synapseResetPassword = defineAdminRequest({
   operation: 'synapseResetPassword',

@@ -53,6 +53,18 @@ export const synapseAccountData = defineAdminRequest({
   },
 })
 
+/** There are no features that single accounts could be given. */
+export const synapseExperimentalFeatures = defineAdminRequest({
+  operation: 'synapseExperimentalFeatures',
+  method: 'GET',
+  path: '/v1/experimental_features/:userId',
+  params: UserParams,
+  run: async (hs, { params: { userId } }) => {
+    await requireAccount(hs, userId)
+    return { features: {} }
+  },
+})
+
 export const synapsePushers = defineAdminRequest({
   operation: 'synapsePushers',
   method: 'GET',

@@ -6,8 +6,8 @@ import { listThreepids, type ThreepidRow } from '@causeway/store/tables/threepid
 import type { UserRecord } from '@causeway/store/tables/users.ts'
 import type { Homeserver } from '../homeserver.ts'
 
-/** What an account is here and in Synapse, and what only Synapse has and nobody here is or has. */
-export const NOT_HERE = { shadow_banned: false, user_type: null } as const satisfies JsonObject
+/** What accounts have in Synapse alone. */
+export const NOT_HERE = { user_type: null } as const satisfies JsonObject
 
 function viewThreepid(row: ThreepidRow): JsonObject {
   const { medium, address, validated_ts: validated, added_ts: added } = row
@@ -38,6 +38,7 @@ export async function viewAccount({ db }: Pick<Homeserver, 'db'>, user: UserReco
     erased: user.isErased,
     locked: user.isLocked,
     suspended: user.isSuspended,
+    shadow_banned: user.isShadowBanned,
     ...NOT_HERE,
     creation_ts: Math.floor(user.createdTs / 1000),
     last_seen_ts: seen === 0 ? null : seen,

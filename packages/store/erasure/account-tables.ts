@@ -14,6 +14,7 @@ export const accountTables: ErasureList = {
       is_erased: 'none',
       is_locked: 'none',
       is_suspended: 'none',
+      is_shadow_banned: 'none',
       terms_accepted: 'none',
     },
     erase: {

@@ -32,6 +32,10 @@ export const encryptionTables: ErasureList = {
     columns: { user_id: 'user_id', purpose: 'none', public_key: 'none', json: 'content' },
     erase: { user_id: deleteRows('user_id', 'purpose') },
   },
+  cross_signing_grants: {
+    columns: { user_id: 'user_id', until_ts: 'none' },
+    erase: { user_id: deleteRows('user_id', 'user_id') },
+  },
   key_signatures: {
     columns: {
       user_id: 'user_id',

@@ -12,6 +12,7 @@ const ORDERS = {
   admin: 'u.is_admin',
   deactivated: 'CASE WHEN u.deactivated_ts > 0 THEN 1 ELSE 0 END',
   locked: 'u.is_locked',
+  shadow_banned: 'u.is_shadow_banned',
   creation_ts: 'u.created_ts',
   last_seen_ts: '(SELECT coalesce(max(d.last_seen_ts), 0) FROM devices d WHERE d.user_id = u.user_id)',
 } as const
@@ -39,6 +40,7 @@ export interface AccountRow extends Row {
   is_admin: number
   is_guest: number
   is_locked: number
+  is_shadow_banned: number
   is_erased: number
   created_ts: number
   deactivated_ts: number
@@ -80,7 +82,7 @@ export function listAccounts(db: Database, query: AccountQuery): Promise<Page<Ac
   return readPage<AccountRow>(
     db,
     {
-      columns: `u.user_id, u.is_admin, u.is_guest, u.is_locked, u.is_erased, u.created_ts, u.deactivated_ts,
+      columns: `u.user_id, u.is_admin, u.is_guest, u.is_locked, u.is_shadow_banned, u.is_erased, u.created_ts, u.deactivated_ts,
          n.value AS displayname, a.value AS avatar_url,
          (SELECT max(d.last_seen_ts) FROM devices d WHERE d.user_id = u.user_id AND d.last_seen_ts > 0) AS last_seen_ts`,
       tables: `${TABLES} ${where}`,

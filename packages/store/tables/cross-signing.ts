@@ -18,6 +18,15 @@ const REPLACED_KEYS: TableShape = {
   onConflict: { key: ['user_id', 'purpose'], action: 'replace' },
 }
 
+const CROSS_SIGNING_GRANTS: TableShape = {
+  name: 'cross_signing_grants',
+  columns: [
+    { name: 'user_id', type: 'text' },
+    { name: 'until_ts', type: 'int' },
+  ],
+  onConflict: { key: ['user_id'], action: 'replace' },
+}
+
 const KEY_SIGNATURES: TableShape = {
   name: 'key_signatures',
   columns: [
@@ -91,6 +100,23 @@ export async function listSignedUsers(
 export function setCrossSigningKey(row: CrossSigningRow, isNew: boolean): Step {
   const { user_id: userId, purpose, public_key: publicKey, json } = row
   return { into: isNew ? CROSS_SIGNING_KEYS : REPLACED_KEYS, values: [userId, purpose, publicKey, json] }
+}
+
+/** Until then the user may replace their keys without giving their password, once. */
+export function grantReplacement(userId: string, untilTs: number): Step {
+  return { into: CROSS_SIGNING_GRANTS, values: [userId, untilTs] }
+}
+
+export async function hasReplacementGrant(db: Database, userId: string, now: number): Promise<boolean> {
+  const rows = await db.query(
+    'SELECT 1 AS one FROM cross_signing_grants WHERE user_id = ? AND until_ts > ?',
+    [userId, now],
+  )
+  return rows.length > 0
+}
+
+export function endReplacementGrant(userId: string): Step {
+  return { sql: 'DELETE FROM cross_signing_grants WHERE user_id = ?', params: [userId] }
 }
 
 /** Removes a key and the signatures on it. */

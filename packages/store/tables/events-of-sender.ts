@@ -67,3 +67,32 @@ async function findStretch(
   )
   return { rows, last }
 }
+
+/**
+ * Looks for one sender's events among the next `limit` state events of a room, in the order of their numbers as such; 0 is
+ * before the first. `last` is where to go on.
+ */
+export async function findStateEventsOfSender(
+  db: Database,
+  roomNid: number,
+  sender: string,
+  after: number,
+  limit: number,
+): Promise<SenderStretch> {
+  const ends = await db.queryLarge<{ last: number | null }>(
+    `SELECT max(state_nid) AS last FROM (SELECT state_nid FROM state_events WHERE room_nid = ? AND state_nid > ?
+       ORDER BY state_nid LIMIT ?) AS stretch`,
+    [roomNid, after, limit],
+  )
+  const last = ends[0]?.last ?? undefined
+  if (last === undefined) return { rows: [], last }
+  const text = new TextEncoder().encode(`"sender":${JSON.stringify(sender)}`)
+  const columns = COLUMNS.replaceAll(/(\w+)/g, 'e.$1')
+  const rows = await db.queryLarge<EventRow>(
+    `SELECT ${columns} FROM state_events s JOIN events e ON e.nid = s.event_nid
+     WHERE s.room_nid = ? AND s.state_nid > ? AND s.state_nid <= ?
+     AND ${CONTAINS[db.dialect].replace('json', 'e.json')}`,
+    [roomNid, after, last, text],
+  )
+  return { rows, last }
+}

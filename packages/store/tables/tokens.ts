@@ -41,6 +41,7 @@ export interface TokenOwner extends NewAccessToken {
   readonly isGuest: boolean
   readonly isLocked: boolean
   readonly isSuspended: boolean
+  readonly isShadowBanned: boolean
 }
 
 export interface RefreshTokenRecord {
@@ -55,7 +56,7 @@ export interface RefreshTokenRecord {
 export async function findTokenOwner(db: Database, tokenHash: string): Promise<TokenOwner | undefined> {
   const rows = await db.query(
     `SELECT t.nid, t.user_id, t.device_id, t.expires_ts, t.unconfirmed,
-      u.is_admin, u.is_guest, u.is_locked, u.is_suspended
+      u.is_admin, u.is_guest, u.is_locked, u.is_suspended, u.is_shadow_banned
     FROM access_tokens t JOIN users u ON u.user_id = t.user_id
     WHERE t.token_hash = ? AND u.deactivated_ts = 0`,
     [tokenHash],
@@ -75,6 +76,7 @@ function toOwner(tokenHash: string, row: Row): TokenOwner {
     isGuest: row['is_guest'] === 1,
     isLocked: row['is_locked'] === 1,
     isSuspended: row['is_suspended'] === 1,
+    isShadowBanned: row['is_shadow_banned'] === 1,
   }
 }
 

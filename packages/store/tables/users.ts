@@ -32,6 +32,8 @@ export interface UserRecord {
   readonly isErased: boolean
   readonly isLocked: boolean
   readonly isSuspended: boolean
+  /** What they say reaches nobody, and they are not told. */
+  readonly isShadowBanned: boolean
 }
 
 export interface NewUser {
@@ -45,7 +47,7 @@ export interface NewUser {
 }
 
 const COLUMNS =
-  'user_id, password_hash, is_admin, is_guest, appservice_id, created_ts, deactivated_ts, is_erased, is_locked, is_suspended'
+  'user_id, password_hash, is_admin, is_guest, appservice_id, created_ts, deactivated_ts, is_erased, is_locked, is_suspended, is_shadow_banned'
 
 function toUser(row: Row): UserRecord {
   return {
@@ -59,6 +61,7 @@ function toUser(row: Row): UserRecord {
     isErased: row['is_erased'] === 1,
     isLocked: row['is_locked'] === 1,
     isSuspended: row['is_suspended'] === 1,
+    isShadowBanned: row['is_shadow_banned'] === 1,
   }
 }
 
@@ -115,7 +118,7 @@ export function replacePasswordHash(userId: string, before: string, after: strin
   }
 }
 
-export type UserFlag = 'is_admin' | 'is_locked' | 'is_suspended'
+export type UserFlag = 'is_admin' | 'is_locked' | 'is_suspended' | 'is_shadow_banned'
 
 /** Refused (`precondition`) for an account that does not exist or was deactivated. */
 export function setUserFlag(userId: string, flag: UserFlag, value: boolean): Statement {

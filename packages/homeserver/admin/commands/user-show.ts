@@ -31,6 +31,7 @@ export const command = defineAdminCommand({
       admin: user.isAdmin,
       locked: user.isLocked,
       suspended: user.isSuspended,
+      shadow_banned: user.isShadowBanned,
       appservice: user.appserviceId === '' ? null : user.appserviceId,
       devices: devices.length,
       last_seen: seen === 0 ? null : formatTime(seen),
