@@ -31,12 +31,11 @@ function watchReads({ hs: { db } }: TestServer): string[] {
   const reads: string[] = []
   for (const name of ['query', 'queryLarge'] as const) {
     const read = db[name].bind(db)
-    Object.defineProperty(db, name, {
-      value: (...asked: Parameters<typeof read>) => {
-        if (syncing.getStore() === true) reads.push(asked[0])
-        return read(...asked)
-      },
-    })
+    const watched: typeof read = (sql, params) => {
+      if (syncing.getStore() === true) reads.push(sql)
+      return read(sql, params)
+    }
+    Object.defineProperty(db, name, { value: watched })
   }
   return reads
 }
@@ -88,7 +87,7 @@ for (const driver of await findServerDrivers()) {
             server,
             alice,
             'POST',
-            `${SLIDING}?timeout=${timeout}&pos=${String(before['pos'])}`,
+            `${SLIDING}?timeout=${timeout}&pos=${before['pos'] as string}`,
             askFor(before),
           ),
         )

@@ -50,14 +50,16 @@ export async function readAccountData(hs: Parts, place: AccountDataPlace): Promi
   return isPresent(row) ? (JSON.parse(row.content) as JsonObject) : undefined
 }
 
-/** Sets one piece, whatever it was; without content, removes it. Resolves once that is durable. */
+/**
+ * Sets one piece, whatever it was; without content, removes it. Told in any case: clients (matrix-js-sdk) wait to hear of
+ * what they have set, the default key that they take away where there is none too. Resolves once that is durable.
+ */
 export async function writeAccountData(
   hs: Parts,
   place: AccountDataPlace,
   content: JsonObject,
 ): Promise<void> {
   const text = JSON.stringify(content)
-  if (text === REMOVED) return removeAccountData(hs, place)
   const key = { userId: place.userId, roomNid: await roomNidOf(hs, place), type: place.type }
   await hs.log.append({
     entries: [entryOf(place, content)],
