@@ -22,7 +22,7 @@ export const synapseAdminTable: OperationTable = {
   synapseSuspendUser: admin({ ask: () => ({ body: { suspend: false } }) }),
   synapseShadowBanUser: admin({ spends: 'account' }),
   synapseUnshadowBanUser: admin(),
-  synapseAllowKeyReplacement: admin({ owner: '404 M_NOT_FOUND' }),
+  synapseAllowKeyReplacement: admin(),
   synapseResetPassword: admin({ ask: () => ({ body: { new_password: 'a new one' } }), spends: 'account' }),
   synapseGetUserAdmin: admin(),
   synapseSetUserAdmin: admin({ ask: () => ({ body: { admin: false } }) }),
