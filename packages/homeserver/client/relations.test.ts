@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { setAccountData } from '@causeway/store/tables/account-data.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
+import { readsOf } from '../test-reads.ts'
 import { findServerDrivers, type ServerDriver } from '../test-server.ts'
 import { openTestPeople, type TestPeople } from './test-people.ts'
 
@@ -55,21 +56,8 @@ async function ids({ server, path }: Chat, who: string, rest: string): Promise<u
 }
 
 /** Counts the queries that reach the database while `run` runs. */
-async function countQueries({ server }: Chat, run: () => Promise<unknown>): Promise<number> {
-  const db = server.hs.rooms.db as { query: (...args: unknown[]) => unknown }
-  const { query } = db
-  let count = 0
-  db.query = (...args) => {
-    count++
-    return query.apply(db, args)
-  }
-  try {
-    await run()
-  } finally {
-    db.query = query
-  }
-  return count
-}
+const countQueries = async ({ server }: Chat, run: () => Promise<unknown>): Promise<number> =>
+  (await readsOf(server, run)).length
 
 for (const driver of await findServerDrivers()) {
   describe(`relations on ${driver.name}`, { skip: driver.skip }, () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { clientRoutes } from '../client/routes.ts'
+import { beside, readsOf } from '../test-reads.ts'
 import { findServerDrivers, type TestLogin, type TestServer } from '../test-server.ts'
 
 const ROOMS = 20
@@ -21,23 +21,6 @@ function askFor(before: JsonObject | undefined): JsonObject {
       to_device: { enabled: true, ...(told === undefined ? {} : { since: told.next_batch }) },
     },
   }
-}
-
-/** What else the server does reads as well. */
-const syncing = new AsyncLocalStorage<true>()
-
-/** Reads of the database that syncs bring about from now on, by their SQL. */
-function watchReads({ hs: { db } }: TestServer): string[] {
-  const reads: string[] = []
-  for (const name of ['query', 'queryLarge'] as const) {
-    const read = db[name].bind(db)
-    const watched: typeof read = (sql, params) => {
-      if (syncing.getStore() === true) reads.push(sql)
-      return read(sql, params)
-    }
-    Object.defineProperty(db, name, { value: watched })
-  }
-  return reads
 }
 
 for (const driver of await findServerDrivers()) {
@@ -78,44 +61,43 @@ for (const driver of await findServerDrivers()) {
       const others = await make(server, bob)
 
       const sync = (since: string, timeout: number): Promise<JsonObject> =>
-        syncing.run(true, () =>
-          call(server, alice, 'GET', `/_matrix/client/v3/sync?timeout=${timeout}&since=${since}`),
-        )
+        call(server, alice, 'GET', `/_matrix/client/v3/sync?timeout=${timeout}&since=${since}`)
       const slide = (before: JsonObject, timeout: number): Promise<JsonObject> =>
-        syncing.run(true, () =>
-          call(
-            server,
-            alice,
-            'POST',
-            `${SLIDING}?timeout=${timeout}&pos=${before['pos'] as string}`,
-            askFor(before),
-          ),
+        call(
+          server,
+          alice,
+          'POST',
+          `${SLIDING}?timeout=${timeout}&pos=${before['pos'] as string}`,
+          askFor(before),
         )
       let since = (await call(server, alice, 'GET', '/_matrix/client/v3/sync'))['next_batch'] as string
       let slid = await call(server, alice, 'POST', SLIDING, askFor(undefined))
-      // Once more each: what the first answer brought about is told, and what follows the log has followed.
+      // Once more each: what the first answer brought about is told.
       since = (await sync(since, 0))['next_batch'] as string
       slid = await slide(slid, 0)
-      await server.hs.userDirectory.idle()
 
-      const reads = watchReads(server)
-      since = (await sync(since, 0))['next_batch'] as string
-      assert.deepEqual(reads.splice(0), [])
-      slid = await slide(slid, 0)
-      assert.deepEqual(reads.splice(0), [])
+      const idle = await readsOf(server, async () => {
+        since = (await sync(since, 0))['next_batch'] as string
+        slid = await slide(slid, 0)
+      })
+      assert.deepEqual(idle, [])
 
-      const waiting = [sync(since, 1_000), slide(slid, 1_000)] as const
-      await say(server, bob, others)
-      const [waited, late] = await Promise.all(waiting)
-      assert.deepEqual(reads.splice(0), [])
-      assert.deepEqual([waited['rooms'] ?? {}, late['rooms'] ?? {}], [{}, {}])
+      const waits = await readsOf(server, async () => {
+        const waiting = [sync(since, 1_000), slide(slid, 1_000)] as const
+        await beside(() => say(server, bob, others))
+        const [waited, late] = await Promise.all(waiting)
+        assert.deepEqual([waited['rooms'] ?? {}, late['rooms'] ?? {}], [{}, {}])
+      })
+      assert.deepEqual(waits, [])
 
-      // What is new costs a read, and is seen to.
+      // What is new is told, and a first sync reads.
       await say(server, alice, mine[3]!)
       const told = await sync(since, 0)
       assert.equal(Object.keys((told['rooms'] as { join: JsonObject }).join).length, 1)
-      await syncing.run(true, () => call(server, alice, 'GET', '/_matrix/client/v3/sync'))
-      assert.notDeepEqual(reads, [])
+      assert.notDeepEqual(
+        await readsOf(server, () => call(server, alice, 'GET', '/_matrix/client/v3/sync')),
+        [],
+      )
     })
   })
 }
