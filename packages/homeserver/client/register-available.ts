@@ -11,7 +11,8 @@ export const checkUsernameAvailability = defineEndpoint({
   method: 'GET',
   ...v3('/register/available'),
   auth: 'none',
-  rateLimit: 'registration',
+  // Clients ask with every letter that is typed.
+  rateLimit: 'read',
   query: Type.Object({ username: Type.String() }),
   run: async (hs, { query }) => {
     registrationOffer(hs.config)

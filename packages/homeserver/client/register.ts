@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { localpartOf } from '@causeway/matrix/ids/user-id.ts'
-import { missingParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { limitExceeded, missingParam } from '@causeway/matrix/errors/matrix-error.ts'
 import { findRegistrationToken } from '@causeway/store/tables/registration-tokens.ts'
 import { AddressTaken, RegistrationTokenRefused, registerUser } from '../accounts/register-user.ts'
 import { acceptedTerms, registrationOffer } from '../accounts/registration-policy.ts'
@@ -13,6 +13,7 @@ import { chooseUserId } from '../accounts/usernames.ts'
 import { sendsNotifications } from '../email-options.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { guestsForbidden } from '../http/account-standing.ts'
+import { addressBucket } from '../http/client-ip.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { authData, loginParts, passwordText, wantedDevice } from './account-schemas.ts'
 import { requireAppservice } from './appservice-caller.ts'
@@ -37,14 +38,19 @@ export const register = defineEndpoint({
   method: 'POST',
   ...v3('/register'),
   auth: 'none',
-  rateLimit: 'registration',
   query: Query,
   body: Body,
   run: async (hs, { body, query, raw, ip }) => {
     if (query.kind === 'guest') throw guestsForbidden()
     if (body.type === 'm.login.application_service') {
-      return registerForAppservice(hs, await requireAppservice(hs, raw, 'register'), body, ip)
+      const appserviceId = await requireAppservice(hs, raw, 'register').catch((error: unknown) => {
+        takeTurn(hs, 'registration', 'address', addressBucket(ip))
+        throw error
+      })
+      takeTurn(hs, 'registration', 'appservice', appserviceId)
+      return registerForAppservice(hs, appserviceId, body, ip)
     }
+    takeTurn(hs, goesOn(hs, body) ? 'read' : 'registration', 'address', addressBucket(ip))
     const offer = registrationOffer(hs.config)
     if (body.username !== undefined && !isReplay(hs, body)) await chooseUserId(hs, body.username)
     const request = {
@@ -57,6 +63,26 @@ export const register = defineEndpoint({
     return withUia(hs, request, (proof) => registerPerson(hs, body, proof, ip))
   },
 })
+
+function takeTurn(
+  { limiter }: Homeserver,
+  action: 'read' | 'registration',
+  kind: 'address' | 'appservice',
+  principal: string,
+): void {
+  const wait = limiter.take(action, kind, principal)
+  if (wait > 0) throw limitExceeded(wait)
+}
+
+/**
+ * Whether this goes on with a registration that was counted when it began, of which comes one account at most: Element asks
+ * every two seconds while somebody reads the terms or waits for a mail. Guesses at tokens are counted one by one.
+ */
+function goesOn(hs: Homeserver, { auth }: RegisterBody): boolean {
+  const id = auth?.['session']
+  if (typeof id !== 'string' || auth?.['type'] === 'm.login.registration_token') return false
+  return hs.accounts.uia.find(id, 'register', '') !== undefined
+}
 
 /** The client did not get the answer and asks again: that the name is taken now is its own doing. */
 function isReplay(hs: Homeserver, { auth }: RegisterBody): boolean {

@@ -68,6 +68,38 @@ for (const driver of await findServerDrivers()) {
       assert.equal(asked.status, 429)
     })
 
+    it('who goes on with a registration, or looks for a name, does not use up the turns to begin one', async () => {
+      const terms = [
+        { id: 'tos', version: '1', name: 'Terms', url: 'https://test.example/tos', language: 'en' },
+      ]
+      await using server = await driver.start({
+        endpoints: clientRoutes,
+        config: {
+          rate_limits: { ...UNLIMITED, registration: FEW },
+          registration: { mode: 'open', terms, shared_secret: undefined },
+        },
+      })
+      const ask = (auth?: JsonObject) =>
+        server.request('POST', '/_matrix/client/v3/register', {
+          body: { username: 'slow', password: 'a good password', ...(auth && { auth }) },
+        })
+      const session = (await ask()).json()['session'] as string
+      // As Element does it, every two seconds, while somebody reads; and with every letter that is typed.
+      const reading = await repeat(20, async () => (await ask({ session })).status)
+      assert.deepEqual(new Set(reading), new Set([401]))
+      const available = '/_matrix/client/v3/register/available?username=slo'
+      assert.equal(
+        (await repeat(20, async () => (await server.request('GET', available)).status)).at(-1),
+        200,
+      )
+      assert.equal((await ask({ session, type: 'm.login.terms' })).status, 200)
+      // Guesses at tokens, sessions that are none, and new ones are counted.
+      const guess = { session, type: 'm.login.registration_token', token: 'x' }
+      assert.notEqual((await ask(guess)).status, 429)
+      assert.deepEqual([(await ask(guess)).status, (await ask({ session: 'none' })).status], [429, 429])
+      assert.equal((await ask()).status, 429)
+    })
+
     it('operators change them while it runs, of everybody and of one, and a restart keeps that', async () => {
       let server = await driver.start({
         endpoints: clientRoutes,
