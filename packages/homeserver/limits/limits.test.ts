@@ -76,7 +76,7 @@ for (const driver of await findServerDrivers()) {
         endpoints: clientRoutes,
         config: {
           rate_limits: { ...UNLIMITED, registration: FEW },
-          registration: { mode: 'open', terms, shared_secret: undefined },
+          registration: { mode: 'open', terms },
         },
       })
       const ask = (auth?: JsonObject) =>
