@@ -1,19 +1,22 @@
 // https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 import { Type } from 'typebox'
+import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { changePassword as setPassword } from '../accounts/change-password.ts'
 import { requireGoodPassword } from '../accounts/register-user.ts'
-import { defineEndpoint } from '../http/endpoint.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { addressBucket } from '../http/client-ip.ts'
+import { defineEndpoint, type Session } from '../http/endpoint.ts'
 import { authData, passwordText } from './account-schemas.ts'
-import { resetPassword } from './reset-password.ts'
 import { confirmByPassword } from './confirm-by-password.ts'
 import { v3 } from './paths.ts'
+import { RESET_PASSWORD, resetPassword } from './reset-password.ts'
+import { goesOn, takeTurn } from './take-turn.ts'
 
 export const changePassword = defineEndpoint({
   operation: 'changePassword',
   method: 'POST',
   ...v3('/account/password'),
   auth: 'optional',
-  rateLimit: 'login',
   body: Type.Object({
     auth: authData,
     new_password: passwordText,
@@ -21,6 +24,7 @@ export const changePassword = defineEndpoint({
   }),
   run: async (hs, request) => {
     const { session, body, ip } = request
+    countTurn(hs, request)
     // Said before the person types the old one.
     requireGoodPassword(body.new_password)
     const keepDevices = body.logout_devices === false
@@ -31,3 +35,16 @@ export const changePassword = defineEndpoint({
     })
   },
 })
+
+interface Asked {
+  readonly session: Session | undefined
+  readonly body: { readonly auth?: JsonObject }
+  readonly ip: string
+}
+
+/** Guesses at the old password are counted as logins; whoever waits for a mail is not. */
+function countTurn(hs: Homeserver, { session, body, ip }: Asked): void {
+  if (session?.appserviceId !== undefined) takeTurn(hs, 'login', 'appservice', session.appserviceId)
+  else if (session !== undefined) takeTurn(hs, 'login', 'user', session.userId)
+  else takeTurn(hs, goesOn(hs, RESET_PASSWORD, body.auth) ? 'read' : 'login', 'address', addressBucket(ip))
+}

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { localpartOf } from '@causeway/matrix/ids/user-id.ts'
-import { limitExceeded, missingParam } from '@causeway/matrix/errors/matrix-error.ts'
+import { missingParam } from '@causeway/matrix/errors/matrix-error.ts'
 import { findRegistrationToken } from '@causeway/store/tables/registration-tokens.ts'
 import { AddressTaken, RegistrationTokenRefused, registerUser } from '../accounts/register-user.ts'
 import { acceptedTerms, registrationOffer } from '../accounts/registration-policy.ts'
@@ -18,6 +18,7 @@ import { defineEndpoint } from '../http/endpoint.ts'
 import { authData, loginParts, passwordText, wantedDevice } from './account-schemas.ts'
 import { requireAppservice } from './appservice-caller.ts'
 import { v3 } from './paths.ts'
+import { goesOn, takeTurn } from './take-turn.ts'
 
 const Body = Type.Object({
   auth: authData,
@@ -50,7 +51,7 @@ export const register = defineEndpoint({
       takeTurn(hs, 'registration', 'appservice', appserviceId)
       return registerForAppservice(hs, appserviceId, body, ip)
     }
-    takeTurn(hs, goesOn(hs, body) ? 'read' : 'registration', 'address', addressBucket(ip))
+    takeTurn(hs, wasCounted(hs, body) ? 'read' : 'registration', 'address', addressBucket(ip))
     const offer = registrationOffer(hs.config)
     if (body.username !== undefined && !isReplay(hs, body)) await chooseUserId(hs, body.username)
     const request = {
@@ -64,24 +65,9 @@ export const register = defineEndpoint({
   },
 })
 
-function takeTurn(
-  { limiter }: Homeserver,
-  action: 'read' | 'registration',
-  kind: 'address' | 'appservice',
-  principal: string,
-): void {
-  const wait = limiter.take(action, kind, principal)
-  if (wait > 0) throw limitExceeded(wait)
-}
-
-/**
- * Whether this goes on with a registration that was counted when it began, of which comes one account at most: Element asks
- * every two seconds while somebody reads the terms or waits for a mail. Guesses at tokens are counted one by one.
- */
-function goesOn(hs: Homeserver, { auth }: RegisterBody): boolean {
-  const id = auth?.['session']
-  if (typeof id !== 'string' || auth?.['type'] === 'm.login.registration_token') return false
-  return hs.accounts.uia.find(id, 'register', '') !== undefined
+/** Guesses at tokens are counted one by one; else one account at most comes of what was counted when it began. */
+function wasCounted(hs: Homeserver, { auth }: RegisterBody): boolean {
+  return auth?.['type'] !== 'm.login.registration_token' && goesOn(hs, 'register', auth)
 }
 
 /** The client did not get the answer and asks again: that the name is taken now is its own doing. */

@@ -17,6 +17,9 @@ export interface PasswordReset {
   readonly keepDevices: boolean
 }
 
+/** What the interactive authentication is for. */
+export const RESET_PASSWORD = 'resetPassword'
+
 /** By a mail or a text message to an address of theirs. Throws `M_MISSING_TOKEN` where neither is sent. */
 export async function resetPassword(hs: Homeserver, reset: PasswordReset, ip: string): Promise<JsonObject> {
   const flows = [
@@ -27,7 +30,7 @@ export async function resetPassword(hs: Homeserver, reset: PasswordReset, ip: st
     throw new MatrixError('M_MISSING_TOKEN', 'Log in first: this server sends neither mail nor text messages')
   const request = {
     flows,
-    operation: 'resetPassword',
+    operation: RESET_PASSWORD,
     session: undefined,
     ip,
     body: { ...reset } as JsonObject,

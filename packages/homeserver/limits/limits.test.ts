@@ -5,7 +5,7 @@ import { loadAdminCommands } from '../admin/load-commands.ts'
 import { testRegistration } from '../appservice/test-appservice.ts'
 import { clientRoutes } from '../client/routes.ts'
 import { compileCheck } from '../http/check.ts'
-import { findServerDrivers, type TestServer } from '../test-server.ts'
+import { findServerDrivers, testConfig, type TestServer } from '../test-server.ts'
 import { UNLIMITED } from './test-limits.ts'
 
 const commands = await loadAdminCommands()
@@ -98,6 +98,25 @@ for (const driver of await findServerDrivers()) {
       assert.notEqual((await ask(guess)).status, 429)
       assert.deepEqual([(await ask(guess)).status, (await ask({ session: 'none' })).status], [429, 429])
       assert.equal((await ask()).status, 429)
+    })
+
+    it('who waits for the mail by which a password is set anew is no guesser', async () => {
+      const email = { ...testConfig('/nowhere', {}).email, host: '127.0.0.1', from: 'chat@test.example' }
+      const limits = { ...UNLIMITED, login: FEW }
+      await using server = await driver.start({
+        endpoints: clientRoutes,
+        config: { rate_limits: limits, email },
+      })
+      const ask = (auth?: JsonObject): Promise<{ status: number; json(): JsonObject }> =>
+        server.request('POST', '/_matrix/client/v3/account/password', {
+          body: { new_password: 'a good password', ...(auth && { auth }) },
+        })
+      const session = (await ask()).json()['session'] as string
+      // As Element does it, every two seconds.
+      const stage = { type: 'm.login.email.identity', threepid_creds: { sid: 'x', client_secret: 'y' } }
+      const waiting = await repeat(20, async () => (await ask({ session, ...stage })).status)
+      assert.deepEqual(new Set(waiting), new Set([401]))
+      assert.deepEqual([(await ask()).status, (await ask({ session: 'none' })).status], [401, 429])
     })
 
     it('operators change them while it runs, of everybody and of one, and a restart keeps that', async () => {
