@@ -204,6 +204,11 @@ const rateLimits = Type.Object(
       200,
       'Requests for which the key of an unknown homeserver must be fetched first, per address.',
     ),
+    sticky: limit(
+      20,
+      1_000,
+      'Sticky events of another homeserver, per server: each lasts for up to an hour and is told to everybody in its room.',
+    ),
     application_service: limit(
       500,
       10_000,

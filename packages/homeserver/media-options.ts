@@ -76,9 +76,9 @@ export const mediaOptions = Type.Object(
       'What all files of other servers together may take, such as 20G: those that were asked for longest ago go first, within an hour. Not limited by default.',
     ),
     unauthenticated_downloads: Type.Boolean({
-      default: true,
+      default: false,
       description:
-        'Whether new files can also be fetched without an access token, as older clients do. What was uploaded while this was on stays so.',
+        'Whether new files can also be fetched without an access token, as clients and bridges from before 2024 do. What was uploaded while this was on stays so.',
     }),
   },
   { description: 'Files that people send.' },

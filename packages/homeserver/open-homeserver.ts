@@ -61,6 +61,7 @@ import { createAddressGuard } from './outgoing/address-guard.ts'
 import { createOutgoing, type OutgoingDeps } from './outgoing/outgoing.ts'
 import { loadLimits } from './limits/adjusted-limits.ts'
 import { RateLimiter } from './limits/limiter.ts'
+import { createStickyLimit } from './limits/sticky-limit.ts'
 import { createPush, type Push, type PushDeps } from './push/push.ts'
 import { createNotifier } from './sync/notifier.ts'
 import { createStoredFilters } from './sync/create-stored-filters.ts'
@@ -201,7 +202,9 @@ async function openFoundations(
   const signer = createSigner(serverName, key)
   const policy = createPolicyPort(signer, client)
   const retention = retentionLimits(config.retention)
-  const room = { policy, retention, onStateReset }
+  const limiter = new RateLimiter(rateLimitsOf(config), clock)
+  await loadLimits({ limiter, db })
+  const room = { policy, retention, onStateReset, stickyLimit: createStickyLimit(limiter) }
   const rooms = await createRoomEngine({ serverName, db, log, clock, random, budget, ...room })
   // First of all listeners: whoever is woken after it finds the memberships up to date.
   followLog(rooms, bus)
@@ -209,8 +212,6 @@ async function openFoundations(
   const hidden = new Set([serverNotices.userId])
   const userDirectory = createUserDirectory({ rooms, bus, logger, serverName, hidden })
   const keyCounts = createKeyCounts({ db, budget })
-  const limiter = new RateLimiter(rateLimitsOf(config), clock)
-  await loadLimits({ limiter, db })
   const stored = { db, log, bus, budget, keyCounts, limiter }
   const shared = { serverName, config, logger, ...stored, clock, random, rooms, userDirectory }
   return {

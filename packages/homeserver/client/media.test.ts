@@ -133,6 +133,7 @@ for (const driver of await findServerDrivers()) {
 
     it('asks for an account, except on the older paths while those are open', async () => {
       await using server = await openMedia(driver)
+      Object.assign(server.hs.config.media, { unauthenticated_downloads: true })
       const mxc = await upload(server, 'x')
       const closed = await server.send(undefined, {
         method: 'GET',

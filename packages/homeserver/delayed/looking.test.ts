@@ -12,6 +12,7 @@ test('what becomes due while it is looked for what is due is sent, although noth
   const sent = Promise.withResolvers<void>()
   const scheduled: Row[] = [{ delay_id: 'd', user_id: '@alice:test', send_ts: 1_005 }]
   const db = {
+    commit: async () => ({ ok: true, positions: [], historical: [], rows: new Map() }),
     query: async (sql: string, [at]: readonly number[]) => {
       if (sql.includes('send_ts > ?')) return scheduled.filter((row) => (row['send_ts'] as number) > at!)
       const due = scheduled.filter((row) => (row['send_ts'] as number) <= at!)

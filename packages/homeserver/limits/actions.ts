@@ -28,6 +28,7 @@ export const LIMITED_ACTIONS = {
   admin: ['user', 'appservice'],
   federation: ['server', 'address'],
   server_keys: ['address'],
+  sticky: ['server'],
 } as const satisfies Readonly<Record<string, readonly PrincipalKind[]>>
 
 /** Names a bucket of the rate limiter; its rate and burst stand in the configuration. */

@@ -79,6 +79,25 @@ it('takes new rates, of everybody and of one, while it runs', () => {
   assert.deepEqual([take('x'), take('x'), take('x'), take('x'), take('x')], [0, 0, 0, 0, 500])
 })
 
+it('says when so many may come at once', () => {
+  const { limiter, clock } = start()
+  const waits = (...counts: number[]): number[] =>
+    counts.map((count) => limiter.waitFor('message', 'server', 'x', count))
+  // Three at once is the most there ever is.
+  assert.deepEqual(waits(1, 3, 50), [0, 0, 0])
+  times(3, () => limiter.take('message', 'server', 'x'))
+  assert.deepEqual(waits(1, 2, 3, 50), [500, 1000, 1500, 1500])
+  clock.time += 1000
+  assert.deepEqual(waits(1, 2, 3), [0, 0, 500])
+  assert.deepEqual(
+    times(3, () => limiter.take('message', 'server', 'x')),
+    [0, 0, 500],
+  )
+  limiter.adjustOne('server', 'x', { message: { perSecond: 1, burst: 1 } })
+  assert.deepEqual(waits(1, 2), [0, 0])
+  assert.equal(limiter.waitFor('join', 'server', 'x', 5), 0)
+})
+
 it('says who has to wait', () => {
   const { limiter, clock } = start()
   assert.deepEqual(limiter.heldBack(10), [])
@@ -129,6 +148,8 @@ it('the table says of each action who is counted', () => {
   }
   // Ghosts are made by services.
   counted.get('registration')!.add('appservice')
+  // Told by rooms, and not by requests.
+  counted.get('sticky')!.add('server')
   // Whoever has the keys of a server fetched.
   counted.get('server_keys')!.add('address')
   const sorted = (kinds: Iterable<string>): string[] => [...kinds].toSorted((a, b) => a.localeCompare(b))

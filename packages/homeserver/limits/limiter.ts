@@ -101,6 +101,18 @@ export class RateLimiter {
     return wait > 0 ? wait : this.#take(ALL, kind, principal, own?.all)
   }
 
+  /** In how many milliseconds so many could be taken at once, of as many as ever can; 0: now. Takes none. */
+  waitFor(action: LimitedAction, kind: PrincipalKind, principal: string, count: number): number {
+    const own = this.ownLimits(kind, principal)
+    const limit = own[action] ?? this.#commonLimit(action, kind)
+    if (limit.perSecond <= 0 || own.all?.perSecond === 0) return 0
+    const { common, own: apart } = this.#buckets(kind, action)
+    const now = this.#clock.monotonic()
+    const fullAt = (own[action] === undefined ? common : apart).get(principal) ?? 0
+    const more = (Math.min(count, limit.burst) - 1) * (1000 / limit.perSecond)
+    return Math.max(0, Math.ceil(waitOf(limit, Math.max(fullAt, now) + more, now)))
+  }
+
   /** As `take`, by a limit that is no matter of configuration. */
   takeOf(limit: RateLimit, action: LimitedAction, kind: PrincipalKind, principal: string): number {
     return this.#spend(limit, this.#buckets(kind, action).common, principal)

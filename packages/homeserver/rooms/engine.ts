@@ -25,7 +25,7 @@ import type { RetentionLimits } from './retention/lifetime.ts'
 import { createRoomFigures, type RoomFigures } from './room-figures.ts'
 import { createRelatedEvents, type RelatedEvents } from './related-events.ts'
 import { createStickyEvents, type StickyEvents } from './sticky-events.ts'
-import { createStickyLimit, type StickyLimit } from './sticky-limit.ts'
+import { NO_STICKY_LIMIT, type StickyLimit } from './sticky-limit.ts'
 import { createThreadSubscriptions, type ThreadSubscriptions } from './thread-subscriptions.ts'
 import { createUserSetting, type UserSetting } from './user-setting.ts'
 
@@ -41,6 +41,8 @@ export interface RoomDeps {
   readonly policy?: PolicyPort
   /** An event is being soft-failed since its room's policy server could not be asked: it has to be asked again. */
   onUnasked?: (roomId: RoomId, server: ServerName) => void
+  /** How many sticky events other servers may have here; absent: as many as they like. */
+  readonly stickyLimit?: StickyLimit
   /** How long messages live; absent: for ever. */
   readonly retention?: RetentionLimits | undefined
   /** A room's state was resolved to what none of the branches had, and that is durable: for the operator to look at. */
@@ -140,7 +142,7 @@ export async function createRoomEngine(deps: RoomDeps): Promise<RoomEngine> {
     invitePermissions: createUserSetting(deps.db, budget, INVITE_PERMISSIONS),
     threads: createThreadSubscriptions(deps.db, budget),
     sticky: await createStickyEvents(deps.db, budget, deps.clock),
-    stickyLimit: createStickyLimit(deps.clock),
+    stickyLimit: deps.stickyLimit ?? NO_STICKY_LIMIT,
     related: createRelatedEvents(deps.log.head(), 20_000),
     figures: createRoomFigures(),
     partial: await loadPartialRooms(deps.db),

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { clientRoutes } from '../../client/routes.ts'
-import { createStickyLimit } from '../../rooms/sticky-limit.ts'
+import { RateLimiter } from '../../limits/limiter.ts'
+import { createStickyLimit } from '../../limits/sticky-limit.ts'
+import { NO_LIMITS } from '../../limits/test-limits.ts'
 import { ok } from '../../test-call.ts'
 import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
 import { FederationError } from '../federation-client.ts'
@@ -30,7 +32,8 @@ it('a server that has too many sticky events here is told to come again, and wha
   await whole(two)
   world.servers.forEach(keepToItself)
   let now = 0
-  const stickyLimit = createStickyLimit({ monotonic: () => now })
+  const limits = { ...NO_LIMITS, sticky: { perSecond: 20, burst: 1_000 } }
+  const stickyLimit = createStickyLimit(new RateLimiter(limits, { monotonic: () => now }))
   Object.assign(one.hs.rooms, { stickyLimit })
   /** It has sent as many as it may have for now. */
   const exhaust = (): void => {
