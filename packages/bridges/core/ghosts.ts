@@ -110,6 +110,11 @@ export class Ghosts {
     await this.#deps.db.commit({ entries: [], steps: [deleteGhostMember(portal.nid, userId)] })
   }
 
+  /** A portal has another room, in which no ghost is; the caller sees to the database. */
+  forgetRoom(portalNid: number): void {
+    this.#members.set(portalNid, new Set())
+  }
+
   /** Forgets who was in the room of a portal that is gone. */
   forgetPortal(portalNid: number): void {
     this.#members.delete(portalNid)

@@ -11,7 +11,15 @@ export const troubleLane = (portalNid: number, kind: string): string => `trouble
 /** Kinds of operations toward a portal. */
 export type PortalKind = 'message' | 'reaction' | 'redaction' | 'member' | 'moderate' | 'topic'
 /** Kinds of the hub's own tasks. */
-export type TaskKind = 'command' | 'invite' | 'expelled' | 'encryption' | 'open-link' | 'unlink' | 'trouble'
+export type TaskKind =
+  | 'command'
+  | 'invite'
+  | 'expelled'
+  | 'encryption'
+  | 'replaced'
+  | 'open-link'
+  | 'unlink'
+  | 'trouble'
 
 const PORTAL_KINDS: readonly string[] = ['message', 'reaction', 'redaction', 'member', 'moderate', 'topic']
 

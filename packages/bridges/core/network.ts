@@ -23,6 +23,8 @@ export interface LinkOptions {
   readonly membership: 'lazy' | 'eager'
   /** Since when messages cross: what was said before stays where it was said. */
   readonly liveTs?: number
+  /** The room that replaced this one, which the bot may not enter yet: the link waits for it. */
+  readonly replacement?: string
   /** Set while leaving. */
   readonly leaving?: { readonly by: string; readonly removeGhosts: boolean }
 }

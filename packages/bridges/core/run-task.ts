@@ -2,6 +2,7 @@ import type { OutboxRecord } from '@causeway/store/tables/bridge-outbox.ts'
 import { runCommand } from './commands/run-command.ts'
 import { tellRoom } from './hub-context.ts'
 import type { HubContext } from './hub-context.ts'
+import { followInvitation, followReplacement } from './links/follow-room.ts'
 import { openLink } from './links/open-link.ts'
 import type { Link } from './links/registry.ts'
 import { runUnlink, startUnlink } from './links/unlink.ts'
@@ -32,6 +33,16 @@ async function pauseLinksOf(hub: HubContext, event: MatrixEvent): Promise<void> 
   }
 }
 
+async function enterRoom(hub: HubContext, roomId: string): Promise<void> {
+  await hub.port.join(undefined, roomId)
+  await followInvitation(hub, roomId)
+}
+
+async function followTombstone(hub: HubContext, { room_id: roomId, content }: MatrixEvent): Promise<void> {
+  const { replacement_room: replacement } = content
+  if (typeof replacement === 'string' && replacement !== '') await followReplacement(hub, roomId, replacement)
+}
+
 /** Does one of the hub's own tasks. All may be repeated. True = over; else milliseconds until it is tried again. */
 export async function runTask(hub: HubContext, operation: OutboxRecord): Promise<true | number> {
   const { kind, payload } = operation
@@ -45,7 +56,8 @@ export async function runTask(hub: HubContext, operation: OutboxRecord): Promise
   }
   const event = JSON.parse(payload) as MatrixEvent
   if (kind === 'command') await runCommand(hub, event)
-  else if (kind === 'invite') await hub.port.join(undefined, event.room_id)
+  else if (kind === 'invite') await enterRoom(hub, event.room_id)
+  else if (kind === 'replaced') await followTombstone(hub, event)
   else if (kind === 'expelled') await endLinksOf(hub, event)
   else if (kind === 'encryption') await pauseLinksOf(hub, event)
   return true

@@ -19,6 +19,13 @@ async function connected(person: MatrixPerson, roomId: string, channel: string):
   await person.waitFor(roomId, says, ({ content }) => textOf(content['body']).startsWith(says))
 }
 
+/** Invites somebody, who may be there or invited already. */
+async function inviteUnlessThere(person: MatrixPerson, roomId: string, userId: string): Promise<void> {
+  const there = await person.state(roomId, 'm.room.member', userId)
+  if (there !== undefined) return
+  await person.user.call('POST', `/rooms/${encodeURIComponent(roomId)}/invite`, { user_id: userId })
+}
+
 const STATE_KEY = (server: string, channel: string): string =>
   `causeway://irc/${server}/${encodeURIComponent(channel)}`
 
@@ -153,6 +160,36 @@ describeJourneys('linking', { irc: { consent: 'ask' } }, (stage) => {
       await bob.waitFor('part', (data) => data['nick'] === 'hub')
     },
   )
+
+  journey('a link follows its room when it is replaced, at once or when the bot is let in', async () => {
+    await using alice = await stage.world.person('alice')
+    const upgrade = async (roomId: string): Promise<string> => {
+      const path = `/rooms/${encodeURIComponent(roomId)}/upgrade`
+      const { replacement_room: next } = await alice.user.call('POST', path, { new_version: '11' })
+      return next as string
+    }
+    for (const [channel, preset] of [
+      ['#moving', 'public_chat'],
+      ['#closed', 'private_chat'],
+    ] as const) {
+      await using bob = await stage.world.ircPerson('rich', `bob${channel.slice(1)}`)
+      const options = { room_version: '10', preset }
+      const roomId = await linkedRoom(alice, stage.world.botId, `rich ${channel}`, options)
+      await bob.join(channel)
+      bob.say(channel, 'before')
+      const before = await alice.waitForText(roomId, 'before')
+      const next = await upgrade(roomId)
+      // Our own server asks bots in; elsewhere whoever moves the room does.
+      if (preset === 'private_chat') await inviteUnlessThere(alice, next, stage.world.botId)
+      await alice.waitForText(next, `Still connected with ${channel} on rich.`)
+      bob.say(channel, 'after')
+      assert.equal((await alice.waitForText(next, 'after')).sender, before.sender)
+      await alice.say(next, 'heard')
+      await bob.waitFor('message', (data) => String(data['message']).endsWith('heard'))
+      assert.match(await command(alice, next, '!irc status'), new RegExp(`${channel} on rich: live`))
+      assert.ok(!alice.bodies(roomId).includes('after'))
+    }
+  })
 
   journey('the channel throws the bridge out, which ends the link', async () => {
     await using bob = await stage.world.ircPerson('bare', 'bobout')

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { testRegistration } from '../appservice/test-appservice.ts'
 import { findServerDrivers } from '../test-server.ts'
+import { clientRoutes } from './routes.ts'
 import { openTestPeople, type TestPeople } from './test-people.ts'
 
 const v3 = '/_matrix/client/v3'
@@ -89,6 +91,35 @@ for (const driver of await findServerDrivers()) {
         server.call('alice', 'POST', at(old, '/upgrade'), { new_version: 'x' }),
         /M_UNSUPPORTED_ROOM_VERSION/,
       )
+    })
+
+    it('asks the bots of bridges into the new room, where not everybody may come in', async () => {
+      const irc = testRegistration('irc', null)
+      const bot = '@_irc_bot:test.example'
+      await using server = await driver.start({ endpoints: clientRoutes, appservices: [irc] })
+      const alice = await server.register('alice')
+      const call = async (
+        token: string,
+        method: string,
+        path: string,
+        body: JsonObject,
+      ): Promise<JsonObject> => (await server.request(method, path, { token, body })).json()
+      for (const [preset, invited] of [
+        ['private_chat', 'invite'],
+        ['public_chat', undefined],
+      ] as const) {
+        const { room_id: old } = await call(alice.token, 'POST', `${v3}/createRoom`, {
+          preset,
+          invite: [bot],
+        })
+        await call(irc.as_token, 'POST', at(old, '/join'), {})
+        const body = { new_version: '12' }
+        const { replacement_room: fresh } = await call(alice.token, 'POST', at(old, '/upgrade'), body)
+        const shown = await server.request('GET', at(fresh, `/state/m.room.member/${bot}`), {
+          token: alice.token,
+        })
+        assert.equal(shown.json()['membership'], invited)
+      }
     })
 
     it('gives back the power that was lent for the first events, and moves the room in its space', async () => {

@@ -56,6 +56,15 @@ async function openUpgrade(
   return { room, rules, userId, creators, state: entries.map(({ stored }) => stored), newest: newest! }
 }
 
+/** Bridges go along: where not everybody may come in, their bots are asked to. */
+async function botsToInvite(hs: Homeserver, { room, userId, state }: Upgrade): Promise<UserId[]> {
+  const joinRule = state.find(({ type }) => type === 'm.room.join_rules')?.content['join_rule']
+  if (joinRule === 'public') return []
+  const ours = await hs.rooms.members.localMembers(room.roomNid)
+  const bots = hs.appservices.registry.list.map(({ sender }) => sender)
+  return bots.filter((bot) => bot !== userId && ours.has(bot))
+}
+
 /** Makes the replacement, with the old room's aliases and place in the directory, in one commit. */
 async function makeReplacement(hs: Homeserver, upgrade: Upgrade): Promise<RoomId> {
   const { room, rules, userId, creators, state, newest } = upgrade
@@ -71,7 +80,7 @@ async function makeReplacement(hs: Homeserver, upgrade: Upgrade): Promise<RoomId
     preset: 'private_chat',
     creationContent,
     initialState,
-    invite: [],
+    invite: await botsToInvite(hs, upgrade),
     isDirect: false,
     powerLevelOverride: powerLevels,
     creatorProfile: profileOf(userId),

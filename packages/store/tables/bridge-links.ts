@@ -129,6 +129,16 @@ export function updateLink(nid: number, state: string, options: string, ts: numb
   return { sql, params: [state, options, ts, nid], expectRows: 1 }
 }
 
+/** Gives a link another room. */
+export function moveLink(
+  nid: number,
+  { roomId, state, options }: Pick<LinkRecord, 'roomId' | 'state' | 'options'>,
+  ts: number,
+): Step {
+  const sql = 'UPDATE bridge_link SET room_id = ?, state = ?, options = ?, updated_ts = ? WHERE nid = ?'
+  return { sql, params: [roomId, state, options, ts, nid], expectRows: 1 }
+}
+
 export function insertConsent(consent: ConsentRecord): Step {
   const { linkNid, ts, side, who, answer, proof } = consent
   return { into: BRIDGE_CONSENT, values: [linkNid, ts, side, who, answer, proof] }

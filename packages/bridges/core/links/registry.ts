@@ -5,6 +5,7 @@ import {
   insertPortal,
   listLinks,
   listPortals,
+  moveLink,
   updateLink,
 } from '@causeway/store/tables/bridge-links.ts'
 import type { LinkRecord, PortalRecord } from '@causeway/store/tables/bridge-links.ts'
@@ -152,6 +153,32 @@ export class LinkRegistry {
     this.#hold(next)
     await this.#db.commit({ entries: [], steps: [write, ...steps] })
     return next
+  }
+
+  /**
+   * Gives a link another room, with whatever belongs to it in one commit. Undefined where it is gone, or about to go; the
+   * link as it is where it has the room already.
+   */
+  async move(
+    link: Link,
+    { roomId, state, options }: Pick<Link, 'roomId' | 'state' | 'options'>,
+    steps: readonly Step[],
+  ): Promise<Link | undefined> {
+    const current = this.#byPortal.get(link.portal.nid)
+    if (current?.nid !== link.nid || current.state === 'leaving') return undefined
+    if (current.roomId === roomId) return current
+    const next: Link = { ...current, roomId, state, options }
+    this.#release(current)
+    this.#hold(next)
+    const write = moveLink(link.nid, { roomId, state, options: JSON.stringify(options) }, this.#clock.now())
+    await this.#db.commit({ entries: [], steps: [write, ...steps] })
+    return next
+  }
+
+  #release(link: Link): void {
+    const others = this.inRoom(link.roomId).filter((one) => one.nid !== link.nid)
+    if (others.length === 0) this.#byRoom.delete(link.roomId)
+    else this.#byRoom.set(link.roomId, others)
   }
 
   #hold(link: Link): void {

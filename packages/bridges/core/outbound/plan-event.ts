@@ -54,6 +54,8 @@ export function planEvent(event: MatrixEvent, context: PlanContext): Planned[] {
   if (event.type === 'm.room.member') return planMember(event, context)
   const task = (kind: TaskKind): Planned[] => [{ lane: roomLane(event.room_id), portalNid: 0, kind }]
   if (event.type === 'm.room.encryption') return context.links.length > 0 ? task('encryption') : []
+  if (event.type === 'm.room.tombstone' && event.state_key === '')
+    return context.links.length > 0 ? task('replaced') : []
   const isGhost = context.ghostIds.isGhost(event.sender)
   if (event.type === 'm.room.message' && !isGhost && isCommand(event, context)) return task('command')
   const kind = KINDS.get(event.type)
