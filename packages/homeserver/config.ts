@@ -101,6 +101,10 @@ const registration = Type.Object(
       default: [],
       description: 'Documents that must be accepted on registration.',
     }),
+    guests: flag(
+      false,
+      'Whether people may look around without an account: clients make themselves guests, who enter rooms that let them in.',
+    ),
     shared_secret: Type.Optional(
       secret(
         'Lets tools that know it make accounts, administrators too, through /_synapse/admin/v1/register.',

@@ -14,6 +14,7 @@ import type { Sms } from './phone/sms.ts'
 import type { IdentityServers } from './identity/identity-servers.ts'
 import type { Previews } from './previews/previews.ts'
 import type { PublicRooms } from './directory/public-rooms.ts'
+import type { GuestWatch } from './guests/guest-watch.ts'
 import type { RateLimiter } from './limits/limiter.ts'
 import type { MediaState } from './media/media-state.ts'
 import type { Logger } from './ops/log.ts'
@@ -96,6 +97,8 @@ export interface Homeserver {
   readonly presence: Presence
   readonly typing: Typing
   readonly sessions: Sessions
+  /** Who is here without an account. */
+  readonly guests: GuestWatch
   readonly accounts: Accounts
   readonly appservices: Appservices
   /** Other servers: the client that speaks to them, their keys. */

@@ -59,6 +59,7 @@ import { createHomeserverJobs } from './jobs/create-jobs.ts'
 import { createSearchIndex } from './search/search-index.ts'
 import { createAddressGuard } from './outgoing/address-guard.ts'
 import { createOutgoing, type OutgoingDeps } from './outgoing/outgoing.ts'
+import { createGuestWatch, NO_GUESTS } from './guests/guest-watch.ts'
 import { loadLimits } from './limits/adjusted-limits.ts'
 import { RateLimiter } from './limits/limiter.ts'
 import { createStickyLimit } from './limits/sticky-limit.ts'
@@ -287,7 +288,9 @@ export async function openHomeserver(
     ...createRemoteParts(shared, federation.client),
     remoteSpaces: createRemoteSpaces({ ...shared, client: federation.client }),
     joining: createJoining({ ...shared, signer, federation: { client: federation.client, peers } }),
+    guests: config.registration.guests ? createGuestWatch(shared) : NO_GUESTS,
     sessions: createSessions(shared, {
+      hasGuests: config.registration.guests,
       ipOf: (request) => clientIp(request, proxies),
       findAppserviceSession: async (token, use) => {
         const session = await findAppserviceSession({ db, ...running }, token, use)

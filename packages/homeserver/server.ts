@@ -124,6 +124,7 @@ export function routesOf(
 export async function startSending(hs: Homeserver): Promise<void> {
   await hs.search.start()
   await hs.userDirectory.start()
+  await hs.guests.start()
   await hs.roomList.start()
   await hs.appservices.start()
   await hs.push.start()
@@ -142,6 +143,7 @@ async function stop(router: Router, listeners: Listeners, hs: Homeserver, db: Op
 /** Ends what runs, in the order in which one needs the other, and closes the store; no request may come any more. */
 export async function closeHomeserver(hs: Homeserver, db: OpenDatabase): Promise<void> {
   await hs.delayed[Symbol.asyncDispose]()
+  await hs.guests[Symbol.asyncDispose]()
   await hs.email[Symbol.asyncDispose]()
   await hs.sms[Symbol.asyncDispose]()
   await hs.search[Symbol.asyncDispose]()

@@ -19,6 +19,8 @@ export interface NewAccount {
   /** Undefined: nobody can log in with a password. */
   readonly password: string | undefined
   readonly isAdmin?: boolean
+  /** They have no account but for as long as they are logged in. */
+  readonly isGuest?: boolean
   readonly appserviceId?: string | undefined
   readonly displayName?: string | undefined
   /** To be used up by this. */
@@ -88,6 +90,7 @@ export async function registerUser(
       userId,
       passwordHash,
       isAdmin: account.isAdmin ?? false,
+      isGuest: account.isGuest ?? false,
       appserviceId: account.appserviceId ?? '',
       createdTs: hs.clock.now(),
       termsAccepted: account.termsAccepted === undefined ? '' : JSON.stringify(account.termsAccepted),

@@ -7,6 +7,7 @@ import { confirmAccessToken, findTokenOwner, type TokenOwner } from '@causeway/s
 import { sha256 } from '../crypto/sha256.ts'
 import type { Homeserver } from '../homeserver.ts'
 import type { FindSession, TokenUse } from '../http/authenticate.ts'
+import { guestsForbidden } from '../http/account-standing.ts'
 import type { Session } from '../http/endpoint.ts'
 import { createLastSeen, SEEN_EVERY_MS, type LastSeen } from './last-seen.ts'
 
@@ -33,6 +34,8 @@ export interface SessionOptions {
   ) => Promise<Session | MatrixError | undefined> | Session | MatrixError | undefined
   /** Told of every user whose account is forgotten. */
   readonly onForget?: (userId: UserId) => void
+  /** Whether guests are let in; default: none. */
+  readonly hasGuests?: boolean
   /** The address of whoever sent a request. */
   readonly ipOf?: (request: IncomingMessage) => string
 }
@@ -137,6 +140,7 @@ class TokenSessions implements Sessions {
     if (owner.unconfirmed !== '') {
       await db.commit({ entries: [], steps: confirmAccessToken(owner.nid, owner.unconfirmed) })
     }
+    if (owner.isGuest && this.#options.hasGuests !== true) return guestsForbidden()
     const session = sessionOf(owner)
     if (generation === this.#generation) {
       this.#held.set(token, { session, expiresTs: owner.expiresTs, seenAt: clock.monotonic() })

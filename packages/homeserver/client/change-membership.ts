@@ -2,7 +2,9 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
+import { letsGuestsIn } from '../guests/guest-access.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { guestsForbidden } from '../http/account-standing.ts'
 import { comesIn, requireUnblocked } from '../moderation/blocked-rooms.ts'
 import { readMemberProfiles } from '../profile/member-profile.ts'
 import { memberContent } from '../rooms/member-content.ts'
@@ -21,6 +23,8 @@ export interface Change {
   readonly reason?: string | undefined
   /** Further keys of the event's content. */
   readonly content?: JsonObject
+  /** Whether the sender is a guest, who enters only rooms that let guests in. */
+  readonly isGuest?: boolean
   /** Servers that may be in the room, by the client's or an alias' word. */
   readonly via?: readonly string[]
 }
@@ -65,11 +69,24 @@ const TOLD_WITHIN_MS = 1_000
 
 /** Joins; who comes into a room that replaces one they know finds it as they had the other. */
 async function joinAndSettle(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
+  if (input.isGuest === true) return joinAsGuest(hs, input)
   const { roomId, sender } = input
   const before = (await hs.rooms.members.roomsOf(sender)).byId.get(roomId)?.membership
   // Two of ours who come at the same time: the second finds the room that the first brought.
   await hs.joining.serial(roomId, () => join(hs, input, signal))
   if (before !== 'join') await carryOver(hs, [sender], roomId)
+}
+
+/** Into rooms that we are in alone: of others it is not known whether they let guests in. */
+async function joinAsGuest(hs: Homeserver, input: Change): Promise<void> {
+  const { room, isHere } = await standingOf(hs, input.roomId)
+  const refused = guestsForbidden('This room does not let guests in; make an account')
+  if (room === undefined || !isHere || !(await letsGuestsIn(hs.rooms, room))) throw refused
+  await changeHere(hs, input)
+  // It may have closed its doors meanwhile, before this one was among the guests.
+  if (await letsGuestsIn(hs.rooms, room)) return
+  await changeHere(hs, { roomId: input.roomId, action: 'leave', sender: input.sender, target: input.sender })
+  throw refused
 }
 
 async function join(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {

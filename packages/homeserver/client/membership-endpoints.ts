@@ -31,6 +31,7 @@ function joinChange(
     action: 'join',
     sender: session.userId,
     target: session.userId,
+    isGuest: session.isGuest,
     reason: reason as string | undefined,
   }
   return Object.keys(content).length === 0 ? join : { ...join, content }

@@ -42,7 +42,7 @@ export const register = defineEndpoint({
   query: Query,
   body: Body,
   run: async (hs, { body, query, raw, ip }) => {
-    if (query.kind === 'guest') throw guestsForbidden()
+    if (query.kind === 'guest') return registerGuest(hs, body, ip)
     if (body.type === 'm.login.application_service') {
       const appserviceId = await requireAppservice(hs, raw, 'register').catch((error: unknown) => {
         takeTurn(hs, 'registration', 'address', addressBucket(ip))
@@ -109,6 +109,19 @@ async function registerPerson(
     if (!(error instanceof RegistrationTokenRefused)) throw error
     throw proof.revoke('m.login.registration_token', 'This registration token was used up meanwhile')
   }
+}
+
+/** Nobody is asked for anything; of the body only what the device is called counts. */
+async function registerGuest(
+  hs: Homeserver,
+  { initial_device_display_name: deviceName }: RegisterBody,
+  ip: string,
+): Promise<JsonObject> {
+  if (!hs.config.registration.guests) throw guestsForbidden()
+  takeTurn(hs, 'registration', 'address', addressBucket(ip))
+  const userId = await chooseUserId(hs, `guest-${hs.random.token(12).toLowerCase()}`)
+  const login = wantedDevice(deviceName === undefined ? {} : { initial_device_display_name: deviceName })
+  return registerUser(hs, { userId, password: undefined, isGuest: true, login, ip })
 }
 
 /** https://spec.matrix.org/v1.19/application-service-api/#server-admin-style-permissions */

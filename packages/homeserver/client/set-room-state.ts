@@ -1,6 +1,7 @@
 // https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey
 import { Type } from 'typebox'
 import { scheduleEvent } from '../delayed/schedule.ts'
+import { guestsForbidden } from '../http/account-standing.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { jsonObject } from '../http/schemas.ts'
 import { setState } from '../sending/set-state.ts'
@@ -36,6 +37,8 @@ export const setRoomStateWithKey = defineEndpoint({
   body: jsonObject,
   run: async (hs, { session, params, query, body, signal }) => {
     const { roomId, eventType: type, stateKey = '' } = params
+    if (session.isGuest && type === 'm.room.member')
+      throw guestsForbidden('Guests come and go by joining and leaving')
     const more = appserviceTimestamp(session, query)
     const draft = { roomId, type, stateKey, sender: session.userId, content: body, ...more }
     const delayMs = delayOf(query)

@@ -71,12 +71,76 @@ export function userSuspended(): MatrixError {
 }
 
 /**
- * The refusal of a guest. This server makes none, since it does not hold them to what guests may do: an account that
- * came here with the mark of one is not to be taken for a whole one.
+ * What guests may do: whatever is not named here is refused, new operations too. Beside what the specification lists, what
+ * its clients cannot do without.
  * https://spec.matrix.org/v1.19/client-server-api/#guest-access
  */
-export function guestsForbidden(): MatrixError {
-  return new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'This server has no guests; make an account')
+const FOR_GUESTS: ReadonlySet<string> = new Set([
+  // Reading.
+  'getRoomState',
+  'getRoomStateWithKey',
+  'getEventContext',
+  'getOneRoomEvent',
+  'getRoomEvents',
+  'getMembersByRoom',
+  'getJoinedMembersByRoom',
+  'getJoinedRooms',
+  'roomInitialSync',
+  'peekEvents',
+  'sync',
+  'slidingSync',
+  'getRelatingEvents',
+  'getRelatingEventsWithRelType',
+  'getRelatingEventsWithRelTypeAndEventType',
+  'getThreadRoots',
+  'getEventByTimestamp',
+  'getRoomSummary',
+  'getSpaceHierarchy',
+  'getUserProfile',
+  'getProfileField',
+  'getContentAuthed',
+  'getContentOverrideNameAuthed',
+  'getContentThumbnailAuthed',
+  'getConfigAuthed',
+  // Coming, going and saying something: the operations see to which rooms.
+  'joinRoomById',
+  'joinRoom',
+  'leaveRoom',
+  'forgetRoom',
+  'sendMessage',
+  'setRoomStateWithKey',
+  'sendToDevice',
+  // Their own account.
+  'setProfileField',
+  'getDevices',
+  'getDevice',
+  'updateDevice',
+  'uploadKeys',
+  'queryKeys',
+  'claimKeys',
+  'getKeysChanges',
+  'getTokenOwner',
+  'getCapabilities',
+  'getVersions',
+  'defineFilter',
+  'getFilter',
+  'getPushRules',
+  'getPushRulesGlobal',
+  'logout',
+  'logout_all',
+])
+
+/**
+ * The refusal of a guest, also where there are none: an account that came here with the mark of one is not to be taken for
+ * a whole one. https://spec.matrix.org/v1.19/client-server-api/#guest-access
+ */
+export function guestsForbidden(message = 'This server has no guests; make an account'): MatrixError {
+  return new MatrixError('M_GUEST_ACCESS_FORBIDDEN', message)
+}
+
+/** Throws M_GUEST_ACCESS_FORBIDDEN for what guests may not do. */
+export function requireForGuests({ operation }: Pick<AnyEndpoint, 'operation'>): void {
+  if (!FOR_GUESTS.has(operation)) throw guestsForbidden('Guests may not do this; make an account')
 }
 
 /** Throws M_USER_LOCKED or M_USER_SUSPENDED when an account of this standing may not use the endpoint. */

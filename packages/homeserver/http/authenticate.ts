@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { MatrixError, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
-import { guestsForbidden, requireStanding } from './account-standing.ts'
+import { requireForGuests, requireStanding } from './account-standing.ts'
 import type { AnyEndpoint, Session } from './endpoint.ts'
 import { findQueryValue } from './query.ts'
 
@@ -68,7 +68,7 @@ export async function authenticate(
   }
   if (session instanceof MatrixError) throw session
   if (session.standing !== undefined) requireStanding(session.standing, endpoint)
-  if (session.isGuest) throw guestsForbidden()
+  if (session.isGuest) requireForGuests(endpoint)
   if (endpoint.auth === 'admin' && !session.isAdmin) {
     throw forbidden('Only server administrators may do this')
   }

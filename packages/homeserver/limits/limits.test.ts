@@ -76,7 +76,7 @@ for (const driver of await findServerDrivers()) {
         endpoints: clientRoutes,
         config: {
           rate_limits: { ...UNLIMITED, registration: FEW },
-          registration: { mode: 'open', terms },
+          registration: { ...testConfig('/nowhere', {}).registration, mode: 'open', terms },
         },
       })
       const ask = (auth?: JsonObject) =>
@@ -191,7 +191,7 @@ for (const driver of await findServerDrivers()) {
         assert.rejects(give(server, 'limit-set', { perSecond: 1, ...input }), sentence)
       await refused(
         { action: 'message', server: 'evil.example' },
-        /not counted by server; these are: federation, all/,
+        /not counted by server; these are: federation, sticky, all/,
       )
       await refused({ action: 'all' }, /is of one principal/)
       await refused({ action: 'application_service', appservice: 'irc' }, /of one it is "all"/)

@@ -40,6 +40,7 @@ export interface NewUser {
   readonly userId: string
   readonly passwordHash: string
   readonly isAdmin: boolean
+  readonly isGuest?: boolean
   readonly appserviceId: string
   readonly createdTs: number
   /** JSON, or empty. */
@@ -83,10 +84,22 @@ export async function hasPeople(db: Database): Promise<boolean> {
 
 /** Claims the user id; refused (`conflict`) when it is taken, also by a deactivated account. */
 export function insertUser(user: NewUser): Step {
-  const { userId, passwordHash, isAdmin, appserviceId, createdTs, termsAccepted } = user
+  const { userId, passwordHash, isAdmin, isGuest = false, appserviceId, createdTs, termsAccepted } = user
   return {
     into: USERS,
-    values: [userId, passwordHash, isAdmin ? 1 : 0, 0, appserviceId, createdTs, 0, 0, 0, 0, termsAccepted],
+    values: [
+      userId,
+      passwordHash,
+      isAdmin ? 1 : 0,
+      isGuest ? 1 : 0,
+      appserviceId,
+      createdTs,
+      0,
+      0,
+      0,
+      0,
+      termsAccepted,
+    ],
   }
 }
 
