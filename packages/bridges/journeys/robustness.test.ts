@@ -132,6 +132,11 @@ describeJourneys('storms', {}, (stage) => {
             await bob
               .waitFor('message', ({ message }) => String(message).endsWith(last))
               .catch(() => undefined)
+            // And what is said first after that may stay with it: something that is not counted.
+            await alice.say(roomId, `settled ${round}`)
+            await bob
+              .waitFor('message', ({ message }) => String(message).endsWith(`settled ${round}`))
+              .catch(() => undefined)
           }
         }
         await alice.say(roomId, `word ${++said}`)
