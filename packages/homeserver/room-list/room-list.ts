@@ -82,7 +82,8 @@ class RunningRoomList implements RoomList {
         onError: (error) => logger.error('the list of rooms cannot follow the log', { error }),
       },
     )
-    this.#filled = this.#fill()
+    // Looked at here, and not beside what starts next: each query beside another takes a connection of its own.
+    if ((await listDueDescriptions(rooms.db, 1)).length > 0) this.#filled = this.#fill()
   }
 
   async caughtUp(): Promise<void> {
