@@ -47,8 +47,8 @@ export interface RoomListDeps {
 const CURSOR = 'room_list'
 /** Rooms whose state is read at the same time, for one write. */
 const AT_ONCE = 64
-/** How long a change waits for others to share a write with, when nobody looks. */
-const GATHER_MS = 1_000
+/** How long a change waits for others to share a write with, when nobody looks and not many came. */
+const GATHERING = { pauseMs: 1_000, enough: 50 }
 const PATIENCE_MS = 30_000
 const RETRY_MS = 5_000
 
@@ -61,14 +61,13 @@ class RunningRoomList implements RoomList {
   readonly #queue = createKeyedQueue<''>()
   readonly #gathering: Gathering
   readonly #stop = new AbortController()
-  #hurried = 0
   #cursor: Cursor | undefined
   /** Resolves when every room was described that was there before this table. */
   #filled: Promise<void> = Promise.resolve()
 
   constructor(deps: RoomListDeps) {
     this.#deps = deps
-    this.#gathering = createGathering(deps.rooms.clock)
+    this.#gathering = createGathering(deps.rooms.clock, GATHERING)
   }
 
   async start(): Promise<void> {
@@ -89,14 +88,14 @@ class RunningRoomList implements RoomList {
   async caughtUp(): Promise<void> {
     const { log, clock } = this.#deps.rooms
     if (this.#cursor === undefined) throw tooLate()
-    this.#hurried = log.head()
-    this.#gathering.hurry()
+    const head = log.head()
+    this.#gathering.hurry(head)
     const end = new AbortController()
     const patience = clock.sleep(PATIENCE_MS, end.signal).then(
       () => 'late' as const,
       () => 'late' as const,
     )
-    const done = Promise.all([this.#filled, this.#cursor.reached(this.#hurried)]).then(
+    const done = Promise.all([this.#filled, this.#cursor.reached(head)]).then(
       () => 'done' as const,
       () => 'late' as const,
     )
@@ -119,7 +118,7 @@ class RunningRoomList implements RoomList {
     const { rooms, serverName } = this.#deps
     const changed = await roomsToDescribe(rooms, entries, serverName)
     if (changed.size === 0) return
-    if (entries[0]!.position > this.#hurried) await this.#gathering.wait(GATHER_MS, signal)
+    await this.#gathering.beforeHandling(entries, signal)
     await this.#describeAll([...changed])
   }
 

@@ -14,7 +14,7 @@ export const LOG_CURSOR = 'search'
 /** Entries of one write. */
 const BATCH = 500
 /** How long a message waits for others to share a write with, when nobody searches. */
-const GATHER_MS = 1_000
+const PAUSE_MS = 1_000
 /** While much is to be done others get the database for as long as a write took, but no longer than this. */
 const LONGEST_PAUSE_MS = 100
 
@@ -33,20 +33,19 @@ function readEntries(rooms: RoomEngine): ReadEntries {
 /** Puts into the index what comes by the log, in writes of their own; a new index begins with the first event. */
 export async function startLogCursor(deps: SearchDeps, figures: IndexFigures): Promise<IndexCursor> {
   const { log, clock, logger, batch = BATCH } = deps
-  const gathering = createGathering(clock)
+  const gathering = createGathering(clock, { pauseMs: PAUSE_MS, enough: batch })
   const progress = createProgress(logger, 'messages')
-  let [hurried, last] = [0, 0]
+  let last = 0
   const handle = async (
     entries: readonly LogEntry[],
     signal: AbortSignal,
   ): Promise<CursorEffects | undefined> => {
-    const first = entries[0]!.position
-    progress.at(first, log.head())
+    progress.at(entries[0]!.position, log.head())
     const documents = entries.flatMap((entry) =>
       entry.kind === 'event' ? (documentOf(entry.event) ?? []) : [],
     )
     if (documents.length === 0) return undefined
-    if (entries.length < batch && first > hurried) await gathering.wait(GATHER_MS, signal)
+    await gathering.beforeHandling(entries, signal)
     // The write before this one, and with it what was waited for it, has come to an end by now.
     if (entries.length === batch && last !== 0) {
       await gathering.wait(Math.min(clock.monotonic() - last, LONGEST_PAUSE_MS), signal)
@@ -66,9 +65,9 @@ export async function startLogCursor(deps: SearchDeps, figures: IndexFigures): P
   return {
     behind: () => log.head() - cursor.position(),
     async caughtUp() {
-      hurried = log.head()
-      gathering.hurry()
-      await cursor.reached(hurried).catch(() => undefined)
+      const head = log.head()
+      gathering.hurry(head)
+      await cursor.reached(head).catch(() => undefined)
     },
     [Symbol.asyncDispose]: () => cursor[Symbol.asyncDispose](),
   }

@@ -56,10 +56,8 @@ export interface UserDirectoryDeps {
 const CURSOR = 'user_directory'
 /** Portions of a room that are looked at before the next entry of the log: enough for all but large rooms. */
 const AT_ONCE = 4
-/** How long somebody who comes into a room waits for others to share a write with, when nobody searches. */
-const GATHER_MS = 1_000
-/** Entries that are worth a write of their own. */
-const ENOUGH = 50
+/** How long somebody who comes into a room waits for others to share a write with, when nobody searches and not many came. */
+const GATHERING = { pauseMs: 1_000, enough: 50 }
 /** A search waits no longer for the directory to catch up with the log. */
 const PATIENCE_MS = 2_000
 
@@ -74,13 +72,12 @@ class RunningDirectory implements UserDirectory {
   readonly #walker: Walker
   readonly #gathering: Gathering
   #lastNameNid = 0
-  #hurried = 0
   #cursor: Cursor | undefined
 
   constructor(deps: UserDirectoryDeps) {
     this.#deps = deps
     const { rooms, serverName, hidden, logger } = deps
-    this.#gathering = createGathering(rooms.clock)
+    this.#gathering = createGathering(rooms.clock, GATHERING)
     this.#lane = { db: rooms.db, rooms, serverName, hidden, nextNameNid: () => ++this.#lastNameNid }
     this.#walker = startWalker({
       lane: this.#lane,
@@ -142,15 +139,13 @@ class RunningDirectory implements UserDirectory {
 
   /** Up to here nothing is gathered any more. */
   #hurry(): void {
-    this.#hurried = this.#deps.rooms.log.head()
-    this.#gathering.hurry()
+    this.#gathering.hurry(this.#deps.rooms.log.head())
   }
 
   async #handle(entries: readonly LogEntry[], signal: AbortSignal): Promise<void> {
     const changes = changesOf(entries, this.#deps.serverName)
     if (isNothing(changes)) return
-    const isHurried = entries.length >= ENOUGH || entries[0]!.position <= this.#hurried
-    if (!isHurried) await this.#gathering.wait(GATHER_MS, signal)
+    await this.#gathering.beforeHandling(entries, signal)
     await this.#serial(() => this.#follow(changes))
   }
 
