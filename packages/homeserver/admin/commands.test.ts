@@ -5,12 +5,10 @@ import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { clientRoutes } from '../client/routes.ts'
-import { compileCheck } from '../http/check.ts'
 import { storeUpload } from '../media/upload.ts'
 import { findServerDrivers, type TestLogin, type TestServer } from '../test-server.ts'
 import { loadAdminCommands } from './load-commands.ts'
-
-const commands = await loadAdminCommands()
+import { giveCommand } from './test-command.ts'
 
 for (const driver of await findServerDrivers()) {
   describe(`admin commands on ${driver.name}`, { skip: driver.skip }, () => {
@@ -46,14 +44,7 @@ for (const driver of await findServerDrivers()) {
         body,
       })
 
-    /** As the admin listener does: the input is checked, and the answer is JSON. */
-    async function give(name: string, input: JsonObject = {}): Promise<JsonValue> {
-      const command = commands.get(name)
-      assert.ok(command !== undefined, name)
-      compileCheck(command.input, 'body')(input)
-      const answer = await command.run(server.hs, input as never, { name: 'test' })
-      return JSON.parse(JSON.stringify(answer)) as JsonValue
-    }
+    const give = (name: string, input?: JsonObject): Promise<JsonValue> => giveCommand(server.hs, name, input)
     const giveObject = async (name: string, input: JsonObject = {}): Promise<JsonObject> =>
       (await give(name, input)) as JsonObject
     const giveList = async (name: string, input: JsonObject = {}): Promise<JsonObject[]> =>
@@ -202,7 +193,8 @@ for (const driver of await findServerDrivers()) {
   })
 }
 
-it('every command says what it is for, and what each of its words and options means', () => {
+it('every command says what it is for, and what each of its words and options means', async () => {
+  const commands = await loadAdminCommands()
   assert.ok(commands.size >= 20)
   for (const [name, { summary, usage, input }] of commands) {
     assert.match(summary, /^[A-Z].*[^.]$/, name)

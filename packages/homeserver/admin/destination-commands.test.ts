@@ -5,11 +5,9 @@ import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import { FederationError } from '../federation/federation-client.ts'
 import { textOf } from '@causeway/testkit/text-of.ts'
 import { federationRoutes } from '../federation/routes.ts'
-import { compileCheck } from '../http/check.ts'
 import { startFederatedServers, type FederatedServer } from '../test-federation.ts'
-import { loadAdminCommands } from './load-commands.ts'
+import { giveCommand } from './test-command.ts'
 
-const commands = await loadAdminCommands()
 let world: Awaited<ReturnType<typeof startFederatedServers>>
 let one: FederatedServer
 let two: FederatedServer
@@ -19,11 +17,7 @@ before(async () => {
 })
 after(() => world[Symbol.asyncDispose]())
 
-async function give(name: string, input: JsonObject = {}): Promise<JsonValue> {
-  const command = commands.get(name)!
-  compileCheck(command.input, 'body')(input)
-  return JSON.parse(JSON.stringify(await command.run(one.hs, input as never, { name: 'test' }))) as JsonValue
-}
+const give = (name: string, input?: JsonObject): Promise<JsonValue> => giveCommand(one.hs, name, input)
 
 const show = async (server: string, more: JsonObject = {}): Promise<JsonObject> =>
   (await give('federation-destination-show', { server, ...more })) as JsonObject

@@ -10,7 +10,7 @@ import { authData, passwordText } from './account-schemas.ts'
 import { confirmByPassword } from './confirm-by-password.ts'
 import { v3 } from './paths.ts'
 import { RESET_PASSWORD, resetPassword } from './reset-password.ts'
-import { goesOn, takeTurn } from './take-turn.ts'
+import { goesOn, takeSessionTurn, takeTurn } from './take-turn.ts'
 
 export const changePassword = defineEndpoint({
   operation: 'changePassword',
@@ -44,7 +44,6 @@ interface Asked {
 
 /** Guesses at the old password are counted as logins; whoever waits for a mail is not. */
 function countTurn(hs: Homeserver, { session, body, ip }: Asked): void {
-  if (session?.appserviceId !== undefined) takeTurn(hs, 'login', 'appservice', session.appserviceId)
-  else if (session !== undefined) takeTurn(hs, 'login', 'user', session.userId)
+  if (session !== undefined) takeSessionTurn(hs, 'login', session)
   else takeTurn(hs, goesOn(hs, RESET_PASSWORD, body.auth) ? 'read' : 'login', 'address', addressBucket(ip))
 }

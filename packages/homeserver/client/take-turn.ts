@@ -1,7 +1,9 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { limitExceeded } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Homeserver } from '../homeserver.ts'
+import type { Session } from '../http/endpoint.ts'
 import type { LimitedAction, PrincipalKind } from '../limits/actions.ts'
+import { takeForSession } from '../limits/take-for-session.ts'
 
 /** For operations that count otherwise than by a limit in their declaration. Throws `M_LIMIT_EXCEEDED`. */
 export function takeTurn(
@@ -10,8 +12,20 @@ export function takeTurn(
   kind: PrincipalKind,
   principal: string,
 ): void {
-  const wait = limiter.take(action, kind, principal)
-  if (wait > 0) throw limitExceeded(wait)
+  requireNoWait(limiter.take(action, kind, principal))
+}
+
+/** The same for somebody with a session. */
+export function takeSessionTurn(
+  { limiter }: Pick<Homeserver, 'limiter'>,
+  action: LimitedAction,
+  session: Session,
+): void {
+  requireNoWait(takeForSession(limiter, action, session))
+}
+
+function requireNoWait(ms: number): void {
+  if (ms > 0) throw limitExceeded(ms)
 }
 
 /**

@@ -6,6 +6,7 @@ import type { ServerName } from '@causeway/matrix/ids/ids.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { isCountedFor, type LimitedAction } from '../limits/actions.ts'
 import type { RateLimiter } from '../limits/limiter.ts'
+import { takeForSession } from '../limits/take-for-session.ts'
 import { answered, type Answered } from '../ops/answered.ts'
 import type { Logger } from '../ops/log.ts'
 import { authenticate, readToken, type FindSession } from './authenticate.ts'
@@ -206,14 +207,6 @@ export class Router implements ContextHost {
     }
   }
 
-  /** Who acts for an application service counts for it, and for themselves where its registration asks for that. */
-  #waitOf(action: LimitedAction, { userId, appserviceId, isRateLimited }: Session): number {
-    const { limiter } = this.#deps
-    if (appserviceId === undefined) return limiter.take(action, 'user', userId)
-    const wait = isRateLimited === true ? limiter.take(action, 'user', userId) : 0
-    return wait > 0 ? wait : limiter.take(action, 'appservice', appserviceId)
-  }
-
   /** As whom somebody without a session counts. */
   #waitOfCaller(action: LimitedAction, query: string, request: IncomingMessage): number {
     const { limiter, findAppservice } = this.#deps
@@ -225,7 +218,9 @@ export class Router implements ContextHost {
 
   #limit(action: LimitedAction, session: Session | undefined, query: string, request: IncomingMessage): void {
     const wait =
-      session === undefined ? this.#waitOfCaller(action, query, request) : this.#waitOf(action, session)
+      session === undefined
+        ? this.#waitOfCaller(action, query, request)
+        : takeForSession(this.#deps.limiter, action, session)
     if (wait > 0) throw limitExceeded(wait)
   }
 }

@@ -34,12 +34,9 @@ function apply(limiter: RateLimiter, { kind, principal, action }: LimitKey, limi
   limiter.adjustOne(kind as PrincipalKind, principal, { ...before, [action]: limit })
 }
 
-/**
- * Sets a limit, at once and for good. Throws `M_RESOURCE_LIMIT_EXCEEDED` for one too many, `M_TOO_LARGE` never: what
- * numbers make sense is checked where they come in.
- */
+/** Sets a limit, at once and for good. Throws `M_RESOURCE_LIMIT_EXCEEDED` for one too many. */
 export async function changeLimit(deps: Deps, key: LimitKey, limit: RateLimit): Promise<void> {
-  if ((await countLimits(deps.db)) >= MAX_LIMITS) {
+  if (key.kind !== '' && !isSet(deps.limiter, key) && (await countLimits(deps.db)) >= MAX_LIMITS) {
     throw new MatrixError(
       'M_RESOURCE_LIMIT_EXCEEDED',
       `There are ${MAX_LIMITS} limits of single users and servers, which is the most there may be; reset some`,
@@ -47,6 +44,11 @@ export async function changeLimit(deps: Deps, key: LimitKey, limit: RateLimit): 
   }
   await commit(deps, [setLimit({ ...key, ...limit })])
   apply(deps.limiter, key, limit)
+}
+
+/** Whether there is one of a single principal already. */
+function isSet(limiter: RateLimiter, { kind, principal, action }: LimitKey): boolean {
+  return Object.hasOwn(limiter.ownLimits(kind as PrincipalKind, principal), action)
 }
 
 /** What the configuration says holds again. */

@@ -1,25 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
-import { loadAdminCommands } from '../admin/load-commands.ts'
+import { giveCommand } from '../admin/test-command.ts'
 import { testRegistration } from '../appservice/test-appservice.ts'
 import { clientRoutes } from '../client/routes.ts'
-import { compileCheck } from '../http/check.ts'
 import { findServerDrivers, testConfig, type TestServer } from '../test-server.ts'
 import { UNLIMITED } from './test-limits.ts'
 
-const commands = await loadAdminCommands()
 const IRC = testRegistration('irc', null)
 const FEW = { per_second: 0.0001, burst: 2 }
 
-/** As the admin listener does. */
-async function give(server: TestServer, name: string, input: JsonObject = {}): Promise<JsonValue> {
-  const command = commands.get(name)!
-  compileCheck(command.input, 'body')(input)
-  return JSON.parse(
-    JSON.stringify(await command.run(server.hs, input as never, { name: 'test' })),
-  ) as JsonValue
-}
+const give = ({ hs }: TestServer, name: string, input?: JsonObject): Promise<JsonValue> =>
+  giveCommand(hs, name, input)
 
 /** Makes a ghost of the application service; the status of the answer. */
 async function makeGhost(server: TestServer, name: string): Promise<number> {

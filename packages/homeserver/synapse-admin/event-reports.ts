@@ -2,23 +2,17 @@
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId } from '@causeway/matrix/ids/ids.ts'
-import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import { parseJsonObject } from '@causeway/matrix/json/parse.ts'
 import { findEventRows } from '@causeway/store/tables/events.ts'
-import {
-  deleteReportOfKind,
-  findReportOfKind,
-  listReportsOfKind,
-  type ReportRow,
-} from '@causeway/store/tables/reports.ts'
+import type { ReportRow } from '@causeway/store/tables/reports.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { describeRoom } from '../room-list/describe-room.ts'
 import { findRoom } from '../rooms/load-head.ts'
 import { defineAdminRequest } from './admin-request.ts'
-import { dirQuery, nextFrom, pageQuery, partOfId, readPageWanted } from './pages.ts'
+import { dirQuery, pageQuery, partOfId, readPageWanted } from './pages.ts'
+import { listReports, singleReportRequests } from './report-requests.ts'
 
 const path = '/v1/event_reports'
-const Params = Type.Object({ reportId: Type.Integer({ minimum: 0 }) })
 
 /** Reports with the names that their rooms have now; each room is read once. */
 async function viewReports(hs: Homeserver, rows: readonly ReportRow[]): Promise<JsonObject[]> {
@@ -47,7 +41,6 @@ async function viewReports(hs: Homeserver, rows: readonly ReportRow[]): Promise<
   })
 }
 
-/** All of them, also those that were closed on the command line, so that places in the list stay what they are. */
 export const synapseListEventReports = defineAdminRequest({
   operation: 'synapseListEventReports',
   method: 'GET',
@@ -59,44 +52,19 @@ export const synapseListEventReports = defineAdminRequest({
     room_id: partOfId,
     event_sender_user_id: partOfId,
   }),
-  run: async (hs, { query }) => {
-    const page = readPageWanted(query)
-    const { rows, total } = await listReportsOfKind(hs.db, {
-      ...page,
-      kind: 'event',
-      reporter: query.user_id,
-      roomId: query.room_id,
-      userId: query.event_sender_user_id,
-      newestFirst: query.dir !== 'f',
-    })
-    const next = nextFrom(page, rows.length, total)
-    const reports = await viewReports(hs, rows)
-    return { event_reports: reports, ...(next === undefined ? {} : { next_token: next }), total }
+  run: (hs, { query }) => {
+    const filter = { reporter: query.user_id, roomId: query.room_id, userId: query.event_sender_user_id }
+    const asked = { page: readPageWanted(query), dir: query.dir, filter }
+    return listReports(hs, 'event', asked, (rows) => viewReports(hs, rows))
   },
 })
 
-export const synapseGetEventReport = defineAdminRequest({
-  operation: 'synapseGetEventReport',
-  method: 'GET',
-  path: `${path}/:reportId`,
-  params: Params,
-  run: async (hs, { params }) => {
-    const row = await findReportOfKind(hs.db, 'event', params.reportId)
-    if (row === undefined) throw notFound('Event report not found')
+export const { get: synapseGetEventReport, remove: synapseDeleteEventReport } = singleReportRequests(
+  'event',
+  path,
+  async (hs, row) => {
     const [view] = await viewReports(hs, [row])
     const [event] = await findEventRows(hs.db, [row.event_id])
     return { ...view, event_json: event === undefined ? null : parseJsonObject(event.json) }
   },
-})
-
-export const synapseDeleteEventReport = defineAdminRequest({
-  operation: 'synapseDeleteEventReport',
-  method: 'DELETE',
-  path: `${path}/:reportId`,
-  params: Params,
-  run: async (hs, { params }) => {
-    const result = await hs.db.commit({ entries: [], steps: [deleteReportOfKind('event', params.reportId)] })
-    if (!result.ok) throw notFound('Event report not found')
-    return {}
-  },
-})
+)

@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict'
-import { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
-import { sharedPostgres } from '@causeway/testkit/postgres.ts'
-import type { Row } from '../db/database.ts'
-import { loadMigrations, migrate, type MigrationConnection } from '../db/migrate.ts'
+import { loadMigrations, migrate } from '../db/migrate.ts'
 import { migrationsFolder } from '../db/program-files.ts'
-import { PostgresSession } from '../db/writer/postgres-session.ts'
+import { onEveryDatabase, type OpenConnection } from './connections-suite.ts'
 
-// Before the first test is registered: the runner ends a file whose tests are all done, whatever it still awaits.
-const server = await sharedPostgres()
-
-function addressSessionsSuite(
-  name: string,
-  open: () => Promise<MigrationConnection & AsyncDisposable>,
-): void {
+function addressSessionsSuite(name: string, open: OpenConnection): void {
   describe(`a database from before telephone numbers: ${name}`, () => {
     it('keeps what people are about to prove', async () => {
       await using connection = await open()
@@ -43,22 +34,4 @@ function addressSessionsSuite(
   })
 }
 
-addressSessionsSuite('SQLite', async () => {
-  const db = new DatabaseSync(':memory:')
-  const run = async (sql: string): Promise<Row[]> =>
-    db
-      .prepare(sql)
-      .all()
-      .map((row) => ({ ...row }) as Row)
-  return { dialect: 'sqlite', run, [Symbol.asyncDispose]: async () => db.close() }
-})
-
-if ('skip' in server) {
-  it('what people are about to prove is kept on PostgreSQL', { skip: server.skip }, () => undefined)
-} else {
-  addressSessionsSuite('PostgreSQL', async () => {
-    const session = await PostgresSession.open(await server.createDatabase(), 'address-sessions-test')
-    const run = async (sql: string): Promise<Row[]> => [...(await session.send(sql)).rows]
-    return { dialect: 'postgres', run, [Symbol.asyncDispose]: () => session.close() }
-  })
-}
+await onEveryDatabase('address-sessions-test', addressSessionsSuite)
