@@ -36,11 +36,13 @@ export const smsOptions = Type.Object(
 
 export type SmsConfig = Static<typeof smsOptions>
 
-const regions = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' })
+// Made when it is asked for: the data of languages that come with it take 4 MB of memory for good.
+let regions: Intl.DisplayNames | undefined
 
 /** Whether it is a code of ISO 3166-1 in use: UK, for one, is GB there. */
 function isCountry(code: string): boolean {
   const name = `und-${code}`
+  regions ??= new Intl.DisplayNames('en', { type: 'region', fallback: 'none' })
   return Intl.getCanonicalLocales(name)[0] === name && regions.of(code) !== undefined
 }
 

@@ -95,26 +95,28 @@ function firstAfter(list: KeyEntries, position: number): number {
 }
 
 /**
- * Positions in the ring are (first, head]: an entry's slot is its position modulo the length. A slot among them is
- * empty only where a room was forgotten.
+ * Positions in the ring are (first, head]. Slots are taken one after another, and again from the first when there are
+ * as many as may be: a server for which little happens has few. A slot among them is empty only where a room was
+ * forgotten.
  */
 class EntryRing implements Ring {
   readonly #maxEntries: number
   readonly #maxBytes: number
-  readonly #slots: (LogEntry | undefined)[]
-  readonly #weights: Float64Array
+  readonly #slots: (LogEntry | undefined)[] = []
+  readonly #weights: number[] = []
   readonly #byKey = new Map<string, KeyEntries>()
   #first: number
   #head: number
+  /** Position of the entry that took the first slot. */
+  #base: number
   #bytes = 0
 
   constructor({ floor, maxEntries, maxBytes }: RingOptions) {
     this.#maxEntries = maxEntries
     this.#maxBytes = maxBytes
-    this.#slots = Array.from<LogEntry | undefined>({ length: maxEntries })
-    this.#weights = new Float64Array(maxEntries)
     this.#first = floor
     this.#head = floor
+    this.#base = floor + 1
   }
 
   append(entry: LogEntry): void {
@@ -122,6 +124,7 @@ class EntryRing implements Ring {
     if (entry.position !== this.#head + 1) {
       while (this.#first < this.#head) this.#shedOldest()
       this.#first = entry.position - 1
+      this.#base = entry.position
     }
     if (entry.position - this.#first > this.#maxEntries) this.#shedOldest()
     this.#head = entry.position
@@ -150,13 +153,13 @@ class EntryRing implements Ring {
 
   replaceEvent(event: StoredEvent): void {
     if (event.nid <= this.#first || event.nid > this.#head) return
-    const old = this.#slots[event.nid % this.#maxEntries]
+    const old = this.#slots[this.#slotOf(event.nid)]
     if (old === undefined) return
     if (old.kind !== 'event') throw new Error(`Log entry ${event.nid} is not an event`)
     const entry: LogEntry = { ...old, event }
     const list = this.#byKey.get(keyOf(old))!
     list.entries[firstAfter(list, event.nid - 1)] = entry
-    this.#bytes -= this.#weights[event.nid % this.#maxEntries]!
+    this.#bytes -= this.#weights[this.#slotOf(event.nid)]!
     this.#put(entry)
   }
 
@@ -165,7 +168,7 @@ class EntryRing implements Ring {
     if (list === undefined) return
     const stays = ({ kind }: LogEntry): boolean => kind !== 'event' && kind !== 'receipt'
     const held = list.entries.slice(list.from)
-    for (const { position } of held.filter((entry) => !stays(entry))) this.#clear(position % this.#maxEntries)
+    for (const { position } of held.filter((entry) => !stays(entry))) this.#clear(this.#slotOf(position))
     const left = held.filter(stays)
     if (left.length === 0) this.#byKey.delete(roomId)
     else this.#byKey.set(roomId, { entries: left, from: 0 })
@@ -183,8 +186,12 @@ class EntryRing implements Ring {
     return { entries: this.#head - this.#first, bytes: this.#bytes, keys: this.#byKey.size }
   }
 
+  #slotOf(position: number): number {
+    return (position - this.#base) % this.#maxEntries
+  }
+
   #put(entry: LogEntry): void {
-    const slot = entry.position % this.#maxEntries
+    const slot = this.#slotOf(entry.position)
     this.#slots[slot] = entry
     this.#weights[slot] = weighEntry(entry)
     this.#bytes += this.#weights[slot]!
@@ -197,7 +204,7 @@ class EntryRing implements Ring {
   }
 
   #shedOldest(): void {
-    const slot = ++this.#first % this.#maxEntries
+    const slot = this.#slotOf(++this.#first)
     const entry = this.#slots[slot]
     if (entry === undefined) return
     const key = keyOf(entry)
@@ -211,7 +218,7 @@ class EntryRing implements Ring {
     const found: LogEntry[] = []
     const last = Math.min(this.#head, position + limit)
     for (let at = position + 1; at <= last; at++) {
-      const entry = this.#slots[at % this.#maxEntries]
+      const entry = this.#slots[this.#slotOf(at)]
       if (entry !== undefined) found.push(entry)
     }
     return found
