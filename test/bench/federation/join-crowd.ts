@@ -1,7 +1,7 @@
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { registerUser } from '@causeway/testkit/matrix-client.ts'
 import { startCrowd } from './crowd.ts'
-import { cpuSeconds, peakMegabytes } from './process-cpu.ts'
+import { cpuSeconds, peakMegabytes } from '../measured/process-cpu.ts'
 import { emptyFolder, startServer, type Kind } from './servers.ts'
 import { ROOM_VERSION } from './signed-room.ts'
 

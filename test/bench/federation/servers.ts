@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { promisify } from 'node:util'
 import type { TestAuthority } from '@causeway/testkit/certificates.ts'
 import { startCauseway } from '@causeway/testkit/causeway.ts'
 import { startPostgres, type PostgresServer } from '@causeway/testkit/postgres.ts'
 import { freePort } from '@causeway/testkit/free-port.ts'
 import { startSynapse } from '@causeway/testkit/synapse.ts'
+import { ensureBundle } from '../measured/bundle.ts'
 import type { Destination } from './signing-server.ts'
 
 export type Kind = 'synapse' | 'causeway' | 'causeway-postgres'
@@ -58,13 +57,6 @@ export async function startServer(options: StartOptions): Promise<Measured> {
     }
   }
   return startOurs(options, { ...place, federationPort })
-}
-
-/** What `npm start` runs; prints where it is. */
-async function ensureBundle(): Promise<string> {
-  const script = path.join(import.meta.dirname, '../../../scripts/bundle.mjs')
-  const { stdout } = await promisify(execFile)(process.execPath, [script])
-  return stdout.trim()
 }
 
 async function startOurs(

@@ -3,6 +3,7 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { clientRoutes } from '@causeway/homeserver/client/routes.ts'
 import { findServerDrivers, type TestServer } from '@causeway/homeserver/test-server.ts'
 import { openSlider, type Slider } from '@causeway/homeserver/sync/sliding/test-slider.ts'
+import { askingLikeElementX, roomAt } from './element-x.ts'
 
 // `node scripts/bootstrap.mjs run test/bench/sliding/main.ts [-- options]`: how long sliding sync takes for somebody in many
 // rooms, over the whole of the client API without a socket: first after a start, again, after a message, with nothing new.
@@ -11,6 +12,7 @@ import { openSlider, type Slider } from '@causeway/homeserver/sync/sliding/test-
 //   --rooms 1000        a name and a topic each, every second one encrypted, with --messages 3 messages
 //   --window 20         rooms of the list, with what Element X asks for
 //   --repeats 50
+//   --warm 20           syncs of somebody else before the first: 0 measures code that runs for the first time, too
 
 const { values } = parseArgs({
   options: {
@@ -19,48 +21,17 @@ const { values } = parseArgs({
     messages: { type: 'string', default: '3' },
     window: { type: 'string', default: '20' },
     repeats: { type: 'string', default: '50' },
+    warm: { type: 'string', default: '20' },
   },
 })
-const [rooms, messages, size, repeats] = [values.rooms, values.messages, values.window, values.repeats].map(
-  Number,
-) as [number, number, number, number]
+const [rooms, messages, size, repeats, warm] = [
+  values.rooms,
+  values.messages,
+  values.window,
+  values.repeats,
+  values.warm,
+].map(Number) as [number, number, number, number, number]
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
-
-const REQUIRED = [
-  ['m.room.name', ''],
-  ['m.room.encryption', ''],
-  ['m.room.member', '$LAZY'],
-  ['m.room.member', '$ME'],
-  ['m.room.topic', ''],
-  ['m.room.avatar', ''],
-  ['m.room.canonical_alias', ''],
-  ['m.room.power_levels', ''],
-  ['m.room.join_rules', ''],
-  ['m.room.history_visibility', ''],
-  ['m.room.tombstone', ''],
-  ['m.room.create', ''],
-  ['org.matrix.msc3401.call.member', '*'],
-  ['m.space.child', '*'],
-  ['m.space.parent', '*'],
-]
-
-const asking = (last: number, connId: string): JsonObject => ({
-  conn_id: connId,
-  lists: {
-    all_rooms: {
-      ranges: [[0, last]],
-      timeline_limit: 1,
-      required_state: REQUIRED,
-      filters: { not_room_types: ['m.space'] },
-    },
-  },
-  extensions: {
-    account_data: { enabled: true },
-    receipts: { enabled: true },
-    typing: { enabled: true },
-    e2ee: { enabled: true },
-  },
-})
 
 async function call(
   server: TestServer,
@@ -77,17 +48,7 @@ async function call(
 async function makeRooms(server: TestServer, token: string): Promise<string[]> {
   const roomIds: string[] = []
   for (let at = 0; at < rooms; at++) {
-    const encryption = {
-      type: 'm.room.encryption',
-      state_key: '',
-      content: { algorithm: 'm.megolm.v1.aes-sha2' },
-    }
-    const made = await call(server, token, 'POST', '/createRoom', {
-      preset: 'public_chat',
-      name: `Room ${at}`,
-      topic: 'A topic',
-      initial_state: at % 2 === 0 ? [encryption] : [],
-    })
+    const made = await call(server, token, 'POST', '/createRoom', roomAt(at))
     const roomId = made['room_id'] as string
     roomIds.push(roomId)
     for (let n = 0; n < messages; n++)
@@ -141,12 +102,13 @@ async function measure(
   server: TestServer,
   { token, other, roomIds }: { token: string; other: string; roomIds: readonly string[] },
 ): Promise<void> {
-  const open = (at: number): Slider => openSlider(server, token, asking(size - 1, `c${at % 8}`))
+  const open = (at: number): Slider => openSlider(server, token, askingLikeElementX(size - 1, `c${at % 8}`))
   // What is measured is what is not in memory, and not code that runs for the first time.
-  for (let at = 0; at < 20; at++) await openSlider(server, other, asking(size - 1, `w${at % 8}`)).next()
+  for (let at = 0; at < warm; at++)
+    await openSlider(server, other, askingLikeElementX(size - 1, `w${at % 8}`)).next()
   report('first sync, nothing of the user in memory', [await timed(() => open(0).next())])
   report('first sync again', await repeat((at) => timed(() => open(at).next())))
-  const whole = asking(rooms - 1, 'whole')
+  const whole = askingLikeElementX(rooms - 1, 'whole')
   report('all rooms at once', await repeat(() => timed(() => openSlider(server, token, whole).next()), 3))
   const slider = openSlider(server, token, whole)
   await slider.next()
