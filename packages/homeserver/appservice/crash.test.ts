@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
+import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { EACH, runUntilKilled, type Moment } from '../test-killed-sender.ts'
 import { startTestAppservice, testRegistration, type TestAppservice } from './test-appservice.ts'
 
 const WORKER = new URL('./crash-worker.ts', import.meta.url).pathname
-/** Messages that each round adds. */
-const EACH = 12
 
 const messagesOf = (irc: TestAppservice): JsonObject[] =>
   irc.events().filter(({ type }) => type === 'm.room.message')
@@ -23,8 +21,6 @@ const notesOf = (irc: TestAppservice): unknown[] =>
     .flatMap((body) => (body['de.sorunome.msc2409.to_device'] ?? []) as JsonObject[])
     .map(({ content }) => (content as JsonObject)['number'])
 
-/** What each round is killed at: a transaction that arrived and is not answered, one just answered, an event sent. */
-type Moment = { readonly at: 'arrival' | 'answer' | 'send'; readonly count: number }
 const MOMENTS: readonly Moment[] = [
   { at: 'send', count: 1 },
   { at: 'arrival', count: 1 },
@@ -34,47 +30,6 @@ const MOMENTS: readonly Moment[] = [
   { at: 'send', count: 10 },
 ]
 const TOTAL = EACH * (MOMENTS.length + 1)
-
-/** Runs the server until the moment, or until the appservice has everything; returns the ids of what was sent. */
-async function runUntil(
-  child: ChildProcess,
-  irc: TestAppservice,
-  moment: Moment | undefined,
-  total: number,
-): Promise<string[]> {
-  // What earlier rounds sent is asked for again, and gives no new events.
-  let seen = moment?.at === 'send' ? EACH - total : 0
-  const reach = (at: Moment['at']): boolean => {
-    if (moment?.at === at && ++seen === moment.count) child.kill('SIGKILL')
-    return seen === moment?.count
-  }
-  irc.answer = () => {
-    if (reach('arrival')) return 'hang up'
-    if (moment?.at === 'answer') setImmediate(() => reach('answer'))
-    return { status: 200 }
-  }
-  let text = ''
-  child.stdout!.setEncoding('utf8')
-  child.stdout!.on('data', (chunk: string) => {
-    text += chunk
-    for (const char of chunk) if (char === '\n') reach('send')
-  })
-  const closed = once(child, 'close')
-  const hasAll = irc
-    .until(() => messagesOf(irc).length >= total && notesOf(irc).length >= total / 3)
-    .then(() => 'all')
-  const first = await Promise.race([hasAll, closed.then(([, signal]) => signal as string | null)])
-  if (first === 'all') {
-    // What would come twice would come now.
-    let running = true
-    void closed.then(() => (running = false))
-    while (text.split('\n').length <= total && running)
-      await Promise.race([once(child.stdout!, 'data'), closed])
-    child.kill('SIGKILL')
-  }
-  assert.deepEqual(await closed, [null, 'SIGKILL'])
-  return text.split('\n').slice(0, -1)
-}
 
 for (const { name, skip, create } of await findTestDrivers()) {
   test(
@@ -91,13 +46,16 @@ for (const { name, skip, create } of await findTestDrivers()) {
         const { config } = database
         const where = config.kind === 'sqlite' ? { path: config.path } : { path: '', url: config.url }
         const args = [WORKER, folder, JSON.stringify({ pool_size: 2, ...where }), file]
+        const hasAll = (total: number): boolean =>
+          messagesOf(irc).length >= total && notesOf(irc).length >= total / 3
+        const receiver = { http: irc, hasAll }
         let eventIds: string[] = []
         for (const [index, moment] of [...MOMENTS, undefined].entries()) {
           const total = EACH * (index + 1)
           const child = spawn(process.execPath, [...args, String(total)], {
             stdio: ['ignore', 'pipe', 'inherit'],
           })
-          eventIds = await runUntil(child, irc, moment, total)
+          eventIds = await runUntilKilled(child, receiver, moment, total)
         }
         assert.equal(eventIds.length, TOTAL)
         assert.deepEqual(

@@ -4,41 +4,35 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { EventFlag } from '@causeway/store/log/entry.ts'
 import { SUPPORTED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
-import { clientRoutes } from '../../client/routes.ts'
-import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
+import type { FederatedServer } from '../../test-federation.ts'
 import { ok } from '../../test-call.ts'
 import type { TestLogin } from '../../test-server.ts'
-import { federationRoutes } from '../routes.ts'
 import {
   carryNewest,
   join,
-  keepToItself,
   makeRoom,
   membershipOf,
   refused,
   say,
   segment,
   sendNewest,
+  startNeighbours,
   sync,
   textOf,
   whole,
+  type Neighbours,
 } from './test-joining.ts'
 
-let world: Awaited<ReturnType<typeof startFederatedServers>>
+let neighbours: Neighbours
 let one: FederatedServer
 let two: FederatedServer
 let alice: TestLogin
 let bob: TestLogin
 before(async () => {
-  world = await startFederatedServers(2, {
-    endpoints: [...clientRoutes, ...federationRoutes],
-  })
-  ;[one, two] = world.servers as [FederatedServer, FederatedServer]
-  world.servers.forEach(keepToItself)
-  alice = await one.register('alice')
-  bob = await two.register('bob')
+  neighbours = await startNeighbours()
+  ;({ one, two, alice, bob } = neighbours)
 })
-after(() => world[Symbol.asyncDispose]())
+after(() => neighbours[Symbol.asyncDispose]())
 
 /** The members of rooms that a server joins fast do not come before this says so, or is disposed of. */
 function holdMembers({ hs }: FederatedServer): Disposable & { come(): void } {

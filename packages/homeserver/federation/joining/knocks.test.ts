@@ -2,13 +2,10 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId } from '@causeway/matrix/ids/ids.ts'
-import { clientRoutes } from '../../client/routes.ts'
 import { ok } from '../../test-call.ts'
-import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
+import type { FederatedServer } from '../../test-federation.ts'
 import type { TestLogin } from '../../test-server.ts'
-import { federationRoutes } from '../routes.ts'
 import {
-  keepToItself,
   makeRoom,
   membershipOf,
   newestOf,
@@ -16,25 +13,22 @@ import {
   segment,
   sendHeld,
   sendNewest,
+  startNeighbours,
   sync,
   whole,
+  type Neighbours,
 } from './test-joining.ts'
 
-let world: Awaited<ReturnType<typeof startFederatedServers>>
+let neighbours: Neighbours
 let one: FederatedServer
 let two: FederatedServer
 let alice: TestLogin
 let bob: TestLogin
 before(async () => {
-  world = await startFederatedServers(2, {
-    endpoints: [...clientRoutes, ...federationRoutes],
-  })
-  ;[one, two] = world.servers as [FederatedServer, FederatedServer]
-  world.servers.forEach(keepToItself)
-  alice = await one.register('alice')
-  bob = await two.register('bob')
+  neighbours = await startNeighbours()
+  ;({ one, two, alice, bob } = neighbours)
 })
-after(() => world[Symbol.asyncDispose]())
+after(() => neighbours[Symbol.asyncDispose]())
 
 const KNOCKING = { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }
 

@@ -1,12 +1,35 @@
 import assert from 'node:assert/strict'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { clientRoutes } from '../../client/routes.ts'
 import { ok } from '../../test-call.ts'
-import type { FederatedServer } from '../../test-federation.ts'
+import { startFederatedServers, type FederatedServer } from '../../test-federation.ts'
 import type { TestLogin } from '../../test-server.ts'
+import { federationRoutes } from '../routes.ts'
 
 // Test support: what people of two servers do in rooms, and what each of them is told of it.
 
 export const segment = encodeURIComponent
+
+/** Two servers whose events go nowhere but where the test takes them, with alice on the first and bob on the second. */
+export interface Neighbours extends AsyncDisposable {
+  readonly one: FederatedServer
+  readonly two: FederatedServer
+  readonly alice: TestLogin
+  readonly bob: TestLogin
+}
+
+export async function startNeighbours(): Promise<Neighbours> {
+  const world = await startFederatedServers(2, { endpoints: [...clientRoutes, ...federationRoutes] })
+  const [one, two] = world.servers as [FederatedServer, FederatedServer]
+  world.servers.forEach(keepToItself)
+  return {
+    one,
+    two,
+    alice: await one.register('alice'),
+    bob: await two.register('bob'),
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+  }
+}
 
 /** From now on its events go nowhere but where the test takes them. */
 export function keepToItself({ hs }: FederatedServer): void {

@@ -1,21 +1,17 @@
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
+import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
-import { startTestAppservice, type TestAppservice } from '../../appservice/test-appservice.ts'
+import { startTestAppservice } from '../../appservice/test-appservice.ts'
+import { EACH, runUntilKilled, type Moment, type Receiver } from '../../test-killed-sender.ts'
 
 const WORKER = new URL('./crash-worker.ts', import.meta.url).pathname
 const SERVERS = ['b.example', 'c.example']
-/** Messages that each round adds. */
-const EACH = 12
 
-/** What each round is killed at: a transaction that arrived and is not answered, one just answered, a message sent. */
-type Moment = { readonly at: 'arrival' | 'answer' | 'send'; readonly count: number }
 const MOMENTS: readonly Moment[] = [
   { at: 'send', count: 1 },
   { at: 'arrival', count: 1 },
@@ -64,48 +60,6 @@ class Peers {
   }
 }
 
-/** Runs the server until the moment, or until everybody has everything; returns the ids of what was sent. */
-async function runUntil(
-  child: ChildProcess,
-  http: TestAppservice,
-  peers: Peers,
-  moment: Moment | undefined,
-  total: number,
-): Promise<string[]> {
-  // What earlier rounds sent is asked for again, and gives no new events.
-  let seen = moment?.at === 'send' ? EACH - total : 0
-  const reach = (at: Moment['at']): boolean => {
-    if (moment?.at === at && ++seen === moment.count) child.kill('SIGKILL')
-    return seen === moment?.count
-  }
-  http.answer = ({ url, body }) => {
-    peers.take(url, body)
-    if (reach('arrival')) return 'hang up'
-    peers.accept(url)
-    if (moment?.at === 'answer') setImmediate(() => reach('answer'))
-    return { status: 200, body: '{"pdus":{}}' }
-  }
-  let text = ''
-  child.stdout!.setEncoding('utf8')
-  child.stdout!.on('data', (chunk: string) => {
-    text += chunk
-    for (const char of chunk) if (char === '\n') reach('send')
-  })
-  const closed = once(child, 'close')
-  const hasAll = http.until(() => peers.hasAll(total)).then(() => 'all')
-  const first = await Promise.race([hasAll, closed.then(([, signal]) => signal as string | null)])
-  if (first === 'all') {
-    // What would come twice would come now. The moment may have come with the last answer: then it is killed already.
-    let running = true
-    void closed.then(() => (running = false))
-    while (text.split('\n').length <= total && running)
-      await Promise.race([once(child.stdout!, 'data'), closed])
-    child.kill('SIGKILL')
-  }
-  assert.deepEqual(await closed, [null, 'SIGKILL'])
-  return text.split('\n').slice(0, -1)
-}
-
 for (const { name, skip, create } of await findTestDrivers()) {
   test(
     `${name}: kill -9 loses nothing for other servers, doubles nothing, and changes no transaction`,
@@ -119,13 +73,20 @@ for (const { name, skip, create } of await findTestDrivers()) {
         const where = config.kind === 'sqlite' ? { path: config.path } : { path: '', url: config.url }
         const args = [WORKER, folder, JSON.stringify({ pool_size: 2, ...where }), http.url]
         const peers = new Peers()
+        const receiver: Receiver = {
+          http,
+          body: '{"pdus":{}}',
+          onArrival: ({ url, body }) => peers.take(url, body),
+          onAnswer: ({ url }) => peers.accept(url),
+          hasAll: (total) => peers.hasAll(total),
+        }
         let eventIds: string[] = []
         for (const [index, moment] of [...MOMENTS, undefined].entries()) {
           const total = EACH * (index + 1)
           const child = spawn(process.execPath, [...args, String(total)], {
             stdio: ['ignore', 'pipe', 'inherit'],
           })
-          eventIds = await runUntil(child, http, peers, moment, total)
+          eventIds = await runUntilKilled(child, receiver, moment, total)
         }
         assert.equal(eventIds.length, TOTAL)
         const numbers = [...Array(TOTAL).keys()]
