@@ -2,7 +2,7 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { isServerName } from '@causeway/matrix/ids/server-name.ts'
 import { DEFAULT_ROOM_VERSION, SPECIFIED_ROOM_VERSIONS } from '@causeway/matrix/room-versions/rules.ts'
 import type { RateLimits } from './limits/limiter.ts'
-import { bytes, dataPath, secret } from './ops/config-options.ts'
+import { bytes, dataPath, duration, secret } from './ops/config-options.ts'
 import { delayedOptions } from './delayed/delayed-options.ts'
 import { emailOptions, findEmailConflicts } from './email-options.ts'
 import { findIdentityConflicts, identityOptions } from './identity-options.ts'
@@ -104,6 +104,10 @@ const registration = Type.Object(
     guests: flag(
       false,
       'Whether people may look around without an account: clients make themselves guests, who enter rooms that let them in.',
+    ),
+    guests_kept: duration(
+      '30d',
+      'How long a guest who does not come back is kept. Then the account ends, and leaves its rooms; what it said stays. 0: for good.',
     ),
     shared_secret: Type.Optional(
       secret(

@@ -6,6 +6,7 @@ import { federationRoutes } from './federation/routes.ts'
 import { synapseAdminRoutes } from './synapse-admin/routes.ts'
 import type { HomeserverConfig } from './config.ts'
 import type { Homeserver } from './homeserver.ts'
+import { endIdleGuests } from './guests/end-idle-guests.ts'
 import { createTrustedProxies } from './http/client-ip.ts'
 import { watchCertificates, type CertificateWatch } from './http/certificate-files.ts'
 import { readListenAddresses } from './http/listen-addresses.ts'
@@ -83,6 +84,7 @@ export async function startHomeserver(
       forgetDelayedEvents(hs),
       forgetStickyEvents(hs),
       applyRetentionRegularly(hs),
+      endIdleGuests(hs),
     ],
     deps,
   )

@@ -64,6 +64,8 @@ for (const driver of await findServerDrivers()) {
         assert.equal(state.get('m.room.member|@troll:elsewhere.example')!['membership'], 'ban')
         assert.equal(state.get('m.room.power_levels|')!['users_default'], 5)
         assert.equal(state.get(`m.room.member|${bob}`), undefined)
+        // Whoever replaces the room still may do everything in it: by a level, or above all of them.
+        await server.call('alice', 'PUT', at(fresh, '/state/m.room.name'), { name: 'Map again' })
         const before = await readState(server, old)
         assert.equal(before.get('m.room.tombstone|')!['replacement_room'], fresh)
         assert.deepEqual(before.get('m.room.canonical_alias|'), {})
@@ -91,6 +93,67 @@ for (const driver of await findServerDrivers()) {
         server.call('alice', 'POST', at(old, '/upgrade'), { new_version: 'x' }),
         /M_UNSUPPORTED_ROOM_VERSION/,
       )
+    })
+
+    it('gives a level to those who stood above all of them, where nobody does any more', async () => {
+      await using server = await openTestPeople(driver)
+      const [alice, bob, carol] = await Promise.all(
+        ['alice', 'bob', 'carol'].map((who) => userIdOf(server, who)),
+      )
+      const made = await server.call('alice', 'POST', `${v3}/createRoom`, {
+        room_version: '12',
+        creation_content: { additional_creators: [bob!] },
+        power_level_content_override: { users: { [carol!]: 160 }, events: { 'm.room.tombstone': 150 } },
+      })
+      const body = { new_version: '11' }
+      const { replacement_room: fresh } = await server.call(
+        'alice',
+        'POST',
+        at(made['room_id'], '/upgrade'),
+        body,
+      )
+      const levels = (await readState(server, fresh)).get('m.room.power_levels|')!
+      assert.deepEqual(levels['users'], { [alice!]: 160, [bob!]: 160, [carol!]: 160 })
+    })
+
+    it('asks the bot that the state of a bridged room names into the new one, where it is an application service’s', async () => {
+      // As bridges in Go register: the sender is a name that nobody uses.
+      const irc = testRegistration('irc', null, { sender_localpart: '9pQx' })
+      const [bot, ghost] = ['@_irc_bot:test.example', '@_irc_ghost:test.example']
+      await using server = await driver.start({ endpoints: clientRoutes, appservices: [irc] })
+      const [alice, bob] = [await server.register('alice'), await server.register('bob')]
+      const ask = async (token: string, method: string, path: string, body: JsonObject) =>
+        (await server.request(method, path, { token, body })).json()
+      for (const localpart of ['_irc_bot', '_irc_ghost'])
+        await ask(irc.as_token, 'POST', `${v3}/register`, {
+          type: 'm.login.application_service',
+          username: localpart,
+        })
+      const { room_id: old } = await ask(alice.token, 'POST', `${v3}/createRoom`, {
+        invite: [bot, ghost, bob.userId],
+        initial_state: [
+          { type: 'm.bridge', state_key: 'irc', content: { bridgebot: bot } },
+          { type: 'uk.half-shot.bridge', state_key: 'other', content: { bridgebot: bob.userId } },
+        ],
+      })
+      for (const userId of [bot, ghost]) {
+        const as = `?user_id=${encodeURIComponent(userId)}`
+        await ask(irc.as_token, 'POST', `${at(old, '/join')}${as}`, {})
+      }
+      await ask(bob.token, 'POST', at(old, '/join'), {})
+      const { replacement_room: fresh } = await ask(alice.token, 'POST', at(old, '/upgrade'), {
+        new_version: '12',
+      })
+      for (const [userId, membership] of [
+        [bot, 'invite'],
+        [ghost, undefined],
+        [bob.userId, undefined],
+      ] as const) {
+        const shown = await server.request('GET', at(fresh, `/state/m.room.member/${userId}`), {
+          token: alice.token,
+        })
+        assert.equal(shown.json()['membership'], membership, userId)
+      }
     })
 
     it('asks the bots of bridges into the new room, where not everybody may come in', async () => {

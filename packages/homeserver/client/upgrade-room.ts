@@ -2,11 +2,13 @@
 import { Type } from 'typebox'
 import { MatrixError, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { privilegedCreators } from '@causeway/matrix/event-auth/creators.ts'
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { findRoomVersion, type RoomVersionRules } from '@causeway/matrix/room-versions/rules.ts'
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { moveAliases } from '@causeway/store/tables/aliases.ts'
 import { isPublished, publishRoom, unpublishRoom } from '@causeway/store/tables/directory.ts'
+import { isExclusiveUser } from '../appservice/registry.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { readMemberProfiles } from '../profile/member-profile.ts'
@@ -29,6 +31,8 @@ interface Upgrade {
   readonly rules: RoomVersionRules
   readonly userId: UserId
   readonly creators: readonly UserId[]
+  /** Who stands above all levels in the old room. */
+  readonly former: ReadonlySet<string>
   readonly state: readonly StoredEvent[]
   readonly newest: StoredEvent
 }
@@ -52,25 +56,38 @@ async function openUpgrade(
   }
   const newest = await newestAt(hs.rooms, room, END - 1)
   const entries = await listStateAt(hs.rooms, room, newest!.roomRoot)
-  const creators = (body.additional_creators ?? []).filter((creator) => creator !== userId)
-  return { room, rules, userId, creators, state: entries.map(({ stored }) => stored), newest: newest! }
+  const create = entries.find(({ stored }) => stored.type === 'm.room.create')!
+  return {
+    ...{ room, rules, userId, newest: newest!, state: entries.map(({ stored }) => stored) },
+    creators: (body.additional_creators ?? []).filter((creator) => creator !== userId),
+    former: privilegedCreators(room.rules, create.roomEvent),
+  }
 }
 
-/** Bridges go along: where not everybody may come in, their bots are asked to. */
+const BRIDGE_TYPES: ReadonlySet<string> = new Set(['m.bridge', 'uk.half-shot.bridge'])
+
+/**
+ * Bridges go along: where not everybody may come in, their bots are asked to. A bot is the sender that a registration names,
+ * or, since some name one that never speaks, whom the room's state calls so (MSC2346).
+ */
 async function botsToInvite(hs: Homeserver, { room, userId, state }: Upgrade): Promise<UserId[]> {
   const joinRule = state.find(({ type }) => type === 'm.room.join_rules')?.content['join_rule']
   if (joinRule === 'public') return []
   const ours = await hs.rooms.members.localMembers(room.roomNid)
-  const bots = hs.appservices.registry.list.map(({ sender }) => sender)
-  return bots.filter((bot) => bot !== userId && ours.has(bot))
+  const { registry } = hs.appservices
+  const said = state.filter(({ type }) => BRIDGE_TYPES.has(type)).map(({ content }) => content['bridgebot'])
+  const named = said.filter((bot) => typeof bot === 'string' && isExclusiveUser(registry, bot)) as UserId[]
+  const bots = new Set([...registry.list.map(({ sender }) => sender), ...named])
+  return [...bots].filter((bot) => bot !== userId && ours.has(bot))
 }
 
 /** Makes the replacement, with the old room's aliases and place in the directory, in one commit. */
 async function makeReplacement(hs: Homeserver, upgrade: Upgrade): Promise<RoomId> {
-  const { room, rules, userId, creators, state, newest } = upgrade
+  const { room, rules, userId, creators, former, state, newest } = upgrade
   const wasListed = await isPublished(hs.db, room.roomNid)
   const { creationContent, powerLevels, initialState } = replacementState(rules, state, userId, {
     creators,
+    former,
     lastEventId: newest.eventId,
   })
   const profileOf = await readMemberProfiles(hs, [userId])

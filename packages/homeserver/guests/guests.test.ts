@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
+import { touchDevice } from '@causeway/store/tables/devices.ts'
 import { clientRoutes } from '../client/routes.ts'
 import { testConfig, findServerDrivers, type TestServer } from '../test-server.ts'
+import { endIdleGuests } from './end-idle-guests.ts'
 
 const v3 = '/_matrix/client/v3'
 const at = (roomId: string, rest: string): string => `${v3}/rooms/${encodeURIComponent(roomId)}${rest}`
@@ -27,6 +29,7 @@ const becomeGuest = (server: TestServer): Promise<{ said: string; json: JsonObje
     initial_device_display_name: 'a browser',
   })
 
+const DAY_MS = 24 * 3_600_000
 const FORBIDDEN = '403 M_GUEST_ACCESS_FORBIDDEN'
 const GUEST_ACCESS = '/state/m.room.guest_access'
 
@@ -128,6 +131,54 @@ for (const driver of await findServerDrivers()) {
       } finally {
         await server[Symbol.asyncDispose]()
       }
+    })
+
+    it('are kept for as long as the operator wants after they were last there; then they leave their rooms', async () => {
+      const config = { registration: { ...registration, guests_kept: 30 * DAY_MS } }
+      await using server = await driver.start({ endpoints: clientRoutes, config })
+      const alice = await server.register('alice')
+      const { json: room } = await ask(server, alice.token, 'POST', `${v3}/createRoom`, {
+        preset: 'public_chat',
+        initial_state: [{ type: 'm.room.guest_access', content: { guest_access: 'can_join' } }],
+      })
+      const roomId = room['room_id'] as string
+      const guests: { token: string; userId: string; deviceId: string }[] = []
+      for (let n = 0; n < 3; n++) {
+        const { json } = await becomeGuest(server)
+        const [token, userId, deviceId] = ['access_token', 'user_id', 'device_id'].map(
+          (key) => json[key] as string,
+        )
+        guests.push({ token: token!, userId: userId!, deviceId: deviceId! })
+        assert.equal((await ask(server, token!, 'POST', at(roomId, '/join'), {})).said, '200')
+      }
+      const [gone, back, other] = guests as [(typeof guests)[0], (typeof guests)[0], (typeof guests)[0]]
+      const standing = async ({ token, userId }: { token: string; userId: string }): Promise<unknown[]> => {
+        const path = at(roomId, `/state/m.room.member/${userId}`)
+        const member = (await ask(server, alice.token, 'GET', path)).json['membership']
+        return [(await ask(server, token, 'GET', `${v3}/account/whoami`)).said, member]
+      }
+      const { hs } = server
+      const made = hs.clock.now()
+      const after = (days: number, kept?: number): Promise<void> =>
+        endIdleGuests({
+          ...hs,
+          clock: { ...hs.clock, now: () => made + days * DAY_MS },
+          ...(kept === undefined
+            ? {}
+            : { config: { ...hs.config, registration: { ...config.registration, guests_kept: kept } } }),
+        }).run()
+      await after(29)
+      await after(1_000, 0)
+      for (const guest of guests) assert.deepEqual(await standing(guest), ['200', 'join'])
+      await hs.sessions.flush()
+      const touch = touchDevice(back.userId, back.deviceId, made + 10 * DAY_MS, '127.0.0.1')
+      await hs.db.commit({ entries: [], steps: [touch] })
+      await after(31)
+      await hs.accounts.jobs.idle()
+      for (const guest of [gone, other])
+        assert.deepEqual(await standing(guest), ['401 M_UNKNOWN_TOKEN', 'leave'])
+      assert.deepEqual(await standing(back), ['200', 'join'])
+      assert.equal((await ask(server, alice.token, 'GET', `${v3}/account/whoami`)).said, '200')
     })
   })
 }

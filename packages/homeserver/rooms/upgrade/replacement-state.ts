@@ -37,6 +37,15 @@ export interface ReplacementState {
   readonly initialState: { type: string; stateKey: string; content: JsonObject }[]
 }
 
+/** Who stands above all levels, and what came last. */
+export interface Succession {
+  /** In the new room, beside the one who upgrades; for versions that know of it. */
+  readonly creators: readonly string[]
+  /** In the old room: nobody before version 12. */
+  readonly former: ReadonlySet<string>
+  readonly lastEventId: string
+}
+
 /**
  * What of a room's state goes into its replacement: the recommended types, bans, and the power levels as its version has
  * them. The one who upgrades may not have the power for all of it: it is lent for the first events and given back.
@@ -46,12 +55,15 @@ export function replacementState(
   rules: RoomVersionRules,
   state: readonly StoredEvent[],
   upgrader: UserId,
-  { creators, lastEventId }: { creators: readonly string[]; lastEventId: string },
+  { creators, former, lastEventId }: Succession,
 ): ReplacementState {
   const find = (type: string): JsonObject =>
     state.find((event) => event.type === type && event.stateKey === '')?.content ?? {}
   const create = state.find((event) => event.type === 'm.room.create')!
-  const wanted = powerLevelsFor(rules, find('m.room.power_levels'), [upgrader, ...creators])
+  const old = find('m.room.power_levels')
+  const wanted = rules.privilegedCreators
+    ? withoutCreators(old, [upgrader, ...creators])
+    : withCreators(old, former)
   const lent = lend(rules, wanted, upgrader)
   const carried = state
     .filter((event) => isCarried(event))
@@ -95,8 +107,7 @@ function fit(rules: RoomVersionRules, type: string, content: JsonObject): JsonOb
 }
 
 /** Creators of a version 12 room have no entry of their own, and may alone replace it. */
-function powerLevelsFor(rules: RoomVersionRules, old: JsonObject, creators: readonly string[]): JsonObject {
-  if (!rules.privilegedCreators) return old
+function withoutCreators(old: JsonObject, creators: readonly string[]): JsonObject {
   const users = Object.entries(objectOf(old['users'])).filter(([userId]) => !creators.includes(userId))
   const events = objectOf(old['events'])
   const tombstone = events['m.room.tombstone']
@@ -108,16 +119,29 @@ function powerLevelsFor(rules: RoomVersionRules, old: JsonObject, creators: read
   }
 }
 
+/** Where nobody stands above the levels, those who did get one that is enough for everything: else nobody could do it any more. */
+function withCreators(old: JsonObject, former: ReadonlySet<string>): JsonObject {
+  if (former.size === 0) return old
+  const level = enoughFor(old)
+  const entries = [...former].map((userId) => [userId, level] as const)
+  return { ...old, users: { ...objectOf(old['users']), ...Object.fromEntries(entries) } }
+}
+
+/** The level at which somebody may do everything, and to everybody. */
+function enoughFor(levels: JsonObject): number {
+  return Math.max(
+    FULL_POWER,
+    ...[levels, objectOf(levels['events']), objectOf(levels['users'])].flatMap((some) =>
+      Object.values(some).filter((level): level is number => typeof level === 'number'),
+    ),
+  )
+}
+
 /** Power levels under which the one who upgrades can write all first events; the same object where they can anyway. */
 function lend(rules: RoomVersionRules, wanted: JsonObject, upgrader: UserId): JsonObject {
   if (rules.privilegedCreators) return wanted
   const users = objectOf(wanted['users'])
-  const needed = Math.max(
-    FULL_POWER,
-    ...[wanted, objectOf(wanted['events']), users].flatMap((levels) =>
-      Object.values(levels).filter((level): level is number => typeof level === 'number'),
-    ),
-  )
+  const needed = enoughFor(wanted)
   const own = users[upgrader]
   if (typeof own === 'number' && own >= needed) return wanted
   return { ...wanted, users: { ...users, [upgrader]: needed } }
