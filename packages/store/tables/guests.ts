@@ -25,7 +25,7 @@ export async function listIdleGuests(db: Database, before: number, limit: number
   const rows = await db.query<{ user_id: string }>(
     `SELECT u.user_id FROM users u WHERE u.is_guest = 1 AND u.deactivated_ts = 0 AND u.created_ts < ?
      AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.user_id = u.user_id AND d.last_seen_ts >= ?)
-     ORDER BY u.user_id LIMIT ?`,
+     ORDER BY u.created_ts LIMIT ?`,
     [before, before, limit],
   )
   return rows.map((row) => row.user_id)
