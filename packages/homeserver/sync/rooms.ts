@@ -158,11 +158,12 @@ async function joinedRoom(
   const isEmpty = !whole && !isComplete && isNothingSaid
   if (isEmpty && timeline.isQuiet) return undefined
   const sinceRoot = whole ? undefined : await rootAtSince(ctx, room, recent, timeline)
-  const stateEvents = await readState(ctx, room, timeline, sinceRoot)
+  const told = await renderTimeline(ctx, room, timeline)
+  const stateEvents = await readState(ctx, room, timeline, sinceRoot, told)
   // What is not shown may have made another state of it.
   if (isEmpty && stateEvents.length === 0) return undefined
   const parts = [
-    await timelineJson(ctx, room, timeline, isFresh && ctx.since !== undefined),
+    timelineJson(timeline, told, isFresh && ctx.since !== undefined),
     stateJson(ctx, stateEvents),
     `"account_data":{"events":[${(extras?.accountData ?? []).join(',')}]}`,
     `"ephemeral":{"events":[${(extras?.ephemeral ?? []).join(',')}]}`,
@@ -188,26 +189,35 @@ async function rootAtSince(
   return (await newestAt(ctx.hs.rooms, room, ctx.since!.position))?.roomRoot ?? 0
 }
 
-async function timelineJson(
-  ctx: SyncContext,
+/** The events of a timeline as the reader is told them, by their numbers. */
+async function renderTimeline(
+  { hs, session }: SyncContext,
   room: RoomInfo,
-  timeline: Timeline,
-  isFresh: boolean,
-): Promise<string> {
-  const events = await renderEvents(ctx.hs.rooms, room, ctx.session, timeline.events)
-  const token = formatPageToken(timeline.before)
-  const limited = timeline.limited || isFresh
-  return `"timeline":{"events":[${events.join(',')}],"limited":${limited},"prev_batch":"${token}"}`
+  { events }: Timeline,
+): Promise<Map<number, string>> {
+  const texts = await renderEvents(hs.rooms, room, session, events)
+  return new Map(events.map(({ event }, index) => [event.nid, texts[index]!]))
 }
 
+function timelineJson(timeline: Timeline, told: ReadonlyMap<number, string>, isFresh: boolean): string {
+  const token = formatPageToken(timeline.before)
+  const limited = timeline.limited || isFresh
+  return `"timeline":{"events":[${[...told.values()].join(',')}],"limited":${limited},"prev_batch":"${token}"}`
+}
+
+/**
+ * State as texts. What the timeline tells too is told the same way, with what it took the place of: clients that are
+ * told the state after the timeline know the state by nothing else, and those who left have their names there.
+ */
 async function readState(
   ctx: SyncContext,
   room: RoomInfo,
   timeline: Timeline,
   sinceRoot: number | undefined,
+  told: ReadonlyMap<number, string>,
 ): Promise<string[]> {
   const entries = await readSyncState(ctx, room, timeline, sinceRoot)
-  return entries.map(({ stored }) => renderPlain(ctx.hs.rooms, stored))
+  return entries.map(({ stored }) => told.get(stored.nid) ?? renderPlain(ctx.hs.rooms, stored))
 }
 
 function stateJson({ stateAfter }: SyncContext, events: readonly string[]): string {
@@ -282,9 +292,10 @@ async function leftRoom(
     allVisible: false,
   })
   const sinceRoot = ctx.since === undefined ? undefined : await rootAtSince(ctx, room, recent, timeline)
+  const told = await renderTimeline(ctx, room, timeline)
   const parts = [
-    await timelineJson(ctx, room, timeline, false),
-    stateJson(ctx, await readState(ctx, room, timeline, sinceRoot)),
+    timelineJson(timeline, told, false),
+    stateJson(ctx, await readState(ctx, room, timeline, sinceRoot, told)),
     '"account_data":{"events":[]}',
   ]
   return `{${parts.join(',')}}`
@@ -297,11 +308,11 @@ async function leftRoom(
 async function bareLeave(ctx: SyncContext, room: RoomInfo, { eventNid }: UserRoom): Promise<string> {
   const { timeline: filter } = ctx.filter
   const event = (await findEventsByNid(ctx.hs.rooms, [eventNid])).get(eventNid)
+  const leave = event === undefined ? [] : [{ event, membership: event.content['membership'] as string }]
+  const texts = await renderEvents(ctx.hs.rooms, room, ctx.session, leave)
   const isWanted = event !== undefined && !filter.isEmpty && filter.limit !== 0 && filter.passes(event)
-  const told = isWanted ? [{ event, membership: event.content['membership'] as string }] : []
-  const events = await renderEvents(ctx.hs.rooms, room, ctx.session, told)
   const token = formatPaginationToken(eventNid)
-  const timeline = `"timeline":{"events":[${events.join(',')}],"limited":false,"prev_batch":"${token}"}`
-  const after = ctx.stateAfter !== undefined && event !== undefined ? [renderPlain(ctx.hs.rooms, event)] : []
+  const timeline = `"timeline":{"events":[${isWanted ? texts.join() : ''}],"limited":false,"prev_batch":"${token}"}`
+  const after = ctx.stateAfter === undefined ? [] : texts
   return `{${timeline},${stateJson(ctx, after)},"account_data":{"events":[]}}`
 }
