@@ -3,7 +3,7 @@ import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { findEventsByNid } from '../rooms/read-events.ts'
 import { getRoomByNid } from '../rooms/load-head.ts'
 import type { UserRoom } from '../rooms/membership-index.ts'
-import { renderEvents, renderPlain } from '../rooms/render-event.ts'
+import { renderEvents, renderPlain, renderTimeline } from '../rooms/render-event.ts'
 import { renderSticky } from './streams/sticky.ts'
 import { strippedState } from '../rooms/stripped-state.ts'
 import { lastJoinedNid } from '../rooms/visibility.ts'
@@ -158,7 +158,7 @@ async function joinedRoom(
   const isEmpty = !whole && !isComplete && isNothingSaid
   if (isEmpty && timeline.isQuiet) return undefined
   const sinceRoot = whole ? undefined : await rootAtSince(ctx, room, recent, timeline)
-  const told = await renderTimeline(ctx, room, timeline)
+  const told = await renderTimeline(ctx.hs.rooms, room, ctx.session, timeline.events)
   const stateEvents = await readState(ctx, room, timeline, sinceRoot, told)
   // What is not shown may have made another state of it.
   if (isEmpty && stateEvents.length === 0) return undefined
@@ -189,26 +189,13 @@ async function rootAtSince(
   return (await newestAt(ctx.hs.rooms, room, ctx.since!.position))?.roomRoot ?? 0
 }
 
-/** The events of a timeline as the reader is told them, by their numbers. */
-async function renderTimeline(
-  { hs, session }: SyncContext,
-  room: RoomInfo,
-  { events }: Timeline,
-): Promise<Map<number, string>> {
-  const texts = await renderEvents(hs.rooms, room, session, events)
-  return new Map(events.map(({ event }, index) => [event.nid, texts[index]!]))
-}
-
 function timelineJson(timeline: Timeline, told: ReadonlyMap<number, string>, isFresh: boolean): string {
   const token = formatPageToken(timeline.before)
   const limited = timeline.limited || isFresh
   return `"timeline":{"events":[${[...told.values()].join(',')}],"limited":${limited},"prev_batch":"${token}"}`
 }
 
-/**
- * State as texts. What the timeline tells too is told the same way, with what it took the place of: clients that are
- * told the state after the timeline know the state by nothing else, and those who left have their names there.
- */
+/** State as texts; what the timeline tells too, as it is told there. */
 async function readState(
   ctx: SyncContext,
   room: RoomInfo,
@@ -292,7 +279,7 @@ async function leftRoom(
     allVisible: false,
   })
   const sinceRoot = ctx.since === undefined ? undefined : await rootAtSince(ctx, room, recent, timeline)
-  const told = await renderTimeline(ctx, room, timeline)
+  const told = await renderTimeline(ctx.hs.rooms, room, ctx.session, timeline.events)
   const parts = [
     timelineJson(timeline, told, false),
     stateJson(ctx, await readState(ctx, room, timeline, sinceRoot, told)),
