@@ -145,5 +145,28 @@ for (const driver of await findServerDrivers()) {
         assert.ok(!Object.hasOwn(roomIn(sync, 'leave', left), 'state'))
       }
     })
+
+    it('tells what an event took the place of, as the timeline does', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob, roomId, room } = people
+      const { room_id } = await bob.call('POST', '/createRoom', {
+        initial_state: [{ type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }],
+      })
+      const closed = room_id as string
+      await alice.call('POST', `/knock/${encodeURIComponent(closed)}`, {})
+      await alice.sync(AFTER)
+      await bob.call('POST', `${room}/leave`, {})
+      await bob.call('POST', `/rooms/${encodeURIComponent(closed)}/kick`, { user_id: alice.userId })
+      const sync = await alice.sync(AFTER)
+      for (const [section, of, membership] of [
+        ['join', roomId, 'join'],
+        ['leave', closed, 'knock'],
+      ] as const) {
+        const [after] = eventsIn(sync, 'rooms', section, of, 'state_after')
+        assert.deepEqual(after, eventsIn(sync, 'rooms', section, of, 'timeline').at(-1))
+        const { prev_content: before } = after!['unsigned'] as { prev_content?: JsonObject }
+        assert.equal(before?.['membership'], membership)
+      }
+    })
   })
 }

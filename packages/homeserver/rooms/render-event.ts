@@ -46,6 +46,20 @@ export async function renderEvents(
   return Promise.all(events.map((visible) => render(visible, bundles.get(visible.event.eventId))))
 }
 
+/**
+ * The events of a timeline by their numbers, so that what state told beside it has too is told the same way: clients that
+ * take the state from there alone learn there what an event took the place of, which names those who left.
+ */
+export async function renderTimeline(
+  engine: RoomEngine,
+  room: RoomInfo,
+  reader: EventReader,
+  events: readonly VisibleEvent[],
+): Promise<Map<number, string>> {
+  const texts = await renderEvents(engine, room, reader, events)
+  return new Map(events.map(({ event }, index) => [event.nid, texts[index]!]))
+}
+
 async function renderOne(
   engine: RoomEngine,
   room: RoomInfo,

@@ -3,7 +3,7 @@ import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { findEventsByNid } from '../rooms/read-events.ts'
 import { getRoomByNid } from '../rooms/load-head.ts'
 import type { UserRoom } from '../rooms/membership-index.ts'
-import { renderEvents, renderPlain } from '../rooms/render-event.ts'
+import { renderEvents, renderPlain, renderTimeline } from '../rooms/render-event.ts'
 import { renderSticky } from './streams/sticky.ts'
 import { strippedState } from '../rooms/stripped-state.ts'
 import { lastJoinedNid } from '../rooms/visibility.ts'
@@ -158,11 +158,12 @@ async function joinedRoom(
   const isEmpty = !whole && !isComplete && isNothingSaid
   if (isEmpty && timeline.isQuiet) return undefined
   const sinceRoot = whole ? undefined : await rootAtSince(ctx, room, recent, timeline)
-  const stateEvents = await readState(ctx, room, timeline, sinceRoot)
+  const told = await renderTimeline(ctx.hs.rooms, room, ctx.session, timeline.events)
+  const stateEvents = await readState(ctx, room, timeline, sinceRoot, told)
   // What is not shown may have made another state of it.
   if (isEmpty && stateEvents.length === 0) return undefined
   const parts = [
-    await timelineJson(ctx, room, timeline, isFresh && ctx.since !== undefined),
+    timelineJson(timeline, told, isFresh && ctx.since !== undefined),
     stateJson(ctx, stateEvents),
     `"account_data":{"events":[${(extras?.accountData ?? []).join(',')}]}`,
     `"ephemeral":{"events":[${(extras?.ephemeral ?? []).join(',')}]}`,
@@ -188,26 +189,22 @@ async function rootAtSince(
   return (await newestAt(ctx.hs.rooms, room, ctx.since!.position))?.roomRoot ?? 0
 }
 
-async function timelineJson(
-  ctx: SyncContext,
-  room: RoomInfo,
-  timeline: Timeline,
-  isFresh: boolean,
-): Promise<string> {
-  const events = await renderEvents(ctx.hs.rooms, room, ctx.session, timeline.events)
+function timelineJson(timeline: Timeline, told: ReadonlyMap<number, string>, isFresh: boolean): string {
   const token = formatPageToken(timeline.before)
   const limited = timeline.limited || isFresh
-  return `"timeline":{"events":[${events.join(',')}],"limited":${limited},"prev_batch":"${token}"}`
+  return `"timeline":{"events":[${[...told.values()].join(',')}],"limited":${limited},"prev_batch":"${token}"}`
 }
 
+/** State as texts; what the timeline tells too, as it is told there. */
 async function readState(
   ctx: SyncContext,
   room: RoomInfo,
   timeline: Timeline,
   sinceRoot: number | undefined,
+  told: ReadonlyMap<number, string>,
 ): Promise<string[]> {
   const entries = await readSyncState(ctx, room, timeline, sinceRoot)
-  return entries.map(({ stored }) => renderPlain(ctx.hs.rooms, stored))
+  return entries.map(({ stored }) => told.get(stored.nid) ?? renderPlain(ctx.hs.rooms, stored))
 }
 
 function stateJson({ stateAfter }: SyncContext, events: readonly string[]): string {
@@ -282,9 +279,10 @@ async function leftRoom(
     allVisible: false,
   })
   const sinceRoot = ctx.since === undefined ? undefined : await rootAtSince(ctx, room, recent, timeline)
+  const told = await renderTimeline(ctx.hs.rooms, room, ctx.session, timeline.events)
   const parts = [
-    await timelineJson(ctx, room, timeline, false),
-    stateJson(ctx, await readState(ctx, room, timeline, sinceRoot)),
+    timelineJson(timeline, told, false),
+    stateJson(ctx, await readState(ctx, room, timeline, sinceRoot, told)),
     '"account_data":{"events":[]}',
   ]
   return `{${parts.join(',')}}`
@@ -297,11 +295,11 @@ async function leftRoom(
 async function bareLeave(ctx: SyncContext, room: RoomInfo, { eventNid }: UserRoom): Promise<string> {
   const { timeline: filter } = ctx.filter
   const event = (await findEventsByNid(ctx.hs.rooms, [eventNid])).get(eventNid)
+  const leave = event === undefined ? [] : [{ event, membership: event.content['membership'] as string }]
+  const texts = await renderEvents(ctx.hs.rooms, room, ctx.session, leave)
   const isWanted = event !== undefined && !filter.isEmpty && filter.limit !== 0 && filter.passes(event)
-  const told = isWanted ? [{ event, membership: event.content['membership'] as string }] : []
-  const events = await renderEvents(ctx.hs.rooms, room, ctx.session, told)
   const token = formatPaginationToken(eventNid)
-  const timeline = `"timeline":{"events":[${events.join(',')}],"limited":false,"prev_batch":"${token}"}`
-  const after = ctx.stateAfter !== undefined && event !== undefined ? [renderPlain(ctx.hs.rooms, event)] : []
+  const timeline = `"timeline":{"events":[${isWanted ? texts.join() : ''}],"limited":false,"prev_batch":"${token}"}`
+  const after = ctx.stateAfter === undefined ? [] : texts
   return `{${timeline},${stateJson(ctx, after)},"account_data":{"events":[]}}`
 }

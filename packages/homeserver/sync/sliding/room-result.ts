@@ -1,7 +1,7 @@
 import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import { isShown, findEventsByNid } from '../../rooms/read-events.ts'
 import { getRoomByNid } from '../../rooms/load-head.ts'
-import { renderEvents, renderPlain } from '../../rooms/render-event.ts'
+import { renderEvents, renderPlain, renderTimeline } from '../../rooms/render-event.ts'
 import type { RoomInfo } from '../../rooms/stored-event.ts'
 import { strippedState } from '../../rooms/stripped-state.ts'
 import { lastJoinedNid } from '../../rooms/visibility.ts'
@@ -109,15 +109,17 @@ async function insideResult(ctx: SlidingContext, room: RoomInfo, plan: RoomPlan)
       sent === undefined || becameWhole(ctx, plan) || changes.some(({ type }) => type === 'm.room.member'),
     isJoined,
   })
-  const said = config.timelineLimit === 0 ? [] : timeline.events.map(({ event }) => event)
+  const shown = config.timelineLimit === 0 ? [] : timeline.events
+  const said = shown.map(({ event }) => event)
   const isNews = said.length + state.events.length + state.gone.length + overview.length > 0 || isRead
   const limit = limitToldBy(plan, isExpanded, timeline)
+  const texts = await renderTimeline(ctx.hs.rooms, room, ctx.session, shown)
   const parts = [
     ...(await headOf(ctx, plan)),
     ...overview,
     ...(isJoined ? [await bumpOf(ctx, room, plan, timeline), await countsJson(ctx, room)] : []),
-    ...stateJson(ctx, state),
-    ...(await timelineJson(ctx, room, plan, timeline)),
+    ...stateJson(ctx, state, texts),
+    ...timelineJson(ctx, plan, timeline, texts),
     ...(isExpanded ? ['"unstable_expanded_timeline":true,"expanded_timeline":true'] : []),
   ]
   return {
@@ -212,24 +214,27 @@ async function bumpOf(
   return bumpJson((await ctx.hs.sliding.activity.bumpStamp(room)) || userRoom.eventNid)
 }
 
-function stateJson({ hs }: SlidingContext, { events, gone }: ToldState): string[] {
-  const texts = events.map((event) => renderPlain(hs.rooms, event))
+function stateJson(
+  { hs }: SlidingContext,
+  { events, gone }: ToldState,
+  shown: ReadonlyMap<number, string>,
+): string[] {
+  const texts = events.map((event) => shown.get(event.nid) ?? renderPlain(hs.rooms, event))
   for (const { type, stateKey } of gone) texts.push(JSON.stringify({ type, state_key: stateKey }))
   return texts.length === 0 ? [] : [`"required_state":[${texts.join(',')}]`]
 }
 
-async function timelineJson(
+function timelineJson(
   ctx: SlidingContext,
-  room: RoomInfo,
   { config }: RoomPlan,
   { events, limited, before }: Timeline,
-): Promise<string[]> {
+  texts: ReadonlyMap<number, string>,
+): string[] {
   if (config.timelineLimit === 0) return []
   const parts = [`"limited":${limited},"prev_batch":"${formatPageToken(before)}"`]
   const live = ctx.since === undefined ? 0 : events.length - oldCount(events, ctx.since.position)
   parts.push(`"num_live":${live}`)
-  if (events.length > 0)
-    parts.push(`"timeline":[${(await renderEvents(ctx.hs.rooms, room, ctx.session, events)).join(',')}]`)
+  if (events.length > 0) parts.push(`"timeline":[${[...texts.values()].join(',')}]`)
   return parts
 }
 

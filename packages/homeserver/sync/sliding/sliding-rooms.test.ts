@@ -177,6 +177,20 @@ for (const driver of await findServerDrivers()) {
       assert.equal(joined['joined_count'], 3)
     })
 
+    it('bring state with what it took the place of, as the timeline tells it', async () => {
+      await using people = await openPeople(driver)
+      const { server, alice, bob, roomId, room } = people
+      const required = { required_state: [['m.room.member', '*']], timeline_limit: 5 }
+      const slider = openSlider(server, alice.token, window(9, required))
+      await slider.next()
+      await bob.call('POST', `${room}/leave`, {})
+      const told = roomIn(await slider.next(), roomId)!
+      const [state] = told['required_state'] as JsonObject[]
+      assert.deepEqual(state, (told['timeline'] as JsonObject[]).at(-1))
+      const { prev_content: before } = state!['unsigned'] as { prev_content?: JsonObject }
+      assert.equal(before?.['displayname'], 'bob')
+    })
+
     it('are told anew to who left and came back, and that they are over to who left', async () => {
       await using people = await openPeople(driver)
       const { server, alice, bob, roomId, room } = people
