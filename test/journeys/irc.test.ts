@@ -1,5 +1,6 @@
 import { describe } from 'node:test'
 import { sharedPostgres } from '@causeway/testkit/postgres.ts'
+import { noIrcServers } from '@causeway/testkit/irc/irc-servers.ts'
 import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
 import { startNgircd } from '@causeway/testkit/irc/ngircd.ts'
 import { findErgo, startErgo } from '@causeway/testkit/irc/ergo.ts'
@@ -8,7 +9,7 @@ import { runIrcJourney } from './irc/journey.ts'
 const ergo = findErgo()
 const postgres = await sharedPostgres()
 
-describe('a Matrix room and an IRC channel share a conversation', () => {
+describe('a Matrix room and an IRC channel share a conversation', { skip: noIrcServers }, () => {
   runIrcJourney({ name: 'InspIRCd', isRich: true, start: startInspircd })
   runIrcJourney(
     {

@@ -139,9 +139,13 @@ const saidBy = (heard: Heard, name: string): string[] =>
   )
 
 /** What every network has to do for the hub. Each test starts one anew. */
-export function testNetwork(name: string, create: () => Promise<NetworkTarget>): void {
+export function testNetwork(
+  name: string,
+  create: () => Promise<NetworkTarget>,
+  skip: string | false = false,
+): void {
   const scenario = (title: string, run: (target: NetworkTarget, scene: Scene) => Promise<void>): void => {
-    test(`${name}: ${title}`, async () => {
+    test(`${name}: ${title}`, { skip }, async () => {
       await using target = await create()
       const scene = setScene(target)
       try {

@@ -1,4 +1,5 @@
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
+import { noIrcServers } from '@causeway/testkit/irc/irc-servers.ts'
 import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
 import { ircClient } from '@causeway/testkit/irc/irc-client.ts'
 import { startNgircd } from '@causeway/testkit/irc/ngircd.ts'
@@ -84,5 +85,5 @@ async function irc(start: () => Promise<RunningServer>, givesIds: boolean): Prom
 }
 
 testNetwork('the fake network', fake)
-testNetwork('IRC on InspIRCd', () => irc(startInspircd, true))
-testNetwork('IRC on ngIRCd', () => irc(startNgircd, false))
+testNetwork('IRC on InspIRCd', () => irc(startInspircd, true), noIrcServers)
+testNetwork('IRC on ngIRCd', () => irc(startNgircd, false), noIrcServers)

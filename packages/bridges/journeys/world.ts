@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Clock } from '@causeway/store/clock/clock.ts'
 import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { startCauseway } from '@causeway/testkit/causeway.ts'
+import { noIrcServers } from '@causeway/testkit/irc/irc-servers.ts'
 import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
 import type { Inspircd, InspircdOptions } from '@causeway/testkit/irc/inspircd.ts'
 import { ircClient } from '@causeway/testkit/irc/irc-client.ts'
@@ -177,6 +178,7 @@ export async function startWorld(
   kind: HostKind,
   options: WorldOptions = {},
 ): Promise<World | { readonly skip: string }> {
+  if (noIrcServers !== false) return { skip: noIrcServers }
   await using undo = new AsyncDisposableStack()
   const folder = await mkdtemp(path.join(tmpdir(), 'causeway-journey-'))
   undo.defer(() => rm(folder, { recursive: true, force: true }))

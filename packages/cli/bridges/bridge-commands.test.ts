@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import type { JsonObject, JsonValue } from '@causeway/matrix/events/pdu.ts'
 import { startCauseway, type Causeway } from '@causeway/testkit/causeway.ts'
 import { ircClient, type TestIrcClient } from '@causeway/testkit/irc/irc-client.ts'
+import { noIrcServers } from '@causeway/testkit/irc/irc-servers.ts'
 import { startNgircd, type Ngircd } from '@causeway/testkit/irc/ngircd.ts'
 import { matrixPerson, type MatrixPerson } from '@causeway/testkit/matrix-person.ts'
 import { textOf } from '@causeway/testkit/text-of.ts'
@@ -14,7 +15,7 @@ import { runCli } from '../run.ts'
 const BOT = '@bridge:localhost'
 const CHANNEL = '#Town[1]'
 
-describe('causeway admin bridge', () => {
+describe('causeway admin bridge', { skip: noIrcServers }, () => {
   let irc: Ngircd
   let server: Causeway
   let alice: MatrixPerson

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { noIrcServers } from '@causeway/testkit/irc/irc-servers.ts'
 import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
 import { ircClient } from '@causeway/testkit/irc/irc-client.ts'
 import { startNgircd } from '@causeway/testkit/irc/ngircd.ts'
@@ -19,7 +20,7 @@ const servers: { name: string; start: () => Promise<Operated>; ban: string }[] =
 ]
 
 for (const { name, start, ban } of servers) {
-  describe(`on ${name}`, { concurrency: 4 }, () => {
+  describe(`on ${name}`, { concurrency: 4, skip: noIrcServers }, () => {
     const operator = async (server: Operated) => {
       const oper = await ircClient({ ...server, nick: 'oper' })
       oper.raw(`OPER ${server.operator.name} ${server.operator.password}`)
@@ -193,7 +194,7 @@ for (const { name, start, ban } of servers) {
   })
 }
 
-test('people lost in a netsplit are told from people who quit', async () => {
+test('people lost in a netsplit are told from people who quit', { skip: noIrcServers }, async () => {
   await using server = await startInspircd()
   const services = await startSaslServices(server, { passwords: {} })
   await using us = await startObservedClient(server, 'bridge')

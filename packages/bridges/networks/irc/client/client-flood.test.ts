@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { noIrcServers } from '@causeway/testkit/irc/irc-servers.ts'
 import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
 import { systemClock } from '@causeway/store/clock/system.ts'
 import { ircClient } from '@causeway/testkit/irc/irc-client.ts'
@@ -27,7 +28,7 @@ const servers: { name: string; proof: string; start: () => Promise<RunningServer
   { name: 'ngIRCd', proof: 'accepted', start: () => startNgircd() },
 ]
 
-describe('a thousand lines', { concurrency: 2 }, () => {
+describe('a thousand lines', { concurrency: 2, skip: noIrcServers }, () => {
   for (const { name, proof, start } of servers) {
     test(`each way at once on ${name}: all there, in order, once, and the limits kept`, async () => {
       await using server = await start()
@@ -107,7 +108,7 @@ describe('a thousand lines', { concurrency: 2 }, () => {
   })
 })
 
-test('capabilities that come and go while connected are followed', async () => {
+test('capabilities that come and go while connected are followed', { skip: noIrcServers }, async () => {
   await using server = await startInspircd()
   await using oper = await ircClient({ ...server, nick: 'oper' })
   await using us = await startObservedClient(server, 'bridge')

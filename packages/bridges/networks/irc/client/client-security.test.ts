@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { noIrcServers } from '@causeway/testkit/irc/irc-servers.ts'
 import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
 import { startNgircd } from '@causeway/testkit/irc/ngircd.ts'
 import { observeClient, startObservedClient } from '@causeway/testkit/irc/observed-client.ts'
@@ -7,7 +8,7 @@ import { fingerprintOf, startSaslServices } from '@causeway/testkit/irc/sasl-ser
 import { makeSelfSigned } from '@causeway/testkit/certificates.ts'
 import type { SaslSettings } from './options.ts'
 
-describe('TLS, SASL and addresses', { concurrency: 4 }, () => {
+describe('TLS, SASL and addresses', { concurrency: 4, skip: noIrcServers }, () => {
   test('a certificate that verifies is let in, any other refused before a word is said', async () => {
     await using server = await startInspircd()
     const { host, tlsPort: port, certificate } = server

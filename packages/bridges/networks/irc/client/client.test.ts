@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { noIrcServers } from '@causeway/testkit/irc/irc-servers.ts'
 import { startInspircd } from '@causeway/testkit/irc/inspircd.ts'
 import { ircClient } from '@causeway/testkit/irc/irc-client.ts'
 import { startNgircd } from '@causeway/testkit/irc/ngircd.ts'
@@ -13,7 +14,7 @@ const servers: { name: string; isRich: boolean; start: () => Promise<RunningServ
 
 for (const { name, isRich, start } of servers) {
   // At once: InspIRCd lets clients in only once a second.
-  describe(`on ${name}`, { concurrency: 6 }, () => {
+  describe(`on ${name}`, { concurrency: 6, skip: noIrcServers }, () => {
     const journey = (title: string, run: (server: RunningServer) => Promise<void>): void => {
       test(title, async () => {
         await using server = await start()
