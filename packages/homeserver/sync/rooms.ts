@@ -6,7 +6,7 @@ import type { UserRoom } from '../rooms/membership-index.ts'
 import { renderEvents, renderPlain } from '../rooms/render-event.ts'
 import { renderSticky } from './streams/sticky.ts'
 import { strippedState } from '../rooms/stripped-state.ts'
-import { lastJoinedNid } from '../rooms/visibility.ts'
+import { lastJoinedNid, type VisibleEvent } from '../rooms/visibility.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import type { SyncContext } from './context.ts'
 import { joinedSince } from './joined-since.ts'
@@ -266,7 +266,7 @@ async function invitedRoom(ctx: SyncContext, userRoom: UserRoom): Promise<string
   return `{"${key}":{"events":[${events.join(',')}]}}`
 }
 
-/** What happened up to the leave. */
+/** What happened up to the end of the stay, and what the reader's membership has become since. */
 async function leftRoom(
   ctx: SyncContext,
   userRoom: UserRoom,
@@ -276,31 +276,53 @@ async function leftRoom(
   const joinedUntil = await lastJoinedNid(ctx.hs.rooms, room, ctx.session.userId)
   if (joinedUntil <= (ctx.since?.position ?? Number.NEGATIVE_INFINITY)) return bareLeave(ctx, room, userRoom)
   const timeline = await readTimeline(ctx, room, {
-    upTo: userRoom.eventNid,
+    upTo: joinedUntil,
     after: ctx.since?.position,
-    recent: recent?.filter((event) => event.nid <= userRoom.eventNid),
+    recent: recent?.filter((event) => event.nid <= joinedUntil),
     allVisible: false,
   })
   const sinceRoot = ctx.since === undefined ? undefined : await rootAtSince(ctx, room, recent, timeline)
+  const state = await readSyncState(ctx, room, timeline, sinceRoot)
+  // Banned after they left, say: of the room they are told nothing more, but of that.
+  const { event, told } =
+    userRoom.eventNid === joinedUntil ? { event: undefined, told: [] } : await ownMembership(ctx, userRoom)
+  const isAfter = ctx.stateAfter !== undefined && event !== undefined
+  const shown = isAfter
+    ? [...state.filter(({ stored }) => !isSameKey(stored, event)), { stored: event }]
+    : state
   const parts = [
-    await timelineJson(ctx, room, timeline, false),
-    stateJson(ctx, await readState(ctx, room, timeline, sinceRoot)),
+    await timelineJson(ctx, room, { ...timeline, events: [...timeline.events, ...told] }, false),
+    stateJson(
+      ctx,
+      shown.map(({ stored }) => renderPlain(ctx.hs.rooms, stored)),
+    ),
     '"account_data":{"events":[]}',
   ]
   return `{${parts.join(',')}}`
 }
 
+function isSameKey(one: StoredEvent, other: StoredEvent): boolean {
+  return one.type === other.type && one.stateKey === other.stateKey
+}
+
+/** The reader's membership of today, and the same as the timeline's filter wants it. It may be an event without a state. */
+async function ownMembership(
+  { hs, filter: { timeline: filter } }: SyncContext,
+  { eventNid }: UserRoom,
+): Promise<{ readonly event: StoredEvent | undefined; readonly told: VisibleEvent[] }> {
+  const event = (await findEventsByNid(hs.rooms, [eventNid])).get(eventNid)
+  const isWanted = event !== undefined && !filter.isEmpty && filter.limit !== 0 && filter.passes(event)
+  return { event, told: isWanted ? [{ event, membership: event.content['membership'] as string }] : [] }
+}
+
 /**
  * The leave alone, for who was not in the room: who declined an invitation, took back a knock or was turned away
- * learns that it is over, and nothing of the room. It may be an event that we hold without a state.
+ * learns that it is over, and nothing of the room.
  */
-async function bareLeave(ctx: SyncContext, room: RoomInfo, { eventNid }: UserRoom): Promise<string> {
-  const { timeline: filter } = ctx.filter
-  const event = (await findEventsByNid(ctx.hs.rooms, [eventNid])).get(eventNid)
-  const isWanted = event !== undefined && !filter.isEmpty && filter.limit !== 0 && filter.passes(event)
-  const told = isWanted ? [{ event, membership: event.content['membership'] as string }] : []
+async function bareLeave(ctx: SyncContext, room: RoomInfo, userRoom: UserRoom): Promise<string> {
+  const { event, told } = await ownMembership(ctx, userRoom)
   const events = await renderEvents(ctx.hs.rooms, room, ctx.session, told)
-  const token = formatPaginationToken(eventNid)
+  const token = formatPaginationToken(userRoom.eventNid)
   const timeline = `"timeline":{"events":[${events.join(',')}],"limited":false,"prev_batch":"${token}"}`
   const after = ctx.stateAfter !== undefined && event !== undefined ? [renderPlain(ctx.hs.rooms, event)] : []
   return `{${timeline},${stateJson(ctx, after)},"account_data":{"events":[]}}`
