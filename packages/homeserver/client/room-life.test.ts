@@ -197,6 +197,17 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual([status, errcode, error], [403, 'M_FORBIDDEN', `${bob.userId} is already in the room`])
     })
 
+    it('nobody becomes a member by a state event whose key is no user id', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob, room } = people
+      for (const key of ['', 'bob', '@bob', bob.userId.slice(1)]) {
+        const { status, body } = await alice.ask('PUT', `${room}/state/m.room.member/${escaped(key)}`, {
+          membership: 'invite',
+        })
+        assert.deepEqual([status, body['errcode']], [400, 'M_INVALID_PARAM'], key)
+      }
+    })
+
     it('who joins by a state event is shown with name and picture, unless the event says others', async () => {
       await using people = await openPeople(driver)
       const { alice, bob, roomId, room } = people

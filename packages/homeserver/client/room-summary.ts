@@ -6,7 +6,7 @@ import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { isOpen, isVisibleToUser } from '../rooms/space/summary-access.ts'
-import { summarizeRoom, type RoomSummary } from '../rooms/space/summary.ts'
+import { shownToClients, summarizeRoom, type RoomSummary } from '../rooms/space/summary.ts'
 import { locateRoom, viaQuery } from './locate-room.ts'
 import { v1 } from './paths.ts'
 import { serversOf } from './room-servers.ts'
@@ -52,8 +52,7 @@ export const getRoomSummary = defineEndpoint({
       throw notFound('There is no such room that you may be told of')
     }
     return {
-      ...room.shown,
-      ...(room.allowedRoomIds.length === 0 ? {} : { allowed_room_ids: [...room.allowedRoomIds] }),
+      ...shownToClients(room),
       ...(userId === undefined ? {} : { membership: await membershipIn(hs, userId, roomId) }),
     }
   },

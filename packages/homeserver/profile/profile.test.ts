@@ -176,6 +176,13 @@ for (const driver of await findServerDrivers()) {
       await idle()
       assert.equal((await memberIn(server, room, own.userId, alice.token))['membership'], 'leave')
     })
+    it('of whoever had theirs erased is not there any more', async () => {
+      const own = await server.register('erased')
+      await deactivateAccount(server.hs, own.userId as never, true)
+      await idle()
+      for (const path of [own.userId, `${own.userId}/displayname`])
+        refused(await server.request('GET', `${V3}/profile/${path}`), 404, 'M_NOT_FOUND')
+    })
     it('of a deactivated account: it leaves its rooms and rejects its invitations', async () => {
       const own = await server.register('leaving')
       const joined = await createRoom(server, alice.token)

@@ -1,6 +1,7 @@
 import type { EventId, RoomAlias, UserId } from '@causeway/matrix/ids/ids.ts'
 import { MatrixError, badJson } from '@causeway/matrix/errors/matrix-error.ts'
 import { parseRoomAlias } from '@causeway/matrix/ids/room-alias.ts'
+import { isUserId } from '@causeway/matrix/ids/user-id.ts'
 import { findAlias } from '@causeway/store/tables/aliases.ts'
 import type { Database } from '@causeway/store/db/database.ts'
 import type { RoomEngine } from './engine.ts'
@@ -45,15 +46,20 @@ export async function sendState(
 function membershipAction({ content, stateKey, sender }: SendInput): MembershipAction | undefined {
   const membership = content['membership']
   if (typeof membership !== 'string') throw badJson('m.room.member needs a membership')
+  if (!isUserId(stateKey ?? ''))
+    throw new MatrixError(
+      'M_INVALID_PARAM',
+      'The state key of m.room.member is a user id, such as @user:server',
+    )
   return membership === 'join' && stateKey === sender ? ACTION_OF[membership] : undefined
 }
 
 async function checkAliases(hs: { readonly db: Database }, { content, roomId }: SendInput): Promise<void> {
-  const { alias, alt_aliases: others } = content
-  const named = [
-    ...(alias === undefined || alias === '' ? [] : [alias]),
-    ...(Array.isArray(others) ? others : []),
-  ]
+  const { alias, alt_aliases: others = [] } = content
+  if (!Array.isArray(others))
+    throw new MatrixError('M_INVALID_PARAM', 'alt_aliases must be a list of aliases')
+  // Absent, empty and null all say that the room has none.
+  const named = [...(alias === undefined || alias === null || alias === '' ? [] : [alias]), ...others]
   for (const text of named) {
     const parsed: RoomAlias | undefined = typeof text === 'string' ? parseRoomAlias(text) : undefined
     if (parsed === undefined)
