@@ -39,7 +39,11 @@ async function membershipIn(hs: Homeserver, userId: UserId, roomId: RoomId): Pro
 export const getRoomSummary = defineEndpoint({
   operation: 'getRoomSummary',
   method: 'GET',
-  ...v1('/room_summary/:roomIdOrAlias', '/im.nheko.summary/summary/:roomIdOrAlias'),
+  ...v1(
+    '/room_summary/:roomIdOrAlias',
+    '/im.nheko.summary/summary/:roomIdOrAlias',
+    '/im.nheko.summary/rooms/:roomIdOrAlias/summary',
+  ),
   auth: 'optional',
   rateLimit: 'read',
   params: Type.Object({ roomIdOrAlias: roomIdOrAliasText }),

@@ -201,6 +201,12 @@ for (const driver of await findServerDrivers()) {
         assert.deepEqual(standing, 'state_after' in left ? ['ban'] : [])
       }
       assert.equal(sectionOf(await bob.sync(), 'leave', roomId), undefined)
+      for (const limit of [0, 1, 2]) {
+        const few = withFilter({ room: { include_leave: true, timeline: { limit } } })
+        const timeline = eventsIn(sectionOf(await bob.firstSync(few), 'leave', roomId)!, 'timeline')
+        const told = timeline.map(({ content }) => (content as JsonObject)['membership'])
+        assert.deepEqual(told, ['leave', 'ban'].slice(2 - limit))
+      }
     })
 
     it('are told by the leave alone to who was never in them, whether invited or knocking', async () => {

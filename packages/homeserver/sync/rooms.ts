@@ -275,7 +275,10 @@ async function leftRoom(
   const room = await getRoomByNid(ctx.hs.rooms, userRoom.roomNid)
   const joinedUntil = await lastJoinedNid(ctx.hs.rooms, room, ctx.session.userId)
   if (joinedUntil <= (ctx.since?.position ?? Number.NEGATIVE_INFINITY)) return bareLeave(ctx, room, userRoom)
-  const timeline = await readTimeline(ctx, room, {
+  // Banned after they left, say: of the room they are told nothing more, but of that.
+  const since = userRoom.eventNid === joinedUntil ? undefined : await ownMembership(ctx, userRoom)
+  const { event, told } = since ?? { event: undefined, told: [] }
+  const timeline = await readTimeline(told.length === 0 ? ctx : withOneLess(ctx), room, {
     upTo: joinedUntil,
     after: ctx.since?.position,
     recent: recent?.filter((event) => event.nid <= joinedUntil),
@@ -283,9 +286,6 @@ async function leftRoom(
   })
   const sinceRoot = ctx.since === undefined ? undefined : await rootAtSince(ctx, room, recent, timeline)
   const state = await readSyncState(ctx, room, timeline, sinceRoot)
-  // Banned after they left, say: of the room they are told nothing more, but of that.
-  const { event, told } =
-    userRoom.eventNid === joinedUntil ? { event: undefined, told: [] } : await ownMembership(ctx, userRoom)
   const isAfter = ctx.stateAfter !== undefined && event !== undefined
   const shown = isAfter
     ? [...state.filter(({ stored }) => !isSameKey(stored, event)), { stored: event }]
@@ -299,6 +299,13 @@ async function leftRoom(
     '"account_data":{"events":[]}',
   ]
   return `{${parts.join(',')}}`
+}
+
+/** The same for a timeline that is one event shorter, since another one is put behind it. */
+function withOneLess(ctx: SyncContext): SyncContext {
+  const { timeline } = ctx.filter
+  const limit = Math.max((timeline.limit ?? DEFAULT_LIMIT) - 1, 0)
+  return { ...ctx, filter: { ...ctx.filter, timeline: { ...timeline, limit } } }
 }
 
 function isSameKey(one: StoredEvent, other: StoredEvent): boolean {
