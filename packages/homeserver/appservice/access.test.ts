@@ -111,6 +111,12 @@ for (const driver of await findServerDrivers()) {
       hs.sessions.forget('@admin-person:test.example' as never)
       const { status, json } = await whoami(other.as_token, '@admin-person:test.example')
       assert.deepEqual([status, json['errcode']], [403, 'M_USER_DEACTIVATED'])
+      const body = {
+        type: 'm.login.application_service',
+        identifier: { type: 'm.id.user', user: 'admin-person' },
+      }
+      const login = await server.request('POST', '/_matrix/client/v3/login', { token: other.as_token, body })
+      assert.deepEqual([login.status, login.json()['errcode']], [403, 'M_USER_DEACTIVATED'])
     })
 
     it('registers and logs in within its namespaces only, and people only outside of exclusive ones', async () => {

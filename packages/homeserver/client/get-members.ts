@@ -105,16 +105,20 @@ export const getJoinedMembersByRoom = defineEndpoint({
     const joined: JsonObject = {}
     for (const { stored } of await membersAt(hs.rooms, room, await stateRoot())) {
       if (stored.content['membership'] !== 'join') continue
-      const { displayname, avatar_url: avatarUrl } = stored.content
+      // Both keys are always there: clients take their absence for a fault. They take nothing but text, whatever
+      // somebody has put into their own membership: else one member hides all from them.
       joined[stored.stateKey!] = {
-        // Both keys are always there: clients take their absence for a fault.
-        display_name: displayname ?? null,
-        avatar_url: avatarUrl ?? null,
+        display_name: textOrNull(stored.content['displayname']),
+        avatar_url: textOrNull(stored.content['avatar_url']),
       }
     }
     return { joined }
   },
 })
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}
 
 export const getJoinedRooms = defineEndpoint({
   operation: 'getJoinedRooms',

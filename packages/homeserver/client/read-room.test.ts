@@ -312,6 +312,10 @@ for (const driver of await findServerDrivers()) {
       const { joined } = await alice.call('GET', `${room}/joined_members`)
       assert.deepEqual(joined, { [alice.userId]: { display_name: 'alice', avatar_url: null } })
       assert.equal((await bob.ask('GET', `${room}/joined_members`)).status, 403)
+      const own = `${room}/state/m.room.member/${escaped(alice.userId)}`
+      await alice.call('PUT', own, { membership: 'join', displayname: 7, avatar_url: {} })
+      const later = (await alice.call('GET', `${room}/joined_members`))['joined']
+      assert.deepEqual(later, { [alice.userId]: { display_name: null, avatar_url: null } })
     })
   })
 }
