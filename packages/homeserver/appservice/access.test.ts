@@ -119,6 +119,21 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual([login.status, login.json()['errcode']], [403, 'M_USER_DEACTIVATED'])
     })
 
+    it('is told who is in a room that any of its users is in, and of no other', async () => {
+      const made = await post('/createRoom', human.token, { preset: 'public_chat' })
+      const path = `/rooms/${encodeURIComponent(made.json['room_id'] as string)}`
+      const members = (token: string) => request('GET', `${V3}${path}/joined_members`, token)
+      assert.equal((await members(hub.as_token)).status, 403)
+      const ghost = '@_hub_ghost:test.example'
+      const joined = await post(`${path}/join?user_id=${encodeURIComponent(ghost)}`, hub.as_token, {})
+      assert.equal(joined.status, 200)
+      const { status, json } = await members(hub.as_token)
+      assert.equal(status, 200)
+      assert.deepEqual(new Set(Object.keys(json['joined'] as JsonObject)), new Set([ghost, human.userId]))
+      const stranger = await server.register('stranger')
+      assert.equal((await members(stranger.token)).status, 403)
+    })
+
     it('registers and logs in within its namespaces only, and people only outside of exclusive ones', async () => {
       const cases: readonly [string, string, JsonObject, number, string | undefined][] = [
         ['/register', hub.as_token, service('_hub_new'), 200, undefined],
