@@ -123,6 +123,7 @@ for (const driver of await findServerDrivers()) {
       await town.call(alice, 'PUT', state, { alias: main, alt_aliases: [main, other] })
       await town.call(bob, 'DELETE', named(other))
       assert.deepEqual(await town.call(alice, 'GET', state), { alias: main, alt_aliases: [main, other] })
+      await town.call(alice, 'PUT', state, { alias: main, alt_aliases: [other] })
       await town.call(alice, 'DELETE', named(main))
       assert.deepEqual(await town.call(alice, 'GET', state), { alt_aliases: [other] })
     })
@@ -147,6 +148,11 @@ for (const driver of await findServerDrivers()) {
         const answer = await town.send(alice, 'PUT', state, content as unknown as JsonObject)
         assert.deepEqual(refusal(answer), [400, errcode], JSON.stringify(content))
       }
+      const many = Array.from({ length: 51 }, (_, at) => `#m${at}:test.example`)
+      assert.deepEqual(refusal(await town.send(alice, 'PUT', state, { alt_aliases: many })), [
+        400,
+        'M_INVALID_PARAM',
+      ])
       assert.deepEqual(await town.call(alice, 'GET', state), { alias: main })
     })
   })
