@@ -95,6 +95,7 @@ for (const driver of await findServerDrivers()) {
       refused(await put(alice, 'Org.Example', { 'Org.Example': 'x' }), 400, 'M_INVALID_PARAM')
       refused(await put(alice, `org.${'x'.repeat(300)}`, {}), 400, 'M_KEY_TOO_LARGE')
       refused(await put(alice, 'm.tz', { other: 'x' }), 400, 'M_MISSING_PARAM')
+      refused(await put(alice, 'm.tz', { 'm.tz': 5 }), 400, 'M_INVALID_PARAM')
       refused(await put(alice, '__proto__', { a: 1 }), 400, 'M_INVALID_PARAM')
       refused(await put(alice, 'displayname', { displayname: 7 }), 400, 'M_INVALID_PARAM')
       refused(await put(alice, 'displayname', { displayname: 'x'.repeat(257) }), 400, 'M_INVALID_PARAM')
