@@ -2,7 +2,6 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
-import { takeUpInvitation } from '../federation/joining/take-up-invitation.ts'
 import { letsGuestsIn } from '../guests/guest-access.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { guestsForbidden } from '../http/account-standing.ts'
@@ -79,7 +78,7 @@ async function joinAndSettle(hs: Homeserver, input: Change, signal?: AbortSignal
   // Whoever brings the signature is invited by it first, so that it has to hold.
   if (signed !== undefined && before !== 'join') {
     const { sender: inviter } = signed
-    await takeUpInvitation(hs, { roomId, sender: inviter, target: sender, signed }, signal ?? NEVER)
+    await hs.joining.takeUpInvitation({ roomId, sender: inviter, target: sender, signed }, signal ?? NEVER)
   }
   if (input.isGuest === true) return joinAsGuest(hs, input)
   // Two of ours who come at the same time: the second finds the room that the first brought.
