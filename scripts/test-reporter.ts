@@ -39,20 +39,24 @@ const failedInside = (error: unknown): boolean =>
 
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const skipped: string[] = []
+  let skippedSuites = 0
   const failed: string[] = []
   const failedFiles: RunSummary['failedFiles'][number][] = []
   let counts: Record<string, number> = {}
   for await (const event of source) {
     if (event.type === 'test:pass' || event.type === 'test:fail') {
       const { name, file, details, skip, todo } = event.data
-      if (details.type === 'suite' && event.type === 'test:pass') continue
       const reason = skip ?? todo
+      const isSuite = details.type === 'suite'
       if (reason !== undefined && reason !== false) {
+        // The runner counts no tests in it, since it does not look into it.
+        if (isSuite) skippedSuites++
         skipped.push(
-          `  - ${relative(file)}: ${name}: ${reason === true ? 'NO REASON GIVEN' : String(reason)}`,
+          `  - ${relative(file)}: ${name}${isSuite ? ' (all of it)' : ''}: ${reason === true ? 'NO REASON GIVEN' : String(reason)}`,
         )
         continue
       }
+      if (isSuite && event.type === 'test:pass') continue
       if (event.type === 'test:fail' && !failedInside(event.data.details.error)) {
         failed.push(`  - ${relative(file)}: ${name}`)
         yield describeFailure(name, file, event.data.details.error)
@@ -75,8 +79,9 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
   if (failed.length > 0) yield `\nFailed:\n${failed.join('\n')}\n`
   const { passed = 0, cancelled = 0, skipped: skips = 0, todo = 0 } = counts
   const broken = (counts['failed'] ?? 0) + cancelled
-  yield `\n${passed} passed, ${broken} failed, ${skips + todo} skipped\n`
-  const summary: RunSummary = { passed, failed: broken, skipped: skips + todo, failedFiles }
+  const left = skips + todo + skippedSuites
+  yield `\n${passed} passed, ${broken} failed, ${left} skipped\n`
+  const summary: RunSummary = { passed, failed: broken, skipped: left, failedFiles }
   const file = process.env['TEST_SUMMARY_FILE']
   if (file !== undefined) writeFileSync(file, JSON.stringify(summary))
 }

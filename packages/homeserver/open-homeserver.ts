@@ -287,7 +287,7 @@ export async function openHomeserver(
     outbound,
     ...createRemoteParts(shared, federation.client),
     remoteSpaces: createRemoteSpaces({ ...shared, client: federation.client }),
-    joining: createJoining({ ...shared, signer, federation: { client: federation.client, peers } }),
+    joining: createJoining({ ...shared, signer, appservices: running, federation: { ...federation, peers } }),
     guests: config.registration.guests ? createGuestWatch(shared) : NO_GUESTS,
     sessions: createSessions(shared, {
       hasGuests: config.registration.guests,

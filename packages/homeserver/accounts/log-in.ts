@@ -2,7 +2,9 @@ import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Step } from '@causeway/store/db/database.ts'
+import { requireNoKeyNamed } from '@causeway/store/tables/cross-signing.ts'
 import { replacePasswordHash, requireActiveUser, type UserRecord } from '@causeway/store/tables/users.ts'
+import { explainDeviceName } from '../devices/device-names.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { userLocked } from '../http/account-standing.ts'
 import { prepareSession } from './new-session.ts'
@@ -84,9 +86,15 @@ async function storeLogin(
   steps: readonly Step[],
 ): Promise<JsonObject> {
   const session = prepareSession(hs, { ...device, userId })
-  const result = await hs.db.commit({ entries: [], steps: [...steps, ...session.steps] })
-  // The account ended, or its password changed, while this one was being checked.
-  if (!result.ok) throw wrongPassword()
+  const result = await hs.db.commit({
+    entries: [],
+    steps: [...steps, requireNoKeyNamed(userId, session.deviceId), ...session.steps],
+  })
+  if (!result.ok) {
+    await explainDeviceName(hs, userId, session.deviceId)
+    // The account ended, or its password changed, while this one was being checked.
+    throw wrongPassword()
+  }
   hs.sessions.forget(userId, session.deviceId)
   return session.answer
 }

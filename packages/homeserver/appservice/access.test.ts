@@ -111,6 +111,27 @@ for (const driver of await findServerDrivers()) {
       hs.sessions.forget('@admin-person:test.example' as never)
       const { status, json } = await whoami(other.as_token, '@admin-person:test.example')
       assert.deepEqual([status, json['errcode']], [403, 'M_USER_DEACTIVATED'])
+      const body = {
+        type: 'm.login.application_service',
+        identifier: { type: 'm.id.user', user: 'admin-person' },
+      }
+      const login = await server.request('POST', '/_matrix/client/v3/login', { token: other.as_token, body })
+      assert.deepEqual([login.status, login.json()['errcode']], [403, 'M_USER_DEACTIVATED'])
+    })
+
+    it('is told who is in a room that any of its users is in, and of no other', async () => {
+      const made = await post('/createRoom', human.token, { preset: 'public_chat' })
+      const path = `/rooms/${encodeURIComponent(made.json['room_id'] as string)}`
+      const members = (token: string) => request('GET', `${V3}${path}/joined_members`, token)
+      assert.equal((await members(hub.as_token)).status, 403)
+      const ghost = '@_hub_ghost:test.example'
+      const joined = await post(`${path}/join?user_id=${encodeURIComponent(ghost)}`, hub.as_token, {})
+      assert.equal(joined.status, 200)
+      const { status, json } = await members(hub.as_token)
+      assert.equal(status, 200)
+      assert.deepEqual(new Set(Object.keys(json['joined'] as JsonObject)), new Set([ghost, human.userId]))
+      const stranger = await server.register('stranger')
+      assert.equal((await members(stranger.token)).status, 403)
     })
 
     it('registers and logs in within its namespaces only, and people only outside of exclusive ones', async () => {

@@ -25,6 +25,8 @@ export interface Change {
   readonly content?: JsonObject
   /** Whether the sender is a guest, who enters only rooms that let guests in. */
   readonly isGuest?: boolean
+  /** Of a join: what an identity server signed for whom an address was invited, with who invited it. */
+  readonly signed?: JsonObject & { readonly sender: UserId }
   /** Servers that may be in the room, by the client's or an alias' word. */
   readonly via?: readonly string[]
 }
@@ -67,11 +69,18 @@ const ELSEWHERE: ReadonlySet<string> = new Set(['M_UNABLE_TO_AUTHORISE_JOIN', 'M
 const TOLD_BEFORE = 3
 const TOLD_WITHIN_MS = 1_000
 
+const NEVER = new AbortController().signal
+
 /** Joins; who comes into a room that replaces one they know finds it as they had the other. */
 async function joinAndSettle(hs: Homeserver, input: Change, signal?: AbortSignal): Promise<void> {
-  if (input.isGuest === true) return joinAsGuest(hs, input)
-  const { roomId, sender } = input
+  const { roomId, sender, signed } = input
   const before = (await hs.rooms.members.roomsOf(sender)).byId.get(roomId)?.membership
+  // Whoever brings the signature is invited by it first, so that it has to hold.
+  if (signed !== undefined && before !== 'join') {
+    const { sender: inviter } = signed
+    await hs.joining.takeUpInvitation({ roomId, sender: inviter, target: sender, signed }, signal ?? NEVER)
+  }
+  if (input.isGuest === true) return joinAsGuest(hs, input)
   // Two of ours who come at the same time: the second finds the room that the first brought.
   await hs.joining.serial(roomId, () => join(hs, input, signal))
   if (before !== 'join') await carryOver(hs, [sender], roomId)

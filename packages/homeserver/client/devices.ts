@@ -2,9 +2,10 @@
 import { Type } from 'typebox'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
-import { findDevice, insertDevice, listDevices, type DeviceRecord } from '@causeway/store/tables/devices.ts'
+import { findDevice, listDevices, type DeviceRecord } from '@causeway/store/tables/devices.ts'
 import { setDeviceName } from '../devices/rename-device.ts'
 import { endDevices } from '../accounts/end-devices.ts'
+import { makeDevice } from '../devices/device-names.ts'
 import { defineEndpoint, HttpResponse } from '../http/endpoint.ts'
 import { authData, deviceName } from './account-schemas.ts'
 import { confirmByPassword } from './confirm-by-password.ts'
@@ -65,7 +66,7 @@ export const updateDevice = defineEndpoint({
     if (device === undefined) {
       const displayName = body.display_name ?? ''
       const made = { userId, deviceId, displayName, createdTs: hs.clock.now(), lastSeenTs: 0, lastSeenIp: '' }
-      await hs.db.commit({ entries: [], steps: [insertDevice(made)] })
+      await makeDevice(hs, made)
       return new HttpResponse({ status: 201, body: {} })
     }
     if (body.display_name === undefined) return {}

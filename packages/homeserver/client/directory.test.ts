@@ -123,8 +123,37 @@ for (const driver of await findServerDrivers()) {
       await town.call(alice, 'PUT', state, { alias: main, alt_aliases: [main, other] })
       await town.call(bob, 'DELETE', named(other))
       assert.deepEqual(await town.call(alice, 'GET', state), { alias: main, alt_aliases: [main, other] })
+      await town.call(alice, 'PUT', state, { alias: main, alt_aliases: [other] })
       await town.call(alice, 'DELETE', named(main))
       assert.deepEqual(await town.call(alice, 'GET', state), { alt_aliases: [other] })
+    })
+
+    it('lets a room say that it has no main address, and names only such as point at it', async () => {
+      await using town = await openTown(driver)
+      const { alice } = town
+      const roomId = await town.room(alice)
+      const main = '#main:test.example'
+      await town.call(alice, 'PUT', named(main), { room_id: roomId })
+      const state = inRoom(roomId, '/state/m.room.canonical_alias/')
+      for (const content of [{ alias: null, alt_aliases: [main] }, { alias: '' }, {}, { alias: main }])
+        await town.call(alice, 'PUT', state, content)
+      for (const [content, errcode] of [
+        [{ alias: '#other:test.example' }, 'M_BAD_ALIAS'],
+        [{ alt_aliases: [main, '#other:test.example'] }, 'M_BAD_ALIAS'],
+        [{ alias: 7 }, 'M_INVALID_PARAM'],
+        [{ alt_aliases: ['main'] }, 'M_INVALID_PARAM'],
+        [{ alt_aliases: main }, 'M_INVALID_PARAM'],
+        [{ alt_aliases: null }, 'M_INVALID_PARAM'],
+      ] as const) {
+        const answer = await town.send(alice, 'PUT', state, content as unknown as JsonObject)
+        assert.deepEqual(refusal(answer), [400, errcode], JSON.stringify(content))
+      }
+      const many = Array.from({ length: 51 }, (_, at) => `#m${at}:test.example`)
+      assert.deepEqual(refusal(await town.send(alice, 'PUT', state, { alt_aliases: many })), [
+        400,
+        'M_INVALID_PARAM',
+      ])
+      assert.deepEqual(await town.call(alice, 'GET', state), { alias: main })
     })
   })
 

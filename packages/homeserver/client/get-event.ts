@@ -1,17 +1,21 @@
 // https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomideventeventid
 import { Type, type Static } from 'typebox'
+import type { StoredEvent } from '@causeway/store/log/entry.ts'
 import type { GraphPlace } from '@causeway/store/tables/events.ts'
 import type { EventId, RoomId } from '@causeway/matrix/ids/ids.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint, RawJson, type Session } from '../http/endpoint.ts'
-import { listStateAt, readStateKeysAt } from '../rooms/current-state.ts'
+import { readStateKeysAt } from '../rooms/current-state.ts'
+import { filterEvents } from '../rooms/filter-events.ts'
 import { findRoom } from '../rooms/load-head.ts'
 import { END, findEvent, isShown } from '../rooms/read-events.ts'
 import { renderEvents, renderPlain } from '../rooms/render-event.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import { filterVisible, type VisibleEvent } from '../rooms/visibility.ts'
+import type { EventFilter } from '../sync/filter.ts'
 import { formatPageToken, type PageToken } from '../sync/pagination-token.ts'
+import { wholeState } from '../sync/room-state.ts'
 import { parseFilterQuery } from './filter-query.ts'
 import { readPage } from './history-page.ts'
 import { v3 } from './paths.ts'
@@ -90,18 +94,35 @@ export async function answerContext(
     (await renderEvents(hs.rooms, room, session, events)).join(',')
   const shown = [...before.events, visible, ...after.events]
   const last = after.events.at(-1)?.event ?? visible.event
-  const entries = filter.lazyLoadMembers
-    ? await readStateKeysAt(hs.rooms, room, last.stateRoot, memberNames(shown))
-    : await listStateAt(hs.rooms, room, last.stateRoot)
-  const state = entries
-    .filter((entry) => entry !== undefined)
-    .map(({ stored }) => renderPlain(hs.rooms, stored))
+  const stored = await stateAround(hs, session, room, { root: last.stateRoot, shown, filter })
+  const state = stored.map((event) => renderPlain(hs.rooms, event))
   return new RawJson(
     `{"event":${await render([visible])},"events_before":[${await render(before.events)}],` +
       `"events_after":[${await render(after.events)}],"state":[${state.join(',')}],` +
       `"start":"${formatPageToken(placeBefore(before.events.at(-1)?.event ?? visible.event))}",` +
       `"end":"${formatPageToken(placeAfter(last))}"}`,
   )
+}
+
+interface Around {
+  readonly root: number
+  readonly shown: readonly VisibleEvent[]
+  readonly filter: EventFilter
+}
+
+/** The state at the end of what is shown, as the filter wants it: with lazy loading only members who speak there. */
+async function stateAround(
+  { rooms }: Homeserver,
+  { userId }: Session,
+  room: RoomInfo,
+  { root, shown, filter }: Around,
+): Promise<readonly StoredEvent[]> {
+  if (filter.isEmpty || !filter.passesRoom(room.roomId)) return []
+  const lazy = filter.lazyLoadMembers
+  const members = lazy ? await readStateKeysAt(rooms, room, root, memberNames(shown)) : []
+  const entries = [...(await wholeState(rooms, room, root, lazy)), ...members]
+  const events = entries.filter((entry) => entry !== undefined).map(({ stored }) => stored)
+  return filterEvents(rooms, room, userId, filter, events)
 }
 
 function placeBefore({ depth, nid }: GraphPlace): PageToken {

@@ -4,7 +4,9 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { listMemberKeys } from '@causeway/store/tables/state.ts'
-import { defineEndpoint, RawJson } from '../http/endpoint.ts'
+import { isUserOf } from '../appservice/registry.ts'
+import type { Homeserver } from '../homeserver.ts'
+import { defineEndpoint, RawJson, type Session } from '../http/endpoint.ts'
 import { readEntriesOfKeys } from '../rooms/current-state.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { HISTORY_END, HISTORY_START, listHistory, type HistoryPlace } from '../rooms/history/read-history.ts'
@@ -100,21 +102,42 @@ export const getJoinedMembersByRoom = defineEndpoint({
   params: roomParams,
   run: async (hs, { session, params, signal }) => {
     await whenWhole(hs.rooms, params.roomId, signal)
-    const { room, membership, stateRoot } = await requireAccess(hs.rooms, session, params.roomId)
+    const reader = await memberFor(hs, session, params.roomId)
+    const { room, membership, stateRoot } = await requireAccess(hs.rooms, reader, params.roomId)
     if (membership !== 'join') throw forbidden('You are not in this room')
     const joined: JsonObject = {}
     for (const { stored } of await membersAt(hs.rooms, room, await stateRoot())) {
       if (stored.content['membership'] !== 'join') continue
-      const { displayname, avatar_url: avatarUrl } = stored.content
+      // Both keys are always there: clients take their absence for a fault. They take nothing but text, whatever
+      // somebody has put into their own membership: else one member hides all from them.
       joined[stored.stateKey!] = {
-        // Both keys are always there: clients take their absence for a fault.
-        display_name: displayname ?? null,
-        avatar_url: avatarUrl ?? null,
+        display_name: textOrNull(stored.content['displayname']),
+        avatar_url: textOrNull(stored.content['avatar_url']),
       }
     }
     return { joined }
   },
 })
+
+/** Who reads: an application service is told of the rooms that any of its users is in, whomever it acts as. */
+async function memberFor(
+  { rooms, appservices }: Homeserver,
+  session: Session,
+  roomId: RoomId,
+): Promise<Session> {
+  const { registry } = appservices
+  const service = session.appserviceId === undefined ? undefined : registry.byId.get(session.appserviceId)
+  const room = service === undefined ? undefined : await findRoom(rooms, roomId)
+  if (service === undefined || room === undefined) return session
+  const local = await rooms.members.localMembers(room.roomNid)
+  if (local.has(session.userId)) return session
+  const userId = local.values().find((member) => isUserOf(registry, service, member))
+  return userId === undefined ? session : { ...session, userId }
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}
 
 export const getJoinedRooms = defineEndpoint({
   operation: 'getJoinedRooms',

@@ -8,6 +8,7 @@ import {
   placeOfArrival,
   type HistoryPlace,
 } from '../rooms/history/read-history.ts'
+import { filterEvents, withoutIgnored } from '../rooms/filter-events.ts'
 import { BEGINNING, END, listTimeline } from '../rooms/read-events.ts'
 import { filterVisible, showAll, type VisibleEvent } from '../rooms/visibility.ts'
 import type { EventFilter } from '../sync/filter.ts'
@@ -69,11 +70,12 @@ export async function readPage(
   const start = cursor.token()
   const { limit, filter } = request
   const events: VisibleEvent[] = []
+  if (filter.isEmpty || !filter.passesRoom(access.room.roomId)) return { events, start, next: undefined }
   for (let portion = 0; portion < MAX_PORTIONS; portion++) {
     const size = Math.min(limit - events.length + 1, MAX_PAGE)
     const read = await cursor.read(size)
-    const passing = read.filter((event) => filter.passes(event))
-    for (const visible of await seenBy(hs, session, access, passing)) {
+    const wanted = await filterEvents(hs.rooms, access.room, session.userId, filter, read)
+    for (const visible of await seenBy(hs, session, access, wanted)) {
       if (events.length === limit) return { events, start, next: cursor.token() }
       events.push(visible)
       cursor.moveTo(visible.event)
@@ -92,7 +94,8 @@ async function seenBy(
   { room, isWhole = false }: RoomAccess,
   events: readonly StoredEvent[],
 ): Promise<VisibleEvent[]> {
-  return isWhole ? showAll(hs.rooms, room, events) : filterVisible(hs.rooms, room, userId, events)
+  if (isWhole) return showAll(hs.rooms, room, events)
+  return filterVisible(hs.rooms, room, userId, await withoutIgnored(hs.rooms, userId, events))
 }
 
 async function openCursor(hs: PageReader, access: RoomAccess, request: PageRequest): Promise<Cursor> {

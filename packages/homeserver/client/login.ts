@@ -94,5 +94,7 @@ async function logInForAppservice(
   const user = await findUserByName(hs, name)
   if (user === undefined) throw forbidden('There is no such user; register it first')
   hs.accounts.hooks.checkUserClaim?.(user.userId as UserId, appserviceId)
+  if (user.deactivatedTs !== 0)
+    throw new MatrixError('M_USER_DEACTIVATED', `The account ${user.userId} was deactivated`)
   return logInAs(hs, user, device)
 }

@@ -1,10 +1,11 @@
 // https://spec.matrix.org/v1.19/client-server-api/#room-membership
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import type { RoomId } from '@causeway/matrix/ids/ids.ts'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { badJson } from '@causeway/matrix/errors/matrix-error.ts'
 import { ensureUserThroughAppservice } from '../appservice/query.ts'
 import { defineEndpoint, type AnyEndpoint, type Session } from '../http/endpoint.ts'
+import { jsonObject } from '../http/schemas.ts'
 import type { MembershipAction } from '../rooms/membership.ts'
 import { change, type Change } from './change-membership.ts'
 import { InviteAddress, inviteAddress, readAskedAddress } from './invite-address.ts'
@@ -16,23 +17,25 @@ import { reasonText, roomIdOrAliasText, roomParams, userIdText } from './schemas
 
 const ReasonBody = Type.Object({ reason: reasonText })
 /** Further keys go into the membership event, as clients have come to rely on. */
-const JoinBody = Type.Object({ reason: reasonText, third_party_signed: Type.Optional(Type.Unknown()) })
+const JoinBody = Type.Object({
+  reason: reasonText,
+  third_party_signed: Type.Optional(
+    Type.Object({ sender: userIdText, mxid: Type.String(), token: Type.String(), signatures: jsonObject }),
+  ),
+})
 const TargetBody = Type.Object({ user_id: userIdText, reason: reasonText })
 
 /** What a join's body asks for beside its reason. */
-function joinChange(
-  roomId: RoomId,
-  session: Session,
-  body: { reason?: string; third_party_signed?: unknown },
-): Change {
-  const { reason, third_party_signed: _, ...content } = session.isShadowBanned ? {} : (body as JsonObject)
+function joinChange(roomId: RoomId, session: Session, body: Static<typeof JoinBody>): Change {
+  const { reason, third_party_signed: signed, ...content } = session.isShadowBanned ? {} : body
   const join: Change = {
     roomId,
     action: 'join',
     sender: session.userId,
     target: session.userId,
     isGuest: session.isGuest,
-    reason: reason as string | undefined,
+    reason,
+    ...(signed === undefined ? {} : { signed: signed as JsonObject & typeof signed }),
   }
   return Object.keys(content).length === 0 ? join : { ...join, content }
 }

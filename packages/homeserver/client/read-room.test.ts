@@ -61,6 +61,22 @@ for (const driver of await findServerDrivers()) {
       assert.equal(new Set(ids(forth)).size, ids(forth).length)
     })
 
+    it('stays open up to the end of their stay to who was banned, or let off again, after it', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob, roomId, room } = people
+      await alice.say(roomId, 'with bob')
+      await bob.call('POST', `${room}/leave`, {})
+      await alice.call('PUT', `${room}/state/m.room.topic/`, { topic: 'without bob' })
+      await alice.say(roomId, 'without bob')
+      for (const how of ['ban', 'unban']) {
+        await alice.call('POST', `${room}/${how}`, { user_id: bob.userId })
+        const { chunk } = await page(bob, people, { dir: 'b' })
+        assert.deepEqual(bodiesOf(chunk), ['with bob'], how)
+        const state = (await bob.call('GET', `${room}/state`)) as unknown as JsonObject[]
+        assert.ok(!state.some(({ type }) => type === 'm.room.topic'), how)
+      }
+    })
+
     it('begins where a page or a sync ended, and stops at `to`', async () => {
       await using people = await openPeople(driver)
       const { alice } = people
@@ -96,8 +112,31 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(await read({ contains_url: true }), ['picture'])
       const rest = await read({ not_types: ['m.room.*'], contains_url: false })
       assert.deepEqual(rest, ['wave'])
+      assert.deepEqual(await read({ ...own, not_rooms: [roomId] }), [])
+      assert.deepEqual(await read({ ...own, rooms: ['!other:test.example'] }), [])
+      assert.equal((await read({ ...own, rooms: [roomId] })).length, 6)
       const limited = await page(alice, people, { dir: 'b', filter: JSON.stringify({ limit: 2 }) })
       assert.equal(limited.chunk.length, 2)
+    })
+
+    it('leaves out what ignored people say, however it is read, and keeps their state', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob, room } = people
+      const ids = await chat(people, 6)
+      await bob.call('PUT', `/profile/${escaped(bob.userId)}/displayname`, { displayname: 'Robert' })
+      const ignoring = { ignored_users: { [bob.userId]: {} } }
+      const list = `/user/${escaped(alice.userId)}/account_data/m.ignored_user_list`
+      await alice.call('PUT', list, ignoring)
+      for (const dir of ['b', 'f']) {
+        const chunk = (await pages(alice, people, { dir, limit: '2' })).flat()
+        assert.deepEqual(new Set(bodiesOf(chunk)), new Set(['m0', 'm2', 'm4']))
+        assert.ok(chunk.some(({ type, sender }) => type === 'm.room.member' && sender === bob.userId))
+      }
+      const context = await alice.call('GET', `${room}/context/${escaped(ids[2]!)}?limit=4`)
+      assert.deepEqual(bodiesOf(context['events_before'] as JsonObject[]), ['m0'])
+      assert.deepEqual(bodiesOf(context['events_after'] as JsonObject[]), ['m4'])
+      await alice.call('PUT', list, { ignored_users: {} })
+      assert.equal(bodiesOf((await page(alice, people, { dir: 'b' })).chunk).length, 6)
     })
 
     it('gives the memberships of who speaks to clients that load members lazily', async () => {
@@ -169,8 +208,19 @@ for (const driver of await findServerDrivers()) {
       const filtered = await alice.call('GET', `${at}?limit=20&filter=${filter}`)
       assert.deepEqual(bodiesOf(filtered['events_before'] as JsonObject[]), ['m1'])
       assert.deepEqual(bodiesOf(filtered['events_after'] as JsonObject[]), ['m3', 'm5'])
-      const members = (filtered['state'] as JsonObject[]).map((event) => event['state_key'])
-      assert.deepEqual(new Set(members), new Set([alice.userId, bob.userId]))
+      const keysOf = (context: JsonObject, type: string) =>
+        (context['state'] as JsonObject[])
+          .filter((event) => event['type'] === type)
+          .map((event) => event['state_key'])
+      assert.deepEqual(keysOf(filtered, 'm.room.member'), [bob.userId], 'the state by bob, as the messages')
+      assert.deepEqual(keysOf(filtered, 'm.room.create'), [])
+      const lazily = escaped(JSON.stringify({ lazy_load_members: true }))
+      const lazy = await alice.call('GET', `${at}?limit=4&filter=${lazily}`)
+      assert.deepEqual(new Set(keysOf(lazy, 'm.room.member')), new Set([alice.userId, bob.userId]))
+      assert.deepEqual(keysOf(lazy, 'm.room.create'), [''], 'with all that is no member')
+      const elsewhere = escaped(JSON.stringify({ not_rooms: [people.roomId] }))
+      const nothing = await alice.call('GET', `${at}?limit=4&filter=${elsewhere}`)
+      assert.deepEqual([nothing['events_before'], nothing['events_after'], nothing['state']], [[], [], []])
     })
 
     it('finds what was said at a time, before it or after, of what the reader may see', async () => {
@@ -262,6 +312,10 @@ for (const driver of await findServerDrivers()) {
       const { joined } = await alice.call('GET', `${room}/joined_members`)
       assert.deepEqual(joined, { [alice.userId]: { display_name: 'alice', avatar_url: null } })
       assert.equal((await bob.ask('GET', `${room}/joined_members`)).status, 403)
+      const own = `${room}/state/m.room.member/${escaped(alice.userId)}`
+      await alice.call('PUT', own, { membership: 'join', displayname: 7, avatar_url: {} })
+      const later = (await alice.call('GET', `${room}/joined_members`))['joined']
+      assert.deepEqual(later, { [alice.userId]: { display_name: null, avatar_url: null } })
     })
   })
 }

@@ -317,6 +317,51 @@ for (const driver of await findServerDrivers()) {
       assert.equal(stranger.status, 403)
     })
 
+    it('messages are read by what relates to them, in pages, in a sync and in a search', async () => {
+      await using chat = await openChat(driver)
+      const { server, roomId } = chat
+      const say = (who: string, content: JsonObject) => server.say(who, roomId, content)
+      const threaded = await say('alice', { msgtype: 'm.text', body: 'threaded' })
+      const cited = await say('alice', { msgtype: 'm.text', body: 'cited' })
+      await say('alice', { msgtype: 'm.text', body: 'alone' })
+      await say('bob', relatesTo('m.thread', threaded))
+      await say('alice', relatesTo('m.reference', cited))
+      const path = `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}`
+      const read = async (filter: JsonObject): Promise<unknown[]> => {
+        const text = encodeURIComponent(JSON.stringify(filter))
+        const page = await server.call('bob', 'GET', `${path}/messages?dir=f&limit=100&filter=${text}`)
+        return (page['chunk'] as JsonObject[]).map((event) => event['event_id'])
+      }
+      const synced = async (filter: JsonObject): Promise<unknown[]> => {
+        const text = encodeURIComponent(JSON.stringify({ room: { timeline: filter } }))
+        const sync = await server.call('bob', 'GET', `/_matrix/client/v3/sync?filter=${text}`)
+        const joined = (sync['rooms'] as JsonObject)['join'] as Record<string, JsonObject>
+        const timeline = joined[roomId]!['timeline'] as JsonObject
+        return (timeline['events'] as JsonObject[]).map((event) => event['event_id'])
+      }
+      const bob = '@bob:test.example'
+      for (const [filter, expected] of [
+        [{ related_by_rel_types: ['m.thread'] }, [threaded]],
+        [{ related_by_rel_types: ['m.thread', 'm.reference'] }, [threaded, cited]],
+        [{ related_by_senders: [bob] }, [threaded]],
+        [{ related_by_senders: [bob], related_by_rel_types: ['m.reference'] }, []],
+        [{ related_by_rel_types: [] }, []],
+      ] as const) {
+        assert.deepEqual(await read(filter as unknown as JsonObject), expected, JSON.stringify(filter))
+        assert.deepEqual(await synced(filter as unknown as JsonObject), expected, JSON.stringify(filter))
+      }
+      const search = async (filter: JsonObject): Promise<unknown> => {
+        const criteria = { search_term: 'threaded', filter }
+        const found = await server.call('bob', 'POST', '/_matrix/client/v3/search', {
+          search_categories: { room_events: criteria },
+        })
+        const { results } = (found['search_categories'] as JsonObject)['room_events'] as JsonObject
+        return (results as JsonObject[]).length
+      }
+      assert.equal(await search({ related_by_senders: [bob] }), 1)
+      assert.equal(await search({ related_by_senders: ['@alice:test.example'] }), 0)
+    })
+
     it('messages are read by the type of their relation (MSC3874), redacted ones as without any', async () => {
       await using chat = await openChat(driver)
       const { server, roomId } = chat

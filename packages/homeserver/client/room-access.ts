@@ -4,8 +4,9 @@ import { readStateAt } from '../rooms/current-state.ts'
 import type { RoomEngine } from '../rooms/engine.ts'
 import { findRoom } from '../rooms/load-head.ts'
 import type { UserRoom } from '../rooms/membership-index.ts'
-import { END, findEventsByNid } from '../rooms/read-events.ts'
+import { END } from '../rooms/read-events.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
+import { findDeparture } from '../rooms/visibility.ts'
 import { newestAt } from '../sync/timeline-order.ts'
 import type { Session } from '../http/endpoint.ts'
 
@@ -55,19 +56,18 @@ function currentAccess(engine: RoomEngine, room: RoomInfo, membership: string): 
   return { room, membership, stateRoot, upTo: END - 1 }
 }
 
-/** Those who left see the room as it was when they did; those who were never in it (declined invites) nothing. */
+/**
+ * Those who left see the room as it was when they did, whatever came of their membership since; those who were never in
+ * it (declined invites) nothing.
+ */
 async function formerAccess(
   engine: RoomEngine,
   room: RoomInfo,
-  standing: UserRoom,
+  { membership, eventNid }: UserRoom,
   userId: UserId,
 ): Promise<RoomAccess> {
-  const own = (await findEventsByNid(engine, [standing.eventNid])).get(standing.eventNid)
-  const before =
-    own === undefined ? undefined : await readStateAt(engine, room, own.stateBefore, 'm.room.member', userId)
-  const wasThere = standing.membership !== 'invite' && standing.membership !== 'knock'
-  if (own === undefined || !wasThere || before?.stored.content['membership'] !== 'join') {
-    throw forbidden('You are not in this room')
-  }
-  return { room, membership: standing.membership, stateRoot: async () => own.stateRoot, upTo: own.nid }
+  const isAskedIn = membership === 'invite' || membership === 'knock'
+  const departure = isAskedIn ? undefined : await findDeparture(engine, room, userId, eventNid)
+  if (departure === undefined) throw forbidden('You are not in this room')
+  return { room, membership, stateRoot: async () => departure.stateRoot, upTo: departure.nid }
 }

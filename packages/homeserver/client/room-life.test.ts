@@ -197,6 +197,17 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual([status, errcode, error], [403, 'M_FORBIDDEN', `${bob.userId} is already in the room`])
     })
 
+    it('nobody becomes a member by a state event whose key is no user id', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob, room } = people
+      for (const key of ['', 'bob', '@bob', bob.userId.slice(1)]) {
+        const { status, body } = await alice.ask('PUT', `${room}/state/m.room.member/${escaped(key)}`, {
+          membership: 'invite',
+        })
+        assert.deepEqual([status, body['errcode']], [400, 'M_INVALID_PARAM'], key)
+      }
+    })
+
     it('who joins by a state event is shown with name and picture, unless the event says others', async () => {
       await using people = await openPeople(driver)
       const { alice, bob, roomId, room } = people
@@ -215,6 +226,35 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual(await shown(), [displayname, picture])
       await put({ membership: 'join', displayname: 'Bobby' })
       assert.deepEqual(await shown(), ['Bobby', picture])
+    })
+
+    it('a redaction is sent as any other event, too, in rooms of every version', async () => {
+      await using people = await openPeople(driver)
+      const { alice } = people
+      for (const version of ['6', '10', '11', '12']) {
+        const made = await alice.call('POST', '/createRoom', { room_version: version })
+        const roomId = made['room_id'] as string
+        const said = await alice.say(roomId, 'oops')
+        const path = `/rooms/${escaped(roomId)}`
+        const send = (content: JsonObject, txn: string) =>
+          alice.ask('PUT', `${path}/send/m.room.redaction/${txn}`, content)
+        const sent = await send({ redacts: said, reason: 'typo' }, `r${version}`)
+        assert.equal(sent.status, 200, version)
+        const found = await alice.call('GET', `${path}/event/${escaped(said)}`)
+        assert.deepEqual(found['content'], {}, version)
+        const redaction = await alice.call('GET', `${path}/event/${escaped(sent.body['event_id'] as string)}`)
+        assert.deepEqual(
+          [redaction['redacts'], (redaction['content'] as JsonObject)['reason']],
+          [said, 'typo'],
+        )
+        for (const wrong of [{}, { redacts: 7 }, { redacts: 'said' }] as JsonObject[]) {
+          const { status, body } = await send(
+            wrong,
+            `w${version}${JSON.stringify(wrong)}`.replaceAll(/\W/g, ''),
+          )
+          assert.deepEqual([status, body['errcode']], [400, 'M_BAD_JSON'])
+        }
+      }
     })
 
     it('a redaction carries what its sender put beside the reason, and redacts what the path names', async () => {

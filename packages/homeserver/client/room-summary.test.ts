@@ -53,6 +53,10 @@ for (const driver of await findServerDrivers()) {
       const byAlias = await server.call('bob', 'GET', summaryOf('#tea:test.example'))
       assert.deepEqual(byAlias, { ...expected, membership: 'leave' })
       assert.deepEqual(await server.call(undefined, 'GET', summaryOf(roomId)), expected)
+      for (const old of ['summary/%', 'rooms/%/summary']) {
+        const path = `/_matrix/client/unstable/im.nheko.summary/${old.replace('%', encodeURIComponent('#tea:test.example'))}`
+        assert.equal((await server.call('bob', 'GET', path))['name'], 'Tea')
+      }
     })
 
     it('names the rooms whose members may join, to them alone', async () => {

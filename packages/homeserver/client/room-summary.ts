@@ -6,7 +6,7 @@ import type { RoomId, UserId } from '@causeway/matrix/ids/ids.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { isOpen, isVisibleToUser } from '../rooms/space/summary-access.ts'
-import { summarizeRoom, type RoomSummary } from '../rooms/space/summary.ts'
+import { shownToClients, summarizeRoom, type RoomSummary } from '../rooms/space/summary.ts'
 import { locateRoom, viaQuery } from './locate-room.ts'
 import { v1 } from './paths.ts'
 import { serversOf } from './room-servers.ts'
@@ -39,7 +39,11 @@ async function membershipIn(hs: Homeserver, userId: UserId, roomId: RoomId): Pro
 export const getRoomSummary = defineEndpoint({
   operation: 'getRoomSummary',
   method: 'GET',
-  ...v1('/room_summary/:roomIdOrAlias', '/im.nheko.summary/summary/:roomIdOrAlias'),
+  ...v1(
+    '/room_summary/:roomIdOrAlias',
+    '/im.nheko.summary/summary/:roomIdOrAlias',
+    '/im.nheko.summary/rooms/:roomIdOrAlias/summary',
+  ),
   auth: 'optional',
   rateLimit: 'read',
   params: Type.Object({ roomIdOrAlias: roomIdOrAliasText }),
@@ -52,8 +56,7 @@ export const getRoomSummary = defineEndpoint({
       throw notFound('There is no such room that you may be told of')
     }
     return {
-      ...room.shown,
-      ...(room.allowedRoomIds.length === 0 ? {} : { allowed_room_ids: [...room.allowedRoomIds] }),
+      ...shownToClients(room),
       ...(userId === undefined ? {} : { membership: await membershipIn(hs, userId, roomId) }),
     }
   },

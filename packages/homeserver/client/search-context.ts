@@ -39,8 +39,7 @@ export async function renderContext(
       limit,
       filter: ALL,
     })
-    const ignored = await hs.rooms.ignored.of(session.userId)
-    return page.events.filter(({ event }) => event.stateKey !== undefined || !ignored.includes(event.sender))
+    return page.events
   }
   const [before, after] = await Promise.all([read(true, request.before), read(false, request.after)])
   const render = async (events: readonly VisibleEvent[]): Promise<string> =>

@@ -5,6 +5,7 @@ import { findDocuments, NAME_TOKEN, TOPIC_TOKEN } from '@causeway/store/tables/s
 import type { Homeserver } from '../homeserver.ts'
 import type { Session } from '../http/endpoint.ts'
 import { findEventsByNid, isShown } from '../rooms/read-events.ts'
+import { filterEvents } from '../rooms/filter-events.ts'
 import { filterVisible, type VisibleEvent } from '../rooms/visibility.ts'
 import { searchableText, type SearchKey } from '../search/searchable-text.ts'
 import type { EventFilter } from '../sync/filter.ts'
@@ -115,11 +116,12 @@ async function readRun(
   const ignored = await hs.rooms.ignored.of(session.userId)
   const found = nids.flatMap((nid) => {
     const event = events.get(nid)
-    return event !== undefined && isWanted(event, request, from, ignored) ? [event] : []
+    return event !== undefined && isWanted(event, from, ignored) ? [event] : []
   })
   const results = await chooseVisible(hs, session, rooms, {
     found,
     words,
+    filter: request.filter,
     isRanked: request.orderBy === 'rank',
   })
   return {
@@ -140,14 +142,16 @@ function keyTokens(keys: ReadonlySet<SearchKey>): { anyOf: string[]; noneOf: str
   return keys.has('content.body') ? { anyOf: [], noneOf: tokens(false) } : { anyOf: tokens(true), noneOf: [] }
 }
 
-function isWanted(
-  event: StoredEvent,
-  { filter }: SearchRequest,
-  { group }: SearchPlace,
-  ignored: readonly string[],
-): boolean {
-  if (!isShown(event) || ignored.includes(event.sender) || !filter.passes(event)) return false
+function isWanted(event: StoredEvent, { group }: SearchPlace, ignored: readonly string[]): boolean {
+  if (!isShown(event) || ignored.includes(event.sender)) return false
   return group === undefined || (group.key === 'room_id' ? event.roomId : event.sender) === group.value
+}
+
+interface Found {
+  readonly found: readonly StoredEvent[]
+  readonly words: SoughtWords
+  readonly filter: EventFilter
+  readonly isRanked: boolean
 }
 
 /** Room by room: those that the user may see, of the time that they may see. */
@@ -155,15 +159,17 @@ async function chooseVisible(
   hs: Homeserver,
   session: Session,
   rooms: SearchedRooms,
-  { found, words, isRanked }: { found: readonly StoredEvent[]; words: SoughtWords; isRanked: boolean },
+  { found, words, filter, isRanked }: Found,
 ): Promise<SearchResult[]> {
   const byRoom = [...Map.groupBy(found, (event) => event.roomNid)]
   // Side by side: what has to be read for one room is read together with that of the others.
   const results = byRoom.map(async ([roomNid, events]): Promise<SearchResult[]> => {
     const access = await rooms.find(roomNid)
     if (access === undefined) return []
+    const { room } = access
     const readable = events.filter((event) => event.nid <= access.upTo)
-    const visible = await filterVisible(hs.rooms, access.room, session.userId, readable)
+    const wanted = await filterEvents(hs.rooms, room, session.userId, filter, readable)
+    const visible = await filterVisible(hs.rooms, room, session.userId, wanted)
     return visible.flatMap((one) => {
       const text = searchableText(one.event)?.text
       if (text === undefined || !words.matches(text)) return []

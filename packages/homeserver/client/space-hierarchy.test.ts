@@ -101,6 +101,9 @@ for (const driver of await findServerDrivers()) {
         from = `&from=${answer['next_batch'] as string}`
       }
       assert.deepEqual(paged, await names(server, 'bob', root))
+      const told = (await server.call('bob', 'GET', url))['rooms'] as JsonObject[]
+      const allowedOf = (id: string) => told.find((room) => room['room_id'] === id)!['allowed_room_ids']
+      assert.deepEqual([allowedOf(rooms.members), allowedOf(rooms.first)], [[root], undefined])
       await assert.rejects(names(server, 'bob', root, '?from=2_0_-&max_depth=1'), /M_INVALID_PARAM/)
       await assert.rejects(names(server, 'bob', rooms.hidden), /M_FORBIDDEN/)
     })

@@ -7,7 +7,7 @@ import type { Homeserver } from '../homeserver.ts'
 import { defineEndpoint } from '../http/endpoint.ts'
 import { childrenOf } from '../rooms/space/children.ts'
 import { isVisibleToUser } from '../rooms/space/summary-access.ts'
-import { summarizeRoom, type RoomSummary } from '../rooms/space/summary.ts'
+import { shownToClients, summarizeRoom, type RoomSummary } from '../rooms/space/summary.ts'
 import { v1 } from './paths.ts'
 import { roomParams } from './schemas.ts'
 
@@ -68,7 +68,7 @@ async function* walkSpace(hs: Homeserver, walk: Walk, start: Visit): AsyncGenera
     const links = childrenOf(room.childrenState).filter(({ suggested }) => suggested || !walk.suggestedOnly)
     const told = new Set(links.map((link) => link.roomId as string))
     const childrenState = room.childrenState.filter((event) => told.has(event['state_key'] as string))
-    yield { ...room.shown, children_state: [...childrenState] }
+    yield { ...shownToClients(room), children_state: [...childrenState] }
     if (!room.isSpace || depth >= walk.maxDepth) continue
     stack.push(...links.toReversed().map(({ roomId, via }) => ({ roomId, via, depth: depth + 1 })))
   }

@@ -172,6 +172,43 @@ for (const driver of await findServerDrivers()) {
       }
     })
 
+    it('are told with what became of the reader since, and with nothing else of that time', async () => {
+      await using people = await openPeople(driver)
+      const { alice, bob, roomId, room } = people
+      await bob.sync()
+      await alice.call('POST', `${room}/kick`, { user_id: bob.userId })
+      await alice.say(roomId, 'without bob')
+      await alice.call('PUT', `${room}/state/m.room.topic/`, { topic: 'without bob' })
+      await alice.call('POST', `${room}/ban`, { user_id: bob.userId })
+      const all = withFilter({ room: { include_leave: true } })
+      const after = { use_state_after: 'true' }
+      for (const sync of [
+        await bob.firstSync(all),
+        await bob.firstSync({ ...all, ...after }),
+        await bob.sync(after),
+      ]) {
+        const left = sectionOf(sync, 'leave', roomId)!
+        const timeline = eventsIn(left, 'timeline')
+        const memberships = timeline.filter(({ state_key: key }) => key === bob.userId)
+        const told = memberships.map(({ content }) => (content as JsonObject)['membership'])
+        assert.deepEqual(told.slice(-2), ['leave', 'ban'])
+        assert.deepEqual(bodiesOf(timeline), [])
+        const state = [...eventsIn(left, 'state'), ...eventsIn(left, 'state_after')]
+        assert.ok(!state.some(({ type }) => type === 'm.room.topic'), 'nothing that came after the kick')
+        const own = state.filter(({ state_key: key }) => key === bob.userId)
+        const standing = own.map(({ content }) => (content as JsonObject)['membership'])
+        // Beside the timeline, state is that before it: the reader's last word is in the timeline.
+        assert.deepEqual(standing, 'state_after' in left ? ['ban'] : [])
+      }
+      assert.equal(sectionOf(await bob.sync(), 'leave', roomId), undefined)
+      for (const limit of [0, 1, 2]) {
+        const few = withFilter({ room: { include_leave: true, timeline: { limit } } })
+        const timeline = eventsIn(sectionOf(await bob.firstSync(few), 'leave', roomId)!, 'timeline')
+        const told = timeline.map(({ content }) => (content as JsonObject)['membership'])
+        assert.deepEqual(told, ['leave', 'ban'].slice(2 - limit))
+      }
+    })
+
     it('are told by the leave alone to who was never in them, whether invited or knocking', async () => {
       await using people = await openPeople(driver)
       const { alice, bob } = people

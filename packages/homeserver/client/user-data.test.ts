@@ -229,8 +229,20 @@ for (const driver of await findServerDrivers()) {
       assert.equal(eventsIn(answer, 'rooms', 'join', roomId, 'timeline').length, 1)
       assert.equal((await bob.ask('GET', `/sync?filter=${id}`)).status, 404)
       assert.equal((await bob.ask('GET', `${own}/${id}`)).status, 403)
-      const wrong = await alice.ask('POST', own, { room: { timeline: { types: 'm.room.message' } } })
-      assert.deepEqual([wrong.status, wrong.body['errcode']], [400, 'M_BAD_JSON'])
+      for (const wrong of [
+        { room: { timeline: { types: 'm.room.message' } } },
+        { room: { timeline: { limit: 'ten' } } },
+        { room: { timeline: { limit: 1.5 } } },
+        { room: { state: { lazy_load_members: 1 } } },
+        { room: { timeline: { contains_url: 'yes' } } },
+        { room: { timeline: { related_by_rel_types: 'm.thread' } } },
+        { room: { include_leave: 'yes' } },
+        { event_fields: 'content' },
+        { event_format: 'xml' },
+      ]) {
+        const { status, body } = await alice.ask('POST', own, wrong)
+        assert.deepEqual([status, body['errcode']], [400, 'M_BAD_JSON'], JSON.stringify(wrong))
+      }
     })
   })
 
@@ -292,6 +304,7 @@ for (const driver of await findServerDrivers()) {
         ['/pushrules/global/override/.mine', { actions: [] }, 'M_INVALID_PARAM'],
         ['/pushrules/global/content/x', { actions: [] }, 'M_MISSING_PARAM'],
         ['/pushrules/global/override/x?before=nothing', { actions: [] }, 'M_UNKNOWN'],
+        ['/pushrules/global/override/x', { actions: [], conditions: [{ key: 'type' }] }, 'M_INVALID_PARAM'],
       ] as const) {
         const answer = await alice.ask('PUT', path, body as unknown as JsonObject)
         assert.deepEqual([answer.status, answer.body['errcode']], [400, errcode])

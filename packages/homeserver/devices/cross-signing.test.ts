@@ -164,6 +164,20 @@ for (const driver of await findServerDrivers()) {
       assert.equal((await on.server.request('POST', '/_matrix/client/v3/login', { body: login })).status, 200)
       assert.deepEqual(await refused(upload), [403, 'M_FORBIDDEN'])
     })
+
+    it('lend their names to no device, however it is made', async () => {
+      await using on = await openDevices(driver)
+      const alice = await on.register('alice')
+      const { keys, upload } = makeIdentity(alice)
+      await on.call(alice, 'POST', UPLOAD, upload)
+      const device = { type: 'm.login.password', identifier: { type: 'm.id.user', user: alice.userId } }
+      for (const { publicKey } of [keys.master, keys.self_signing]) {
+        const body = { ...device, password: TEST_PASSWORD, device_id: publicKey }
+        const answer = await on.server.request('POST', '/_matrix/client/v3/login', { body })
+        assert.deepEqual([answer.status, answer.json()['errcode']], [403, 'M_FORBIDDEN'])
+        assert.match(answer.json()['error'] as string, /cross-signing/)
+      }
+    })
   })
 
   describe(`signatures on ${driver.name}`, { skip: driver.skip }, () => {

@@ -2,6 +2,7 @@
 import type { DeviceId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { forbidden, invalidParam, MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import type { Write } from '@causeway/store/db/database.ts'
+import { requireNoKeyNamed } from '@causeway/store/tables/cross-signing.ts'
 import {
   findDehydratedDevice,
   insertDehydratedDevice,
@@ -12,6 +13,7 @@ import { deleteDevice, findDevice, insertNewDevice } from '@causeway/store/table
 import { insertOneTimeKey, setFallbackKey } from '@causeway/store/tables/one-time-keys.ts'
 import { listToDevice } from '@causeway/store/tables/to-device.ts'
 import type { Homeserver } from '../homeserver.ts'
+import { explainDeviceName } from './device-names.ts'
 import { deviceListChange } from './device-list-entry.ts'
 import type { PublishedKeys } from './publish-keys.ts'
 import { deviceRemoval, forgetDevices } from './remove-devices.ts'
@@ -32,7 +34,8 @@ const ATTEMPTS = 3
 
 /**
  * Makes a device that nobody is logged in on, in place of the one that the user may have had: device, keys and data come,
- * and the old one's go with its messages, in one write. Throws `M_INVALID_PARAM` when a login has a device of that id.
+ * and the old one's go with its messages, in one write. Throws `M_INVALID_PARAM` when a login has a device of that id, and
+ * `M_FORBIDDEN` when one of the user's cross-signing keys has its name.
  */
 export async function putDehydratedDevice(hs: Deps, device: NewDehydratedDevice): Promise<void> {
   const { userId, deviceId } = device
@@ -47,6 +50,7 @@ export async function putDehydratedDevice(hs: Deps, device: NewDehydratedDevice)
     const result = await hs.log.append(replacement(hs, device, old?.deviceId))
     forgetDevices(hs, userId, [deviceId, ...(old === undefined ? [] : [old.deviceId as DeviceId])])
     if (result.ok) return
+    await explainDeviceName(hs, userId, deviceId)
   }
   throw new MatrixError('M_UNKNOWN', 'Several clients change your dehydrated device at once; try again')
 }
@@ -63,6 +67,7 @@ function replacement({ clock }: Deps, device: NewDehydratedDevice, old: string |
   return {
     entries: change.entries,
     steps: [
+      requireNoKeyNamed(userId, deviceId),
       ...removal,
       ...change.steps,
       insertNewDevice({ userId, deviceId, displayName, createdTs: now, lastSeenTs: 0, lastSeenIp: '' }),

@@ -95,6 +95,7 @@ for (const driver of await findServerDrivers()) {
       refused(await put(alice, 'Org.Example', { 'Org.Example': 'x' }), 400, 'M_INVALID_PARAM')
       refused(await put(alice, `org.${'x'.repeat(300)}`, {}), 400, 'M_KEY_TOO_LARGE')
       refused(await put(alice, 'm.tz', { other: 'x' }), 400, 'M_MISSING_PARAM')
+      refused(await put(alice, 'm.tz', { 'm.tz': 5 }), 400, 'M_INVALID_PARAM')
       refused(await put(alice, '__proto__', { a: 1 }), 400, 'M_INVALID_PARAM')
       refused(await put(alice, 'displayname', { displayname: 7 }), 400, 'M_INVALID_PARAM')
       refused(await put(alice, 'displayname', { displayname: 'x'.repeat(257) }), 400, 'M_INVALID_PARAM')
@@ -175,6 +176,13 @@ for (const driver of await findServerDrivers()) {
       await server.request('POST', `${at}/leave`, { token: own.token, body: {} })
       await idle()
       assert.equal((await memberIn(server, room, own.userId, alice.token))['membership'], 'leave')
+    })
+    it('of whoever had theirs erased is not there any more', async () => {
+      const own = await server.register('erased')
+      await deactivateAccount(server.hs, own.userId as never, true)
+      await idle()
+      for (const path of [own.userId, `${own.userId}/displayname`])
+        refused(await server.request('GET', `${V3}/profile/${path}`), 404, 'M_NOT_FOUND')
     })
     it('of a deactivated account: it leaves its rooms and rejects its invitations', async () => {
       const own = await server.register('leaving')

@@ -11,11 +11,15 @@ import type { Homeserver } from '../homeserver.ts'
 /** Fields of a profile by name. */
 export type Profile = ReadonlyMap<string, JsonValue>
 
-/** The profile of a user of ours; empty for who shows nothing. Throws `M_NOT_FOUND` for who does not exist. */
+/**
+ * The profile of a user of ours; empty for who shows nothing. Throws `M_NOT_FOUND` for who does not exist, or is there no
+ * more and has left nothing.
+ */
 export async function readLocalProfile(hs: Pick<Homeserver, 'db'>, userId: UserId): Promise<Profile> {
   const profile = (await findProfiles(hs.db, [userId])).get(userId)
   if (profile !== undefined) return profile
-  if ((await findUser(hs.db, userId)) !== undefined) return new Map()
+  const user = await findUser(hs.db, userId)
+  if (user !== undefined && user.deactivatedTs === 0) return new Map()
   throw notFound(`There is no profile of ${userId} here`)
 }
 

@@ -27,6 +27,8 @@ export interface FieldChange {
 export async function setField(hs: Deps, userId: UserId, change: FieldChange): Promise<void> {
   const { field } = change
   const value = isShownField(field) ? shownValue(field, change.value) : change.value
+  if (field === 'm.tz' && value !== undefined && typeof value !== 'string')
+    throw invalidParam('m.tz is the name of a time zone, such as Europe/Berlin')
   const steps: Step[] =
     value === undefined
       ? [deleteProfileField(userId, field)]

@@ -1,8 +1,6 @@
-import type { EventId, RoomAlias, UserId } from '@causeway/matrix/ids/ids.ts'
+import type { EventId, UserId } from '@causeway/matrix/ids/ids.ts'
 import { MatrixError, badJson } from '@causeway/matrix/errors/matrix-error.ts'
-import { parseRoomAlias } from '@causeway/matrix/ids/room-alias.ts'
-import { findAlias } from '@causeway/store/tables/aliases.ts'
-import type { Database } from '@causeway/store/db/database.ts'
+import { isUserId } from '@causeway/matrix/ids/user-id.ts'
 import type { RoomEngine } from './engine.ts'
 import { sendEvent, type SendInput } from './send.ts'
 import { changeMembership, type MembershipAction } from './membership.ts'
@@ -15,15 +13,13 @@ const ACTION_OF: Readonly<Record<string, MembershipAction>> = {
 }
 
 /**
- * Sends a state event for a client. Aliases must exist and point at the room; memberships go the same way as
- * through their own operations, so that restricted joins are vouched for here too.
- * Throws `M_BAD_ALIAS`, and what `sendEvent` throws.
+ * Sends a state event for a client. Memberships go the same way as through their own operations, so that restricted
+ * joins are vouched for here too. Throws what `sendEvent` throws.
  */
 export async function sendState(
-  hs: { readonly rooms: RoomEngine; readonly db: Database },
+  hs: { readonly rooms: RoomEngine },
   input: SendInput & { readonly stateKey: string },
 ): Promise<EventId> {
-  if (input.type === 'm.room.canonical_alias') await checkAliases(hs, input)
   if (input.type === 'm.room.create') throw badJson('A room has one create event, and it has it already')
   const action = input.type === 'm.room.member' ? membershipAction(input) : undefined
   if (action === undefined) return sendEvent(hs.rooms, input)
@@ -45,21 +41,10 @@ export async function sendState(
 function membershipAction({ content, stateKey, sender }: SendInput): MembershipAction | undefined {
   const membership = content['membership']
   if (typeof membership !== 'string') throw badJson('m.room.member needs a membership')
+  if (!isUserId(stateKey ?? ''))
+    throw new MatrixError(
+      'M_INVALID_PARAM',
+      'The state key of m.room.member is a user id, such as @user:server',
+    )
   return membership === 'join' && stateKey === sender ? ACTION_OF[membership] : undefined
-}
-
-async function checkAliases(hs: { readonly db: Database }, { content, roomId }: SendInput): Promise<void> {
-  const { alias, alt_aliases: others } = content
-  const named = [
-    ...(alias === undefined || alias === '' ? [] : [alias]),
-    ...(Array.isArray(others) ? others : []),
-  ]
-  for (const text of named) {
-    const parsed: RoomAlias | undefined = typeof text === 'string' ? parseRoomAlias(text) : undefined
-    if (parsed === undefined)
-      throw new MatrixError('M_INVALID_PARAM', `${JSON.stringify(text)} is no room alias`)
-    const found = await findAlias(hs.db, parsed)
-    if (found?.roomId !== roomId)
-      throw new MatrixError('M_BAD_ALIAS', `${parsed} does not point at this room`)
-  }
 }

@@ -4,6 +4,7 @@ import type { WriteValue } from '@causeway/store/db/database.ts'
 import { canonicalJson } from '@causeway/matrix/json/canonical.ts'
 import { badJson, forbidden } from '@causeway/matrix/errors/matrix-error.ts'
 import { privilegedCreators } from '@causeway/matrix/event-auth/creators.ts'
+import { isEventId } from '@causeway/matrix/ids/event-id.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import type { RoomEngine } from './engine.ts'
 import type { Companions } from './persist.ts'
@@ -26,7 +27,8 @@ export interface SendInput extends EventDraft {
  * already is not sent again: its event's id is the answer. Throws `M_FORBIDDEN`, `M_NOT_FOUND`,
  * `M_TOO_LARGE`, `M_BAD_JSON`, `M_DUPLICATE_ANNOTATION`, `CompanionRefused`.
  */
-export function sendEvent(engine: RoomEngine, input: SendInput): Promise<EventId> {
+export function sendEvent(engine: RoomEngine, draft: SendInput): Promise<EventId> {
+  const input = draft.type === 'm.room.redaction' ? withTarget(draft) : draft
   checkDraft(input)
   return writeToRoom(engine, input.roomId, async (write) => {
     await requireJoined(engine, write, input)
@@ -45,6 +47,17 @@ export function sendEvent(engine: RoomEngine, input: SendInput): Promise<EventId
     const companions = input.companions?.(eventId, numberOf(write, event))
     return companions === undefined ? { value: eventId } : { value: eventId, companions }
   })
+}
+
+/**
+ * A redaction that says in its content, as those of today's room versions do, what it redacts: where that stands in the
+ * event is a matter of the room's version. https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidsendeventtypetxnid
+ */
+function withTarget(input: SendInput): SendInput {
+  if (input.redacts !== undefined) return input
+  const { redacts, ...content } = input.content
+  if (!isEventId(redacts)) throw badJson('A redaction says in redacts which event it takes back')
+  return { ...input, content, redacts }
 }
 
 /** A clear sentence for the commonest refusal, before authorisation says the same in general words. */

@@ -43,6 +43,26 @@ function allows(view: View, joinedLater: boolean): boolean {
 const MAX_MEMBERSHIP_STEPS = 20
 
 /**
+ * The event by which the last stay of somebody who is not in a room ended, be it that they were banned or invited anew
+ * since; undefined for who was never in it.
+ * @param eventNid number of their membership event of today
+ */
+export async function findDeparture(
+  engine: RoomEngine,
+  room: RoomInfo,
+  userId: UserId,
+  eventNid: number,
+): Promise<StoredEvent | undefined> {
+  let event = (await findEventsByNid(engine, [eventNid])).get(eventNid)
+  for (let step = 0; event !== undefined && step < MAX_MEMBERSHIP_STEPS; step++) {
+    const before = await readStateAt(engine, room, event.stateBefore, 'm.room.member', userId)
+    if (before?.stored.content['membership'] === 'join') return event
+    event = before?.stored
+  }
+  return undefined
+}
+
+/**
  * The log number before which the user has been joined at some later time: all numbers while joined; the end
  * of the last stay for who has left; none for who never came.
  */
@@ -50,14 +70,8 @@ export async function lastJoinedNid(engine: RoomEngine, room: RoomInfo, userId: 
   const current = (await engine.members.roomsOf(userId)).byId.get(room.roomId)
   if (current === undefined) return Number.NEGATIVE_INFINITY
   if (current.membership === 'join') return Number.POSITIVE_INFINITY
-  let event = (await findEventsByNid(engine, [current.eventNid])).get(current.eventNid)
-  for (let step = 0; event !== undefined && step < MAX_MEMBERSHIP_STEPS; step++) {
-    const before = await readStateAt(engine, room, event.stateBefore, 'm.room.member', userId)
-    if (before === undefined) break
-    if (before.stored.content['membership'] === 'join') return event.nid
-    event = before.stored
-  }
-  return Number.NEGATIVE_INFINITY
+  const departure = await findDeparture(engine, room, userId, current.eventNid)
+  return departure?.nid ?? Number.NEGATIVE_INFINITY
 }
 
 /** An event with what the reader was to the room when it was sent (`unsigned.membership`). */

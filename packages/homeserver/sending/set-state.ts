@@ -2,6 +2,7 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { EventId } from '@causeway/matrix/ids/ids.ts'
 import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
 import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
+import { checkNewAliases } from '../directory/check-aliases.ts'
 import type { MadeOnce } from '../federation/joining/invite-remote-user.ts'
 import type { Homeserver } from '../homeserver.ts'
 import { requireInviteWanted } from '../rooms/invite-permissions.ts'
@@ -23,6 +24,8 @@ type Deps = Pick<
   | 'serverNotices'
   | 'joining'
   | 'remoteProfiles'
+  | 'remoteAliases'
+  | 'appservices'
   | 'clock'
 >
 
@@ -30,7 +33,8 @@ type StateInput = SendInput & { readonly stateKey: string }
 
 /**
  * Sends a state event as a client asks for it, and sees to what comes with it: the invited user's server signs first;
- * into a room that replaces another one its members' settings go along. Throws what `sendState` throws.
+ * into a room that replaces another one its members' settings go along; addresses that a room gets lead to it. Throws
+ * what `sendState` and `checkNewAliases` throw.
  * @param once of what another server signs: absent, it is made anew whenever it is tried
  */
 export async function setState(
@@ -47,6 +51,7 @@ export async function setState(
     const together = { ...(companions && { companions }), ...(once && { once }) }
     return hs.joining.invite({ roomId, sender, target, content, isDelayed, ...together }, signal)
   }
+  if (type === 'm.room.canonical_alias') await checkNewAliases(hs, input)
   if (target !== undefined) await requireInviteWanted(hs.rooms, sender, target)
   if (type === 'm.room.member' && stateKey === sender && content['membership'] === 'leave')
     await requireRejectable(hs, sender, roomId)

@@ -4,13 +4,13 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { notFound } from '@causeway/matrix/errors/matrix-error.ts'
 import {
   findDevice,
-  insertDevice,
   listDevices,
   type DeviceRecord,
   type StoredDevice,
 } from '@causeway/store/tables/devices.ts'
 import { endDevices } from '../accounts/end-devices.ts'
 import { deviceIdText, userIdText } from '../client/schemas.ts'
+import { makeDevice } from '../devices/device-names.ts'
 import { setDeviceName } from '../devices/rename-device.ts'
 import { HttpResponse } from '../http/endpoint.ts'
 import { defineAdminRequest } from './admin-request.ts'
@@ -56,7 +56,7 @@ export const synapseCreateDevice = defineAdminRequest({
     const user = await requireAccount(hs, userId)
     if (user.deactivatedTs !== 0) throw notFound(`There is no account ${userId} in use`)
     const made = { userId, deviceId, displayName: '', createdTs: hs.clock.now() }
-    await hs.db.commit({ entries: [], steps: [insertDevice({ ...made, lastSeenTs: 0, lastSeenIp: '' })] })
+    await makeDevice(hs, { ...made, lastSeenTs: 0, lastSeenIp: '' })
     return new HttpResponse({ status: 201, body: {} })
   },
 })

@@ -3,6 +3,7 @@ import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
 import { isUserId } from '@causeway/matrix/ids/user-id.ts'
 import { isJsonObject } from '@causeway/matrix/json/parse.ts'
 import { badJson } from '@causeway/matrix/errors/matrix-error.ts'
+import type { RelatedBy } from '@causeway/store/tables/relations.ts'
 import { relationOf } from '../rooms/relation.ts'
 
 /** Tests an event against `types`, `not_types`, `senders`, `not_senders`, `contains_url`, what it relates to, and the like. */
@@ -15,6 +16,9 @@ export interface EventFilter {
   readonly isEmpty: boolean
   /** True when every event passes, so that callers need not ask one by one. */
   readonly passesAll: boolean
+  /** What has to relate to an event, beside what the event itself is tested for: see `filterEvents`. */
+  readonly relatedBy: RelatedBy | undefined
+  /** Tests what the event says; of what relates to it, it knows nothing. */
   passes(event: { type: string; sender?: string; content?: JsonObject }): boolean
   passesRoom(roomId: string): boolean
 }
@@ -36,6 +40,7 @@ export interface SyncFilter {
 const ITEM_CHECKS: Readonly<Record<string, (text: string) => boolean>> = {
   senders: isUserId,
   not_senders: isUserId,
+  related_by_senders: isUserId,
   rooms: isRoomId,
   not_rooms: isRoomId,
 }
@@ -74,8 +79,17 @@ function section(value: unknown, name: string): JsonObject {
   return value
 }
 
-function flag(value: unknown): boolean {
-  return value === true
+function flagOf(spec: JsonObject, key: string): boolean | undefined {
+  const value = spec[key] ?? undefined
+  if (value === undefined || typeof value === 'boolean') return value
+  throw badJson(`${key} of a filter must be true or false`)
+}
+
+/** One that is negative is none, as clients take it. */
+function limitOf({ limit }: JsonObject): number | undefined {
+  if (limit === undefined || limit === null) return undefined
+  if (!Number.isInteger(limit)) throw badJson('limit of a filter must be a whole number')
+  return (limit as number) < 0 ? undefined : (limit as number)
 }
 
 /**
@@ -100,6 +114,16 @@ function listOf(spec: JsonObject, key: string): ReadonlySet<string> | undefined 
   return list
 }
 
+function relatedByOf(spec: JsonObject): RelatedBy | undefined {
+  const relTypes = listOf(spec, 'related_by_rel_types')
+  const senders = listOf(spec, 'related_by_senders')
+  if (relTypes === undefined && senders === undefined) return undefined
+  return {
+    ...(relTypes === undefined ? {} : { relTypes: [...relTypes] }),
+    ...(senders === undefined ? {} : { senders: [...senders] }),
+  }
+}
+
 /** Most patterns of one filter that hold a wildcard: each costs a test per event. */
 const MAX_LIST = 1_000
 
@@ -113,14 +137,14 @@ export function compileEventFilter(value: unknown, name = 'filter'): EventFilter
   const inTypes = typeMatcher(types)
   const inNotTypes = typeMatcher(notTypes)
   const relates = relationMatcher(spec)
-  const containsUrl = typeof spec['contains_url'] === 'boolean' ? spec['contains_url'] : undefined
-  const limit =
-    typeof spec['limit'] === 'number' && spec['limit'] >= 0 ? Math.floor(spec['limit']) : undefined
+  const containsUrl = flagOf(spec, 'contains_url')
+  const relatedBy = relatedByOf(spec)
   return {
-    limit,
-    lazyLoadMembers: flag(spec['lazy_load_members']),
-    includeRedundantMembers: flag(spec['include_redundant_members']),
-    unreadThreadNotifications: flag(spec['unread_thread_notifications']),
+    limit: limitOf(spec),
+    lazyLoadMembers: flagOf(spec, 'lazy_load_members') === true,
+    includeRedundantMembers: flagOf(spec, 'include_redundant_members') === true,
+    unreadThreadNotifications: flagOf(spec, 'unread_thread_notifications') === true,
+    relatedBy,
     isEmpty: types?.size === 0 || senders?.size === 0 || rooms?.size === 0,
     passesAll:
       types === undefined &&
@@ -128,7 +152,8 @@ export function compileEventFilter(value: unknown, name = 'filter'): EventFilter
       senders === undefined &&
       notSenders === undefined &&
       containsUrl === undefined &&
-      relates === undefined,
+      relates === undefined &&
+      relatedBy === undefined,
     passes: ({ type, sender, content }) => {
       if (inTypes !== undefined && !inTypes(type)) return false
       if (inNotTypes?.(type) === true) return false
@@ -143,6 +168,10 @@ export function compileEventFilter(value: unknown, name = 'filter'): EventFilter
 
 /** Compiles a whole filter definition. Throws `M_BAD_JSON` for wrong types. */
 export function compileSyncFilter(definition: JsonObject): SyncFilter {
+  textList(definition['event_fields'] ?? undefined, 'event_fields')
+  const format = definition['event_format'] ?? 'client'
+  if (format !== 'client' && format !== 'federation')
+    throw badJson('event_format of a filter is client or federation')
   const room = section(definition['room'], 'room')
   const wholeRoom = compileEventFilter({ rooms: room['rooms'], not_rooms: room['not_rooms'] }, 'room')
   return {
@@ -152,7 +181,7 @@ export function compileSyncFilter(definition: JsonObject): SyncFilter {
     roomAccountData: compileEventFilter(room['account_data'], 'room.account_data'),
     accountData: compileEventFilter(definition['account_data'], 'account_data'),
     presence: compileEventFilter(definition['presence'], 'presence'),
-    includeLeave: flag(room['include_leave']),
+    includeLeave: flagOf(room, 'include_leave') === true,
     passesRoom: (roomId) => wholeRoom.passesRoom(roomId),
   }
 }

@@ -48,7 +48,8 @@ function rootToldOf({ stateAfter }: SyncContext, { startRoot, endRoot }: Timelin
   return stateAfter === undefined ? startRoot : endRoot
 }
 
-async function wholeState(
+/** The whole state at a root; with lazy loading, all but the members. */
+export async function wholeState(
   engine: RoomEngine,
   room: RoomInfo,
   root: number,

@@ -6,7 +6,7 @@ import type { UserRoom } from '../rooms/membership-index.ts'
 import { renderEvents, renderPlain, renderTimeline } from '../rooms/render-event.ts'
 import { renderSticky } from './streams/sticky.ts'
 import { strippedState } from '../rooms/stripped-state.ts'
-import { lastJoinedNid } from '../rooms/visibility.ts'
+import { lastJoinedNid, type VisibleEvent } from '../rooms/visibility.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
 import type { SyncContext } from './context.ts'
 import { joinedSince } from './joined-since.ts'
@@ -159,7 +159,7 @@ async function joinedRoom(
   if (isEmpty && timeline.isQuiet) return undefined
   const sinceRoot = whole ? undefined : await rootAtSince(ctx, room, recent, timeline)
   const told = await renderTimeline(ctx.hs.rooms, room, ctx.session, timeline.events)
-  const stateEvents = await readState(ctx, room, timeline, sinceRoot, told)
+  const stateEvents = stateTexts(ctx, await readSyncState(ctx, room, timeline, sinceRoot), told)
   // What is not shown may have made another state of it.
   if (isEmpty && stateEvents.length === 0) return undefined
   const parts = [
@@ -192,19 +192,21 @@ async function rootAtSince(
 function timelineJson(timeline: Timeline, told: ReadonlyMap<number, string>, isFresh: boolean): string {
   const token = formatPageToken(timeline.before)
   const limited = timeline.limited || isFresh
-  return `"timeline":{"events":[${[...told.values()].join(',')}],"limited":${limited},"prev_batch":"${token}"}`
+  const events = timeline.events.map(({ event }) => told.get(event.nid)!)
+  return `"timeline":{"events":[${events.join(',')}],"limited":${limited},"prev_batch":"${token}"}`
 }
 
-/** State as texts; what the timeline tells too, as it is told there. */
-async function readState(
-  ctx: SyncContext,
-  room: RoomInfo,
-  timeline: Timeline,
-  sinceRoot: number | undefined,
+interface ToldState {
+  readonly stored: StoredEvent
+}
+
+/** What the timeline tells too, as it is told there. */
+function stateTexts(
+  { hs }: SyncContext,
+  state: readonly ToldState[],
   told: ReadonlyMap<number, string>,
-): Promise<string[]> {
-  const entries = await readSyncState(ctx, room, timeline, sinceRoot)
-  return entries.map(({ stored }) => told.get(stored.nid) ?? renderPlain(ctx.hs.rooms, stored))
+): string[] {
+  return state.map(({ stored }) => told.get(stored.nid) ?? renderPlain(hs.rooms, stored))
 }
 
 function stateJson({ stateAfter }: SyncContext, events: readonly string[]): string {
@@ -263,7 +265,7 @@ async function invitedRoom(ctx: SyncContext, userRoom: UserRoom): Promise<string
   return `{"${key}":{"events":[${events.join(',')}]}}`
 }
 
-/** What happened up to the leave. */
+/** What happened up to the end of the stay, and what the reader's membership has become since. */
 async function leftRoom(
   ctx: SyncContext,
   userRoom: UserRoom,
@@ -272,33 +274,71 @@ async function leftRoom(
   const room = await getRoomByNid(ctx.hs.rooms, userRoom.roomNid)
   const joinedUntil = await lastJoinedNid(ctx.hs.rooms, room, ctx.session.userId)
   if (joinedUntil <= (ctx.since?.position ?? Number.NEGATIVE_INFINITY)) return bareLeave(ctx, room, userRoom)
-  const timeline = await readTimeline(ctx, room, {
-    upTo: userRoom.eventNid,
+  // Banned after they left, say: of the room they are told nothing more, but of that.
+  const own = userRoom.eventNid === joinedUntil ? NOTHING_SINCE : await ownMembership(ctx, userRoom)
+  const timeline = await readTimeline(own.isWanted ? withOneLess(ctx) : ctx, room, {
+    upTo: joinedUntil,
     after: ctx.since?.position,
-    recent: recent?.filter((event) => event.nid <= userRoom.eventNid),
+    recent: recent?.filter((event) => event.nid <= joinedUntil),
     allVisible: false,
   })
   const sinceRoot = ctx.since === undefined ? undefined : await rootAtSince(ctx, room, recent, timeline)
-  const told = await renderTimeline(ctx.hs.rooms, room, ctx.session, timeline.events)
+  const told = await renderTimeline(ctx.hs.rooms, room, ctx.session, [...timeline.events, ...own.visible])
+  const before = await readSyncState(ctx, room, timeline, sinceRoot)
+  const state = ctx.stateAfter === undefined ? before : withOwn(before, own)
+  const events = own.isWanted ? [...timeline.events, ...own.visible] : timeline.events
   const parts = [
-    timelineJson(timeline, told, false),
-    stateJson(ctx, await readState(ctx, room, timeline, sinceRoot, told)),
+    timelineJson({ ...timeline, events }, told, false),
+    stateJson(ctx, stateTexts(ctx, state, told)),
     '"account_data":{"events":[]}',
   ]
   return `{${parts.join(',')}}`
 }
 
+/** The same for a timeline that is one event shorter, since another one is put behind it. */
+function withOneLess(ctx: SyncContext): SyncContext {
+  const { timeline } = ctx.filter
+  const limit = Math.max((timeline.limit ?? DEFAULT_LIMIT) - 1, 0)
+  return { ...ctx, filter: { ...ctx.filter, timeline: { ...timeline, limit } } }
+}
+
+/** The reader's membership of today, if it came after the end of their stay: one event or none. */
+interface OwnMembership {
+  readonly visible: readonly VisibleEvent[]
+  /** Whether the timeline's filter lets it through. */
+  readonly isWanted: boolean
+}
+
+const NOTHING_SINCE: OwnMembership = { visible: [], isWanted: false }
+
+/** It may be an event without a state. */
+async function ownMembership(
+  { hs, filter: { timeline: filter } }: SyncContext,
+  { eventNid }: UserRoom,
+): Promise<OwnMembership> {
+  const event = (await findEventsByNid(hs.rooms, [eventNid])).get(eventNid)
+  if (event === undefined) return NOTHING_SINCE
+  return {
+    visible: [{ event, membership: event.content['membership'] as string }],
+    isWanted: !filter.isEmpty && filter.limit !== 0 && filter.passes(event),
+  }
+}
+
+function withOwn(state: readonly ToldState[], { visible }: OwnMembership): readonly ToldState[] {
+  const own = visible.map(({ event }) => ({ stored: event }))
+  const isOwn = ({ stored }: ToldState): boolean =>
+    own.some(({ stored: { type, stateKey } }) => type === stored.type && stateKey === stored.stateKey)
+  return [...state.filter((entry) => !isOwn(entry)), ...own]
+}
+
 /**
  * The leave alone, for who was not in the room: who declined an invitation, took back a knock or was turned away
- * learns that it is over, and nothing of the room. It may be an event that we hold without a state.
+ * learns that it is over, and nothing of the room.
  */
-async function bareLeave(ctx: SyncContext, room: RoomInfo, { eventNid }: UserRoom): Promise<string> {
-  const { timeline: filter } = ctx.filter
-  const event = (await findEventsByNid(ctx.hs.rooms, [eventNid])).get(eventNid)
-  const leave = event === undefined ? [] : [{ event, membership: event.content['membership'] as string }]
-  const texts = await renderEvents(ctx.hs.rooms, room, ctx.session, leave)
-  const isWanted = event !== undefined && !filter.isEmpty && filter.limit !== 0 && filter.passes(event)
-  const token = formatPaginationToken(eventNid)
+async function bareLeave(ctx: SyncContext, room: RoomInfo, userRoom: UserRoom): Promise<string> {
+  const { visible, isWanted } = await ownMembership(ctx, userRoom)
+  const texts = await renderEvents(ctx.hs.rooms, room, ctx.session, visible)
+  const token = formatPaginationToken(userRoom.eventNid)
   const timeline = `"timeline":{"events":[${isWanted ? texts.join() : ''}],"limited":false,"prev_batch":"${token}"}`
   const after = ctx.stateAfter === undefined ? [] : texts
   return `{${timeline},${stateJson(ctx, after)},"account_data":{"events":[]}}`

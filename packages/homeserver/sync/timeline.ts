@@ -1,4 +1,5 @@
 import { EventFlag, type StoredEvent } from '@causeway/store/log/entry.ts'
+import { filterEvents, withoutIgnored } from '../rooms/filter-events.ts'
 import { isShown, MERGE_TYPE } from '../rooms/read-events.ts'
 import { withoutExpired } from '../rooms/retention/expiry.ts'
 import type { RoomInfo } from '../rooms/stored-event.ts'
@@ -110,24 +111,19 @@ async function choose(
   allVisible: boolean,
 ): Promise<VisibleEvent[]> {
   const filter = ctx.filter.timeline
-  const heard = await withoutIgnored(ctx, found)
-  const passing = filter.passesAll ? heard : heard.filter((event) => filter.passes(event))
+  const engine = ctx.hs.rooms
+  const { userId } = ctx.session
+  const heard = await withoutIgnored(
+    engine,
+    userId,
+    found.filter(({ type }) => type !== MERGE_TYPE),
+  )
+  const passing = filter.passesAll ? heard : await filterEvents(engine, room, userId, filter, heard)
   if (allVisible) {
-    const living = await withoutExpired(ctx.hs.rooms, room, passing)
+    const living = await withoutExpired(engine, room, passing)
     return living.map((event) => ({ event, membership: 'join' }))
   }
-  return filterVisible(ctx.hs.rooms, room, ctx.session.userId, passing)
-}
-
-/** What joins branches, and messages of people the reader ignores, are left out; state stays, or the room would make no sense. */
-async function withoutIgnored(
-  ctx: SyncContext,
-  found: readonly StoredEvent[],
-): Promise<readonly StoredEvent[]> {
-  const ignored = await ctx.hs.rooms.ignored.of(ctx.session.userId)
-  const heard = found.filter((event) => event.type !== MERGE_TYPE)
-  if (ignored.length === 0) return heard
-  return heard.filter((event) => event.stateKey !== undefined || !ignored.includes(event.sender))
+  return filterVisible(engine, room, userId, passing)
 }
 
 /** Reads backwards until more than `limit` events pass, or a few portions hold no more. Oldest first. */

@@ -177,6 +177,8 @@ function checkInput(kind: PushRuleKind, input: PushRuleInput): PushRuleEdit | un
   const conditions = input.conditions ?? []
   if (conditions.length > MAX_CONDITIONS)
     return refuse('M_INVALID_PARAM', 400, `A rule has at most ${MAX_CONDITIONS} conditions`)
+  if (conditions.some(({ kind: named }) => typeof named !== 'string'))
+    return refuse('M_INVALID_PARAM', 400, 'Each condition of a rule says its kind')
   const patterns = [input.pattern, ...conditions.map((condition) => condition['pattern'])]
   if (patterns.some((pattern) => typeof pattern === 'string' && pattern.length > MAX_GLOB_LENGTH))
     return refuse('M_INVALID_PARAM', 400, `A pattern has at most ${MAX_GLOB_LENGTH} characters`)

@@ -1,4 +1,4 @@
-import type { Database, Row, Step, TableShape, WriteValue } from '../db/database.ts'
+import type { Database, Row, Statement, Step, TableShape, WriteValue } from '../db/database.ts'
 import { queryForUsers } from './query-for-users.ts'
 
 export type KeyPurpose = 'master' | 'self_signing' | 'user_signing'
@@ -100,6 +100,16 @@ export async function listSignedUsers(
 export function setCrossSigningKey(row: CrossSigningRow, isNew: boolean): Step {
   const { user_id: userId, purpose, public_key: publicKey, json } = row
   return { into: isNew ? CROSS_SIGNING_KEYS : REPLACED_KEYS, values: [userId, purpose, publicKey, json] }
+}
+
+/** For the write that makes a device: refused (`precondition`) when a cross-signing key of its owner has that name. */
+export function requireNoKeyNamed(userId: string, deviceId: string): Statement {
+  return {
+    sql: `SELECT 1 AS is_free
+      WHERE NOT EXISTS (SELECT 1 FROM cross_signing_keys WHERE user_id = ? AND public_key = ?)`,
+    params: [userId, deviceId],
+    expectRows: 1,
+  }
 }
 
 /** Until then the user may replace their keys without giving their password, once. */

@@ -165,6 +165,36 @@ export async function listRelatingNids(db: Database, query: RelatingQuery): Prom
   return rows.map((row) => row.event_nid)
 }
 
+/** Which relations to an event are wanted: of one of these types, and sent by one of these users; absent: any. */
+export interface RelatedBy {
+  readonly relTypes?: readonly string[]
+  readonly senders?: readonly string[]
+}
+
+/** Those of some events to which such a relation exists. Costs an index range per event. */
+export async function findRelatedTo(
+  db: Database,
+  { roomNid, before, ignored }: RelationScope,
+  eventIds: readonly string[],
+  { relTypes, senders }: RelatedBy,
+): Promise<Set<string>> {
+  const rows = await db.query<{ parent_event_id: string }>(
+    `SELECT DISTINCT parent_event_id FROM relations
+     WHERE parent_event_id IN (?text[]) AND room_nid = ? AND event_nid < ? AND sender NOT IN (?text[])
+       ${relTypes === undefined ? '' : 'AND rel_type IN (?text[])'}
+       ${senders === undefined ? '' : 'AND sender IN (?text[])'}`,
+    [
+      eventIds,
+      roomNid,
+      before,
+      ignored,
+      ...(relTypes === undefined ? [] : [relTypes]),
+      ...(senders === undefined ? [] : [senders]),
+    ],
+  )
+  return new Set(rows.map((row) => row.parent_event_id))
+}
+
 /** An annotation as it must not be given twice. */
 export interface Annotation {
   readonly roomNid: number

@@ -11,10 +11,10 @@ import {
 import type { FetchUrl } from '../federation-client.ts'
 import { requireInvitable } from './require-invitable.ts'
 
-type CompleteDeps = Pick<
-  Homeserver,
-  'rooms' | 'joining' | 'federation' | 'serverName' | 'db' | 'appservices' | 'logger'
->
+export type CompleteDeps = Pick<Homeserver, 'rooms' | 'serverName' | 'db' | 'appservices' | 'logger'> & {
+  readonly joining: Pick<Homeserver['joining'], 'sendInvite'>
+  readonly federation: Pick<Homeserver['federation'], 'client' | 'fetchUrl'>
+}
 
 /**
  * Turns an invitation by address into one of the user whose it is, in a room that we are in: whoever inserts it has to

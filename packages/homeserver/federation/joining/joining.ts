@@ -9,6 +9,8 @@ import { joinRemoteRoom, type RemoteJoin } from './join-remote-room.ts'
 import type { JoiningDeps } from './joining-deps.ts'
 import { knockRemoteRoom, type RemoteKnock } from './knock-remote-room.ts'
 import { leaveRemoteRoom, type RemoteLeave } from './leave-remote-room.ts'
+import { takeUpInvitation } from './take-up-invitation.ts'
+import type { ThirdPartyInvite } from '../../rooms/join/third-party-invite.ts'
 import type { BuiltEvent } from '@causeway/matrix/events/build.ts'
 
 /** Rooms of other servers: into them and out of them. Every call may take as long as other servers do. */
@@ -24,15 +26,19 @@ export interface Joining extends AsyncDisposable {
   leave(request: RemoteLeave, signal?: AbortSignal): Promise<EventId>
   knock(request: RemoteKnock, signal?: AbortSignal): Promise<EventId>
   invite(request: RemoteInvite, signal?: AbortSignal): Promise<EventId>
+  /** Makes an invitation by address one of the user whose it is. Throws the room's refusal. */
+  takeUpInvitation(invite: ThirdPartyInvite, signal: AbortSignal): Promise<void>
   /** Sends an invite that was made otherwise (of a third party) to the invited user's server and into the room. */
   sendInvite(roomId: RoomId, built: BuiltEvent, signal?: AbortSignal): Promise<EventId>
 }
 
-export function createJoining(deps: JoiningDeps): Joining {
+type Deps = JoiningDeps & Omit<Parameters<typeof takeUpInvitation>[0], 'joining'>
+
+export function createJoining(deps: Deps): Joining {
   const queue: KeyedQueue<RoomId> = createKeyedQueue()
   const completion = createCompletion(deps)
   const underWay = createJoinsUnderWay(deps.clock)
-  return {
+  const joining: Joining = {
     peers: deps.federation.peers,
     completion,
     serial: (roomId, work) => queue.serial(roomId, work),
@@ -45,9 +51,11 @@ export function createJoining(deps: JoiningDeps): Joining {
     leave: (request, signal) => leaveRemoteRoom(deps, request, signal),
     knock: (request, signal) => knockRemoteRoom(deps, request, signal),
     invite: (request, signal) => inviteRemoteUser(deps, request, signal),
+    takeUpInvitation: (invite, signal) => takeUpInvitation({ ...deps, joining }, invite, signal),
     sendInvite: (roomId, built, signal) => sendInvite(deps, roomId, built, signal),
     [Symbol.asyncDispose]: () => completion[Symbol.asyncDispose](),
   }
+  return joining
 }
 
 /** Who of ours may be invited by others; throws with the reason for who may not. */

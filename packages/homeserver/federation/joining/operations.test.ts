@@ -151,6 +151,40 @@ for (const driver of await findServerDrivers()) {
       }
     })
 
+    it('an invitation by address is taken up by a join that brings the signature, here and from another server', async () => {
+      await using scene = await open(driver)
+      const { one, two } = scene
+      const carol = { server: one.server, login: await one.server.register('carol') }
+      for (const joining of [carol, two]) {
+        const { userId, token: accessToken } = joining.login
+        const roomId = await inviteAddress(scene, one, 'token')
+        const path = `/_matrix/client/v3/join/${segment(roomId)}?via=one.example`
+        const join = async (signed: JsonObject, sender = one.login.userId): Promise<number> => {
+          const body = { third_party_signed: { ...signed, sender } }
+          return (await joining.server.request('POST', path, { token: accessToken, body })).status
+        }
+        // What is signed holds the sender, as identity servers do it.
+        const by = (mxid: string, signer = IDENTITY): JsonObject => {
+          const object = { mxid, token: 'token', sender: one.login.userId }
+          const signature = signer.sign(canonicalJson(object, true))
+          return { ...object, signatures: { [signer.serverName]: { [signer.keyId]: signature } } }
+        }
+        assert.ok((await join(by(userId, OTHER))) >= 400, 'of a key that the room does not know')
+        assert.ok((await join(by('@dan:one.example'))) >= 400, 'for somebody else')
+        assert.ok((await join(by(userId), userId)) >= 400, 'by somebody else')
+        assert.equal(await join({ mxid: userId, token: 'token' }), 400)
+        assert.equal(await join(by(userId)), 200)
+        const { membership } = await scene.membership(one, roomId, userId)
+        assert.equal(membership, 'join')
+        assert.equal(await join(by(userId)), 200, 'who is there already needs no signature')
+      }
+      const open_ = await scene.makeRoom(one)
+      const body = { third_party_signed: { ...sign(carol.login.userId, 'none'), sender: one.login.userId } }
+      const into = `/_matrix/client/v3/join/${segment(open_)}`
+      const answer = await one.server.request('POST', into, { token: carol.login.token, body })
+      assert.equal(answer.status, 403, 'a room that is open to everybody has no such invitation either')
+    })
+
     it('an invitation by address that the room does not have, or of somebody else, is refused', async () => {
       await using scene = await open(driver)
       const { one, two } = scene

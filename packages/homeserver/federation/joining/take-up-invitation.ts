@@ -4,7 +4,7 @@ import { serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import { parseServerName } from '@causeway/matrix/ids/server-name.ts'
 import type { ThirdPartyInvite } from '../../rooms/join/third-party-invite.ts'
 import { findRoom } from '../../rooms/load-head.ts'
-import { completeInvitation } from './complete-invitation.ts'
+import { completeInvitation, type CompleteDeps } from './complete-invitation.ts'
 import { tryServers } from './try-servers.ts'
 
 /**
@@ -12,7 +12,7 @@ import { tryServers } from './try-servers.ts'
  * in it otherwise. Throws the room's refusal.
  */
 export async function takeUpInvitation(
-  hs: Parameters<typeof completeInvitation>[0],
+  hs: CompleteDeps,
   invite: ThirdPartyInvite,
   signal: AbortSignal,
 ): Promise<void> {

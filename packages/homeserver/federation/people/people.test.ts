@@ -121,6 +121,27 @@ for (const driver of await findServerDrivers()) {
       assert.deepEqual([long.length, long[0], long[1]], [100, 'long.example', 's0.example'])
     })
 
+    it('aliases of other servers become addresses of a room when they lead to it, and are not asked again', async () => {
+      await using scene = await open(driver)
+      const made = await scene.ask('POST', '/createRoom', { room_alias_name: 'map' })
+      const roomId = made.body['room_id'] as string
+      const state = `/rooms/${encodeURIComponent(roomId)}/state/m.room.canonical_alias`
+      const set = async (content: JsonObject): Promise<unknown[]> => {
+        const { status, body } = await scene.ask('PUT', state, content)
+        return [status, body['errcode']]
+      }
+      let target = roomId
+      scene.peers.play('odd.example', () => ({ room_id: target, servers: ['here.example'] }))
+      const other = '#map:odd.example'
+      assert.deepEqual(await set({ alias: other, alt_aliases: [] }), [200, undefined])
+      assert.deepEqual(await set({ alias: '#gone:far.example' }), [400, 'M_BAD_ALIAS'])
+      assert.deepEqual(await set({ alias: '#map:down.example' }), [502, 'M_UNKNOWN'])
+      target = '!elsewhere:odd.example'
+      assert.deepEqual(await set({ alias: other, alt_aliases: ['#trip:odd.example'] }), [400, 'M_BAD_ALIAS'])
+      // What stands there already may have become wrong: it does not keep anybody from changing the rest.
+      assert.deepEqual(await set({ alias: '#map:here.example', alt_aliases: [other] }), [200, undefined])
+    })
+
     it('the directory shows published rooms to other servers, page by page and by search', async () => {
       await using scene = await open(driver)
       for (const name of ['Maps', 'Trains', 'Boats']) {

@@ -23,6 +23,11 @@ export interface RoomSummary {
   readonly shown: JsonObject
 }
 
+/** A room as clients are told of it: the wire's keys, with the rooms whose members may join it where there are such. */
+export function shownToClients({ shown, allowedRoomIds }: RoomSummary): JsonObject {
+  return { ...shown, ...(allowedRoomIds.length === 0 ? {} : { allowed_room_ids: [...allowedRoomIds] }) }
+}
+
 /** Children of one space that are told; a space has a few hundred at most. */
 const MAX_CHILDREN = 1_000
 

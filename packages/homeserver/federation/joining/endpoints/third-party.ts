@@ -8,12 +8,12 @@ import { isRoomId } from '@causeway/matrix/ids/room-id.ts'
 import { parseUserId, serverNameOf } from '@causeway/matrix/ids/user-id.ts'
 import { roomIdText } from './schemas.ts'
 import { defineEndpoint } from '../../../http/endpoint.ts'
+import type { Homeserver } from '../../../homeserver.ts'
 import { jsonObject } from '../../../http/schemas.ts'
 import { parseThirdPartyInvite } from '../../../rooms/join/third-party-invite.ts'
 import { requireAllowedByAcl } from '../../../rooms/history/require-server.ts'
 import { findRoom } from '../../../rooms/load-head.ts'
 import { completeInvitation } from '../complete-invitation.ts'
-import { takeUpInvitation } from '../take-up-invitation.ts'
 
 export const exchangeThirdPartyInvite = defineEndpoint({
   operation: 'exchangeThirdPartyInvite',
@@ -35,11 +35,9 @@ export const exchangeThirdPartyInvite = defineEndpoint({
 /** Invitations that one binding of an address may take up. */
 const MAX_INVITATIONS = 20
 
-type BindDeps = Parameters<typeof takeUpInvitation>[0]
-
 /** Takes up what can be. Throws `M_UNKNOWN` (502) when another attempt could do more. */
 async function takeUp(
-  hs: BindDeps,
+  hs: Pick<Homeserver, 'joining' | 'logger'>,
   target: UserId,
   invites: readonly JsonObject[],
   signal: AbortSignal,
@@ -49,7 +47,7 @@ async function takeUp(
     const from: UserId | undefined = typeof sender === 'string' ? parseUserId(sender) : undefined
     if (!isRoomId(roomId) || from === undefined || !isJsonObject(signed)) continue
     try {
-      await takeUpInvitation(hs, { roomId, sender: from, target, signed }, signal)
+      await hs.joining.takeUpInvitation({ roomId, sender: from, target, signed }, signal)
     } catch (error) {
       hs.logger.info('an invitation by address could not be taken up', { room: roomId, user: target, error })
       if (error instanceof MatrixError && error.status >= 500) passing = error
