@@ -130,8 +130,8 @@ for (const driver of await findServerDrivers()) {
 
     it('lets a room say that it has no main address, and names only such as point at it', async () => {
       await using town = await openTown(driver)
-      const { alice } = town
-      const roomId = await town.room(alice)
+      const { alice, bob } = town
+      const roomId = await town.room(alice, { preset: 'public_chat' })
       const main = '#main:test.example'
       await town.call(alice, 'PUT', named(main), { room_id: roomId })
       const state = inRoom(roomId, '/state/m.room.canonical_alias/')
@@ -154,6 +154,10 @@ for (const driver of await findServerDrivers()) {
         'M_INVALID_PARAM',
       ])
       assert.deepEqual(await town.call(alice, 'GET', state), { alias: main })
+      // No server is asked for who may not set it: this one would not answer.
+      await town.call(bob, 'POST', inRoom(roomId, '/join'), {})
+      const elsewhere = await town.send(bob, 'PUT', state, { alias: '#main:127.0.0.1:1' })
+      assert.deepEqual(refusal(elsewhere), [403, 'M_FORBIDDEN'])
     })
   })
 

@@ -71,6 +71,7 @@ for (const driver of await findServerDrivers()) {
       assert.equal(await said('PUT', at(open, '/send/m.room.message/1'), message), '200')
       assert.equal(await said('GET', at(open, '/messages?dir=b')), '200')
       assert.equal(await said('GET', `${v3}/sync`), '200')
+      assert.equal(await said('POST', `${v3}/publicRooms`, { limit: 10 }), '200')
       assert.equal(await said('PUT', `${v3}/profile/${guestId}/displayname`, { displayname: 'Gus' }), '200')
       for (const [method, path, body] of [
         ['POST', `${v3}/createRoom`, {}],

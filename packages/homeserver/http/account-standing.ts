@@ -96,6 +96,7 @@ const FOR_GUESTS: ReadonlySet<string> = new Set([
   'getEventByTimestamp',
   'getRoomSummary',
   'getSpaceHierarchy',
+  'queryPublicRooms',
   'getUserProfile',
   'getProfileField',
   'getContentAuthed',
