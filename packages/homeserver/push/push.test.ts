@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import { markMovedReceipts } from '@causeway/store/tables/push-queue.ts'
 import { makeAuthority } from '@causeway/testkit/certificates.ts'
@@ -55,6 +56,42 @@ const eventIds = (gateway: TestGateway, pushkey?: string): unknown[] =>
 
 for (const driver of await findServerDrivers()) {
   describe(`push on ${driver.name}`, { skip: driver.skip }, () => {
+    it('tells, too, of what comes while it looks for what to tell, before that is read and after', async () => {
+      await using scene = await openScene(driver)
+      const { alice, bob, roomId, gateway } = scene
+      await setPusher(bob, gateway.url, 'key')
+      await scene.settled()
+      const { db, log } = scene.server.hs
+      const query = db.query.bind(db)
+      const said: string[] = []
+      const sayNow = async (text: string): Promise<void> => {
+        said.push(await alice.say(roomId, text))
+        const dispatched = async (): Promise<number> =>
+          Number((await query('SELECT position FROM cursors WHERE name = ?', ['push']))[0]!['position'])
+        while ((await dispatched()) < log.head()) await setTimeout(5)
+      }
+      const moments = [
+        { at: 'FROM push_rooms WHERE pusher_nid', before: true, text: 'one' },
+        { at: 'SELECT nid FROM events e WHERE room_nid', before: false, text: 'two' },
+      ]
+      const watched: typeof query = async (sql, params) => {
+        const next = moments.findIndex(({ at }) => sql.includes(at))
+        const [moment] = next === -1 ? [] : moments.splice(next, 1)
+        if (moment?.before === true) await sayNow(moment.text)
+        const rows = await query(sql, params)
+        if (moment?.before === false) await sayNow(moment.text)
+        return rows as never
+      }
+      await sayNow('zero')
+      await scene.settled()
+      Object.assign(db, { query: watched })
+      // The count of unread messages is what it looks for.
+      await bob.call('POST', `/rooms/${encodeURIComponent(roomId)}/receipt/m.read/${said[0]!}`, {})
+      await scene.settled()
+      assert.deepEqual(moments, [])
+      assert.deepEqual(eventIds(gateway), said)
+    })
+
     it('tells a gateway of an event by the specification, and how much is unread', async () => {
       await using scene = await openScene(driver, { name: 'Mission Control', room_alias_name: 'control' })
       const { alice, bob, roomId, gateway } = scene

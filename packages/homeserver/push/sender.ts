@@ -27,7 +27,7 @@ export interface SenderDeps extends NextPushDeps {
   readonly random: Random
   readonly logger: Logger
   readonly outgoing: Outgoing
-  readonly unsent: Pick<UnsentRooms<number>, 'forget'>
+  readonly unsent: Pick<UnsentRooms<number>, 'reading'>
   readonly badges: Badges
   readonly figures: PushFigures
 }
@@ -82,7 +82,7 @@ async function sendAll(deps: SenderDeps, nid: number, running: Running): Promise
   for (;;) {
     running.wasWoken()
     // First of all: what is dispatched from here on is written down anew.
-    deps.unsent.forget(nid)
+    using _reading = deps.unsent.reading(nid)
     const pusher = await findPusher(deps.rooms.db, nid)
     if (running.signal.aborted) return
     if (pusher === undefined) {
@@ -188,7 +188,7 @@ async function noteFailure(deps: SenderDeps, nid: number): Promise<void> {
   const now = clock.now()
   if (pusher.failing_since === 0) return write(deps, [noteFailing(nid, now)])
   if (now - pusher.failing_since < KEPT_MS) return undefined
-  unsent.forget(nid)
+  using _reading = unsent.reading(nid)
   await write(deps, [givePushUp(nid), markPush(nid, BADGE, log.head()), noteFailing(nid, now)])
   figures.dropped()
   logger.warn('a push gateway did not answer for a day; what waited for it is dropped', {

@@ -67,9 +67,10 @@ export async function nextTransaction(
   server: ServerName,
   { wasAway, mayHaveTransaction }: ServerKnowledge,
 ): Promise<NextTransaction | undefined> {
+  // From here on the dispatcher writes every row again …
+  using _reading = deps.unsent.reading(server)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    // From here on the dispatcher writes every row again; what it has left out before is durable when this resolves.
-    deps.unsent.forget(server)
+    // … and what it has left out before is durable when this resolves.
     await deps.dispatcher.settled()
     const stored = mayHaveTransaction ? await findOutboundTransaction(deps.db, server) : undefined
     if (stored !== undefined) return { row: stored, isStored: true, isLast: false }

@@ -88,6 +88,35 @@ for (const driver of await findServerDrivers()) {
       assert.ok(Math.max(...sizes) === 50 && sizes.length <= 5, sizes.join())
     })
 
+    it('is also what comes while a transaction is made, before what waits is read and after', async () => {
+      await using stage = await startStage(driver)
+      const roomId = await stage.makeRoom(['@b:b.example'])
+      await stage.settled()
+      const { db, outbound, log } = stage.server.hs
+      const query = db.query.bind(db)
+      const sayNow = async (text: string): Promise<void> => {
+        await stage.say(roomId, text)
+        await outbound.reached(log.head())
+      }
+      const moments = [
+        { at: 'FROM outbound_rooms WHERE server_name', before: true, text: 'two' },
+        { at: 'FROM outbound_events WHERE room_nid', before: false, text: 'three' },
+      ]
+      const watched: typeof query = async (sql, params) => {
+        const next = moments.findIndex(({ at }) => sql.includes(at))
+        const [moment] = next === -1 ? [] : moments.splice(next, 1)
+        if (moment?.before === true) await sayNow(moment.text)
+        const rows = await query(sql, params)
+        if (moment?.before === false) await sayNow(moment.text)
+        return rows as never
+      }
+      Object.assign(db, { query: watched })
+      await stage.say(roomId, 'one')
+      await stage.settled()
+      assert.deepEqual(moments, [])
+      assert.deepEqual(stage.peers.texts('b.example'), ['one', 'two', 'three'])
+    })
+
     it('is retried unchanged under its id, and events behind it wait', async () => {
       await using stage = await startStage(driver)
       const roomId = await stage.makeRoom(['@b:b.example'])

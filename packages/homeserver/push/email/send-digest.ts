@@ -29,7 +29,7 @@ export interface SendDigestDeps extends Pick<
 > {
   readonly clock: Clock
   readonly log: Pick<Log, 'append'>
-  readonly unsent: Pick<UnsentRooms<number>, 'forget'>
+  readonly unsent: Pick<UnsentRooms<number>, 'reading'>
   /** Resolves with the log position up to which everything is written down, whatever is being so now. */
   readonly dispatched: () => Promise<number>
 }
@@ -49,7 +49,7 @@ const LOCKED_MS = 6 * 3_600_000
 export async function sendDigest(deps: SendDigestDeps, nid: number): Promise<DigestOutcome> {
   const { rooms, clock, config } = deps
   // First of all: what is dispatched from here on is written down anew, and changes the turn's revision.
-  deps.unsent.forget(nid)
+  using _reading = deps.unsent.reading(nid)
   const [turn, pusher] = await Promise.all([findDigestTurn(rooms.db, nid), findPusher(rooms.db, nid)])
   if (turn === undefined || pusher === undefined) return 'ended'
   if (!(await isTheirAddress(deps, pusher))) return endPusher(deps, pusher)
