@@ -15,6 +15,7 @@ import { systemClock, systemRandom } from '@causeway/store/clock/system.ts'
 import { loadAllCommands } from '../bridges/load-commands.ts'
 import type { Terminal } from '../command.ts'
 import type { Settings } from '../load-settings.ts'
+import { withoutOptimizers } from './optimizers.ts'
 import { settleMemorySoon } from './settle-memory.ts'
 import { waitForStop } from './stop-signal.ts'
 
@@ -105,6 +106,7 @@ function readCertificatesOnSignal({ config }: Settings, { certificates }: Runnin
 /** Runs the server until a signal or a failing database ends it; answers the exit code. */
 export async function runServer(terminal: Terminal, settings: Settings): Promise<number> {
   const { log, sink } = openLog(settings)
+  const starting = withoutOptimizers()
   const times = new RequestTimes()
   const stopping = waitForStop(sink, systemClock)
   const bridges = await joinHub(settings)
@@ -128,6 +130,7 @@ export async function runServer(terminal: Terminal, settings: Settings): Promise
     }
     await using _admin = await startAdminListener(options)
     announce(terminal, settings, server, await ensureFirstAdminLink(server.hs))
+    starting[Symbol.dispose]()
     readCertificatesOnSignal(settings, server)
     settleMemorySoon(systemClock, () => {
       collectGarbage()
