@@ -98,6 +98,7 @@ export function tellOfConversation(sides: Sides): void {
   it('what was said is taken back, by its author and by a moderator', async () => {
     const [hosts, guests] = sides()
     const [hanna, gero] = [await hosts.person('hanna'), await guests.person('gero')]
+    let slips = 0
     for (const version of ['10', '11']) {
       const roomId = await hanna.createRoom({ room_version: version })
       await join(gero, roomId, hosts)
@@ -106,8 +107,10 @@ export function tellOfConversation(sides: Sides): void {
         reader: MatrixPerson,
         by: MatrixPerson,
       ): Promise<void> => {
-        const eventId = await author.say(roomId, `a slip of ${author.userId}`)
-        await reader.waitForText(roomId, `a slip of ${author.userId}`, PATIENCE_MS)
+        // Each says something else: of a text that came before, nobody can tell whether it has come again.
+        const slip = `slip ${++slips} of ${author.userId}`
+        const eventId = await author.say(roomId, slip)
+        await reader.waitForText(roomId, slip, PATIENCE_MS)
         const redaction = await by.redact(roomId, eventId)
         for (const one of [author, reader]) {
           await one.waitFor(roomId, 'the redaction', ({ event_id: id }) => id === redaction, PATIENCE_MS)
