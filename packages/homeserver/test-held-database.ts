@@ -2,6 +2,27 @@ import type { Database } from '@causeway/store/db/database.ts'
 
 // Test support: a database as a slow machine has it. What it answers is as of when it was asked, and comes late.
 
+/** What comes between while something is read: before or after the next query whose text has `at` in it. */
+export interface Interruption {
+  readonly at: string
+  readonly when: 'before' | 'after'
+  readonly run: () => Promise<void>
+}
+
+/** From now on, each happens once, and leaves the list. What it reads itself should go by a query of before. */
+export function interruptReads(db: Database, interruptions: Interruption[]): void {
+  const query = db.query.bind(db)
+  const interrupted: typeof query = async (sql, params) => {
+    const index = interruptions.findIndex(({ at }) => sql.includes(at))
+    const [found] = index === -1 ? [] : interruptions.splice(index, 1)
+    if (found?.when === 'before') await found.run()
+    const rows = await query(sql, params)
+    if (found?.when === 'after') await found.run()
+    return rows as never
+  }
+  Object.assign(db, { query: interrupted })
+}
+
 /** An answer that is held back. */
 export interface HeldAnswer {
   /** Resolves when the database has answered. */

@@ -11,6 +11,22 @@ export interface Moment {
   readonly count: number
 }
 
+/**
+ * Kills a server at a moment: to be called at each of its kind, or of any; true from the moment on.
+ * @param before how many of them are not counted
+ */
+export function killAt(
+  child: ChildProcess,
+  moment: Moment | undefined,
+  before = 0,
+): (at: Moment['at']) => boolean {
+  let seen = -before
+  return (at) => {
+    if (moment?.at === at && ++seen === moment.count) child.kill('SIGKILL')
+    return moment !== undefined && seen >= moment.count
+  }
+}
+
 /** Messages that each round adds. */
 export const EACH = 12
 
@@ -37,11 +53,7 @@ export async function runUntilKilled(
   total: number,
 ): Promise<string[]> {
   // What earlier rounds sent is asked for again, and gives no new events.
-  let seen = moment?.at === 'send' ? EACH - total : 0
-  const reach = (at: Moment['at']): boolean => {
-    if (moment?.at === at && ++seen === moment.count) child.kill('SIGKILL')
-    return seen === moment?.count
-  }
+  const reach = killAt(child, moment, moment?.at === 'send' ? total - EACH : 0)
   receiver.http.answer = (request) => {
     receiver.onArrival?.(request)
     if (reach('arrival')) return 'hang up'

@@ -1,11 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { after } from 'node:test'
 import postgres from 'postgres'
+import { isExecutable, pathFolders } from './executable.ts'
 import { freePort } from './free-port.ts'
 import { PREPARED, postgresTemplate } from './postgres-template.ts'
 
@@ -206,22 +207,10 @@ function findBinaries(): string | undefined {
   } catch {
     // Not a Debian with PostgreSQL.
   }
-  const folders = [
-    ...versions.map((version) => join(debian, version, 'bin')),
-    ...(process.env['PATH'] ?? '').split(delimiter),
-  ]
+  const folders = [...versions.map((version) => join(debian, version, 'bin')), ...pathFolders()]
   return folders.find(
     (folder) => isExecutable(join(folder, 'initdb')) && isExecutable(join(folder, 'postgres')),
   )
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function findUser(): ServerUser | undefined {

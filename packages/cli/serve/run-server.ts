@@ -106,7 +106,7 @@ function readCertificatesOnSignal({ config }: Settings, { certificates }: Runnin
 /** Runs the server until a signal or a failing database ends it; answers the exit code. */
 export async function runServer(terminal: Terminal, settings: Settings): Promise<number> {
   const { log, sink } = openLog(settings)
-  const starting = withoutOptimizers()
+  using starting = withoutOptimizers()
   const times = new RequestTimes()
   const stopping = waitForStop(sink, systemClock)
   const bridges = await joinHub(settings)

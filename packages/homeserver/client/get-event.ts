@@ -119,9 +119,11 @@ async function stateAround(
 ): Promise<readonly StoredEvent[]> {
   if (filter.isEmpty || !filter.passesRoom(room.roomId)) return []
   const lazy = filter.lazyLoadMembers
-  const members = lazy ? await readStateKeysAt(rooms, room, root, memberNames(shown)) : []
-  const entries = [...(await wholeState(rooms, room, root, lazy)), ...members]
-  const events = entries.filter((entry) => entry !== undefined).map(({ stored }) => stored)
+  const [others, members] = await Promise.all([
+    wholeState(rooms, room, root, lazy),
+    lazy ? readStateKeysAt(rooms, room, root, memberNames(shown)) : [],
+  ])
+  const events = [...others, ...members].filter((entry) => entry !== undefined).map(({ stored }) => stored)
   return filterEvents(rooms, room, userId, filter, events)
 }
 

@@ -1,5 +1,5 @@
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
-import { forbidden } from '@causeway/matrix/errors/matrix-error.ts'
+import { forbidden, MatrixError } from '@causeway/matrix/errors/matrix-error.ts'
 import { listCrossSigningKeys, requireNoKeyNamed } from '@causeway/store/tables/cross-signing.ts'
 import { insertDevice, type DeviceRecord } from '@causeway/store/tables/devices.ts'
 import type { Homeserver } from '../homeserver.ts'
@@ -26,5 +26,7 @@ export async function makeDevice({ db }: Pick<Homeserver, 'db'>, device: DeviceR
   const { userId, deviceId } = device
   const steps = [requireNoKeyNamed(userId, deviceId), insertDevice(device)]
   const result = await db.commit({ entries: [], steps })
-  if (!result.ok) await explainDeviceName({ db }, userId as UserId, deviceId)
+  if (result.ok) return
+  await explainDeviceName({ db }, userId as UserId, deviceId)
+  throw new MatrixError('M_UNKNOWN', 'The cross-signing keys were changed at the same time; try again')
 }

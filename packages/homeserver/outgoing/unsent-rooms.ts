@@ -8,12 +8,21 @@ export interface UnsentRooms<K> {
   /** Notes it; true when it was not known, and has to be written. */
   add(receiver: K, roomNid: number): boolean
   /**
-   * The rows of a receiver are read, and then changed as if nothing had come since. Until this is disposed of, `add` is true
-   * for whatever comes, so that it changes the rows: the first of it may have come before they were read, and the second,
-   * were it not written, after.
+   * The rows of a receiver are read, and then changed as if nothing had come since. Until this is disposed of, every write
+   * changes them again: the first may have come before they were read, and the second, did it leave them as they are, after.
+   * May be disposed of once they were read.
    */
   reading(receiver: K): Disposable
+  /** What is added from here on is written together, and not with what was added before. */
+  nextWrite(): void
   clear(): void
+}
+
+/** Of a receiver whose rows are being read. */
+interface Reader {
+  count: number
+  /** Rooms that this write has changed. */
+  readonly written: Set<number>
 }
 
 /** @param name of the cache */
@@ -23,25 +32,29 @@ export function createUnsentRooms<K>(budget: MemoryBudget, name: string): Unsent
     share: 0.005,
     weigh: (rooms) => 150 + rooms.size * 40,
   })
-  const readers = new Map<K, number>()
+  const readers = new Map<K, Reader>()
   return {
     add(receiver, roomNid) {
-      if (readers.has(receiver)) return true
-      const rooms = cache.get(receiver)
+      const written = readers.get(receiver)?.written
+      const rooms = written ?? cache.get(receiver)
       if (rooms?.has(roomNid) === true) return false
-      cache.set(receiver, (rooms ?? new Set()).add(roomNid))
+      if (written === undefined) cache.set(receiver, (rooms ?? new Set()).add(roomNid))
+      else written.add(roomNid)
       return true
     },
     reading(receiver) {
       cache.delete(receiver)
-      readers.set(receiver, (readers.get(receiver) ?? 0) + 1)
+      const reader = readers.get(receiver) ?? { count: 0, written: new Set() }
+      reader.count++
+      readers.set(receiver, reader)
       return {
         [Symbol.dispose]() {
-          const others = readers.get(receiver)! - 1
-          if (others === 0) readers.delete(receiver)
-          else readers.set(receiver, others)
+          if (--reader.count === 0) readers.delete(receiver)
         },
       }
+    },
+    nextWrite() {
+      for (const { written } of readers.values()) written.clear()
     },
     clear: () => cache.clear(),
   }

@@ -7,14 +7,13 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { makeAuthority } from '@causeway/testkit/certificates.ts'
 import { findTestDrivers } from '@causeway/store/log/databases-suite.ts'
+import { killAt, type Moment } from '../test-killed-sender.ts'
 import { gatewayConfig, startTestGateway, TAKEN, type TestGateway } from './test-gateway.ts'
 
 const WORKER = new URL('./crash-worker.ts', import.meta.url).pathname
 /** Messages that each round adds. */
 const EACH = 6
 
-/** What each round is killed at: a notification that arrived and is not answered, one just answered, a message sent. */
-type Moment = { readonly at: 'arrival' | 'answer' | 'send'; readonly count: number }
 const MOMENTS: readonly Moment[] = [
   { at: 'arrival', count: 1 },
   { at: 'answer', count: 2 },
@@ -29,11 +28,7 @@ async function runUntil(
   total: number,
 ): Promise<string[]> {
   // What earlier rounds sent is asked for again, and gives no new events.
-  let seen = moment?.at === 'send' ? EACH - total : 0
-  const reach = (at: Moment['at']): boolean => {
-    if (moment?.at === at && ++seen === moment.count) child.kill('SIGKILL')
-    return moment !== undefined && seen >= moment.count
-  }
+  const reach = killAt(child, moment, moment?.at === 'send' ? total - EACH : 0)
   gateway.answer = () => {
     if (reach('arrival')) return 'hang up'
     if (moment?.at === 'answer') setImmediate(() => reach('answer'))

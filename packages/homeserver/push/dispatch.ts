@@ -107,6 +107,7 @@ class PushDispatcher implements Dispatcher {
       unsent.clear()
     }
     this.#handled = through
+    unsent.nextWrite()
     const batch: Batch = { steps: [], woken: new Map() }
     for (const entry of entries) if (await watchers.note(entry)) await this.#dispatch(batch, entry)
     if (batch.steps.length === 0 && batch.woken.size === 0) return undefined

@@ -6,6 +6,7 @@ import { markMovedReceipts } from '@causeway/store/tables/push-queue.ts'
 import { makeAuthority } from '@causeway/testkit/certificates.ts'
 import { openPeople, type People, type Person } from '../user-data/test-people.ts'
 import { ok } from '../test-call.ts'
+import { interruptReads, type Interruption } from '../test-held-database.ts'
 import { findServerDrivers, type ServerDriver, type TestServer } from '../test-server.ts'
 import {
   gatewayConfig,
@@ -70,25 +71,17 @@ for (const driver of await findServerDrivers()) {
           Number((await query('SELECT position FROM cursors WHERE name = ?', ['push']))[0]!['position'])
         while ((await dispatched()) < log.head()) await setTimeout(5)
       }
-      const moments = [
-        { at: 'FROM push_rooms WHERE pusher_nid', before: true, text: 'one' },
-        { at: 'SELECT nid FROM events e WHERE room_nid', before: false, text: 'two' },
+      const coming: Interruption[] = [
+        { at: 'FROM push_rooms WHERE pusher_nid', when: 'before', run: () => sayNow('one') },
+        { at: 'SELECT nid FROM events e WHERE room_nid', when: 'after', run: () => sayNow('two') },
       ]
-      const watched: typeof query = async (sql, params) => {
-        const next = moments.findIndex(({ at }) => sql.includes(at))
-        const [moment] = next === -1 ? [] : moments.splice(next, 1)
-        if (moment?.before === true) await sayNow(moment.text)
-        const rows = await query(sql, params)
-        if (moment?.before === false) await sayNow(moment.text)
-        return rows as never
-      }
       await sayNow('zero')
       await scene.settled()
-      Object.assign(db, { query: watched })
+      interruptReads(db, coming)
       // The count of unread messages is what it looks for.
       await bob.call('POST', `/rooms/${encodeURIComponent(roomId)}/receipt/m.read/${said[0]!}`, {})
       await scene.settled()
-      assert.deepEqual(moments, [])
+      assert.deepEqual(coming, [])
       assert.deepEqual(eventIds(gateway), said)
     })
 

@@ -81,18 +81,25 @@ async function run(deps: SenderDeps, nid: number, running: Running): Promise<voi
 async function sendAll(deps: SenderDeps, nid: number, running: Running): Promise<void> {
   for (;;) {
     running.wasWoken()
-    // First of all: what is dispatched from here on is written down anew.
-    using _reading = deps.unsent.reading(nid)
-    const pusher = await findPusher(deps.rooms.db, nid)
+    const { pusher, next } = await readNext(deps, nid)
     if (running.signal.aborted) return
     if (pusher === undefined) {
       await write(deps, [deletePushRooms(nid)])
       return
     }
-    const next = await nextPush(deps, pusher)
     if (next === undefined) return
     if (!(await tell(deps, pusher, next, running))) return
   }
+}
+
+/** What a pusher is told next. What is dispatched from before it is read is written down anew. */
+async function readNext(
+  deps: SenderDeps,
+  nid: number,
+): Promise<{ readonly pusher?: PusherRow; readonly next?: NextPush | undefined }> {
+  using _reading = deps.unsent.reading(nid)
+  const pusher = await findPusher(deps.rooms.db, nid)
+  return pusher === undefined ? {} : { pusher, next: await nextPush(deps, pusher) }
 }
 
 /** Sends one notification, and writes down that it was. False when the pusher is gone. */

@@ -1,16 +1,4 @@
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
-
-function isOnPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK)
-      return folder !== ''
-    } catch {
-      return false
-    }
-  })
-}
+import { isOnPath } from '../executable.ts'
 
 const missing = ['inspircd', 'ngircd'].filter((program) => !isOnPath(program))
 

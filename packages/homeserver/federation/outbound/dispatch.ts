@@ -144,6 +144,7 @@ class LogDispatcher implements Dispatcher {
       unsent.clear()
     }
     this.#handled = through
+    unsent.nextWrite()
     const batch: Batch = { steps: [], woken: new Set(), receipts: [] }
     for (const entry of entries) {
       targets.note(entry)

@@ -4,6 +4,7 @@ import type { JsonObject } from '@causeway/matrix/events/pdu.ts'
 import type { UserId } from '@causeway/matrix/ids/ids.ts'
 import { hastyClock } from '../../appservice/test-appservice.ts'
 import { sendEvent } from '../../rooms/send.ts'
+import { interruptReads, type Interruption } from '../../test-held-database.ts'
 import { findServerDrivers } from '../../test-server.ts'
 import { roomPath, startStage, type Arrival, type OutboundStage } from './test-peers.ts'
 
@@ -93,27 +94,18 @@ for (const driver of await findServerDrivers()) {
       const roomId = await stage.makeRoom(['@b:b.example'])
       await stage.settled()
       const { db, outbound, log } = stage.server.hs
-      const query = db.query.bind(db)
-      const sayNow = async (text: string): Promise<void> => {
+      const say = (text: string) => async (): Promise<void> => {
         await stage.say(roomId, text)
         await outbound.reached(log.head())
       }
-      const moments = [
-        { at: 'FROM outbound_rooms WHERE server_name', before: true, text: 'two' },
-        { at: 'FROM outbound_events WHERE room_nid', before: false, text: 'three' },
+      const coming: Interruption[] = [
+        { at: 'FROM outbound_rooms WHERE server_name', when: 'before', run: say('two') },
+        { at: 'FROM outbound_events WHERE room_nid', when: 'after', run: say('three') },
       ]
-      const watched: typeof query = async (sql, params) => {
-        const next = moments.findIndex(({ at }) => sql.includes(at))
-        const [moment] = next === -1 ? [] : moments.splice(next, 1)
-        if (moment?.before === true) await sayNow(moment.text)
-        const rows = await query(sql, params)
-        if (moment?.before === false) await sayNow(moment.text)
-        return rows as never
-      }
-      Object.assign(db, { query: watched })
+      interruptReads(db, coming)
       await stage.say(roomId, 'one')
       await stage.settled()
-      assert.deepEqual(moments, [])
+      assert.deepEqual(coming, [])
       assert.deepEqual(stage.peers.texts('b.example'), ['one', 'two', 'three'])
     })
 
